@@ -7,3 +7,7 @@
 pub mod payload;
 
 pub use payload::{CliLine, Payload};
+
+pub mod judgement;
+
+pub use judgement::{Impact, Ownership};
