@@ -10,12 +10,12 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, also in its helper functions")]
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use yang5::context::{Context, ContextFlags};
-use yang5::data::{Data, DataFormat, DataParserFlags, DataPrinterFlags, DataTree, DataValidationFlags};
+use yang5::data::{Data, DataFormat, DataOperation, DataParserFlags, DataPrinterFlags, DataTree, DataValidationFlags};
 use yang5::schema::{SchemaNode, SchemaNodeKind, SchemaPathFormat};
 
 #[test]
@@ -41,7 +41,7 @@ fn every_document_is_valid_and_comes_back_unchanged() {
         let tree = parse(&context, &text, format).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         if format == DataFormat::JSON {
             let given = sorted(short(serde_json::from_str(&text).unwrap()));
-            assert_eq!(short(json(&tree)), given, "{}", file.display());
+            assert_eq!(short(printed(&tree)), given, "{}", file.display());
         }
         seen += 1;
     }
@@ -54,7 +54,7 @@ fn the_xml_variant_says_the_same_as_the_json_document() {
     let read = |name: &str| fs::read_to_string(root("tests/documents").join(name)).unwrap();
     let from_json = parse(&context, &read("l3vpn-any-to-any.json"), DataFormat::JSON).unwrap();
     let from_xml = parse(&context, &read("l3vpn-any-to-any.xml"), DataFormat::XML).unwrap();
-    assert_eq!(json(&from_json), json(&from_xml));
+    assert_eq!(printed(&from_json), printed(&from_xml));
 }
 
 #[test]
@@ -85,6 +85,82 @@ fn what_is_not_served_or_not_right_is_refused() {
 }
 
 #[test]
+fn the_contract_carries_what_the_daemon_tells() {
+    let context = north();
+    let id = "0197f1c2-8c5b-7a3e-9d21-6f4b1c0a2e35";
+    let plan = "5".repeat(64);
+    let state = json!({
+        "andante:elements": {"element": [{
+            "name": "pe1", "adapter": "iosxr", "address": "192.0.2.1:830", "router-id": "10.0.0.1", "asn": 65000,
+            "port": [{"name": "GigabitEthernet0/0/0/1", "role": "uni", "exclude": false}],
+            "class": "A", "reachability": "reachable", "sync-state": "in-sync", "deviations": 0,
+            "fact": [{"name": "release", "value": "6.6.3"}]
+        }]},
+        "andante:services": {"service": [{
+            "face": "ietf-l3vpn-ntw", "id": "acme-l3", "state": "deployed", "revision": "3", "element": ["pe1", "pe2"]
+        }]},
+        "andante:transactions": {"transaction": [{
+            "id": id, "plan-id": plan, "reason": "request", "phase": "closed", "outcome": "not-applied",
+            "cause": {"kind": "refused", "element": "pe2", "message": "unknown command"}, "class": "D", "principal": "noc",
+            "started": "2026-11-23T02:00:00Z", "service": [{"face": "ietf-l3vpn-ntw", "id": "acme-l3", "effect": "create"}],
+            "element": [
+                {"name": "pe1", "class": "A", "state": "restored"},
+                {"name": "pe2", "class": "D", "state": "restored", "residue": ["/vrf[acme]"]}
+            ]
+        }]},
+        "andante:deviations": {"deviation": [{
+            "id": "a1", "element": "pe2", "path": "/x", "kind": "orphan", "standing": "deviation", "recorded": "1", "actual": "2",
+            "since": "2026-11-23T02:00:00Z", "policy": "report", "gate": "report only"
+        }]}
+    });
+    let parse = |state: &Value| {
+        DataTree::parse_string(
+            &context,
+            state.to_string(),
+            DataFormat::JSON,
+            DataParserFlags::STRICT,
+            DataValidationFlags::PRESENT,
+        )
+        .map(|tree| printed(&tree))
+    };
+    assert_eq!(parse(&state).unwrap(), sorted(state.clone()));
+    let mut wrong = state;
+    wrong["andante:transactions"]["transaction"][0]["outcome"] = "failed".into();
+    assert!(parse(&wrong).is_err(), "there is a fourth outcome");
+}
+
+#[test]
+fn the_operations_take_what_the_command_sends() {
+    let context = north();
+    let operation = |body: Value| {
+        DataTree::parse_op_string(
+            &context,
+            body.to_string(),
+            DataFormat::JSON,
+            DataParserFlags::STRICT,
+            DataOperation::RpcYang,
+        )
+        .map(drop)
+    };
+    let document = fs::read_to_string(root("tests/documents/l3vpn-any-to-any.json")).unwrap();
+    operation(json!({"andante:plan": {"document": [
+        {"content": document},
+        {"operation": "delete", "target": "ietf-l2vpn-ntw:l2vpn-ntw/vpn-services/vpn-service=acme-eline"}
+    ], "overwrite": ["pe1:/x"], "require-atomicity": "D", "ticket": "CHG-1"}}))
+    .unwrap();
+    operation(json!({"andante:commit-plan": {"plan-id": "0123abcd", "async": true}})).unwrap();
+    operation(json!({"andante:heal": {"deviation": ["a1"], "dry-run": true}})).unwrap();
+    operation(json!({"andante:check-sync": {"element": ["pe1"]}})).unwrap();
+    operation(json!({"andante:probe": {"element": "pe1", "trust": true}})).unwrap();
+    operation(json!({"andante:why": {"element": "pe1", "path": "/x"}})).unwrap();
+    operation(json!({"andante:apply-elements": {"element": [{"name": "pe1", "adapter": "iosxr", "address": "192.0.2.1:830"}]}}))
+        .unwrap();
+    operation(json!({"andante:element-config": {"element": "pe1", "source": "recorded"}})).unwrap();
+    assert!(operation(json!({"andante:commit-plan": {"plan-id": "0123"}})).is_err(), "a prefix of four is too short");
+    assert!(operation(json!({"andante:no-such": {}})).is_err());
+}
+
+#[test]
 fn the_iosxr_profiles_take_the_native_configuration() {
     let context = context(&root("adapters/iosxr/yang"), &iosxr_modules(&root("adapters/iosxr/yang")));
     let native = fs::read_to_string(root("tests/native/iosxr-all.xml")).unwrap();
@@ -105,7 +181,7 @@ fn the_iosxr_profiles_say_what_the_genuine_modules_say() {
     assert_subset(&ours, &theirs, &modules);
     let left = parse(&ours, &native, DataFormat::XML).unwrap();
     let right = parse(&theirs, &native, DataFormat::XML).unwrap();
-    assert_eq!(json(&left), json(&right));
+    assert_eq!(printed(&left), printed(&right));
     let mut tried = 0;
     for (what, altered) in altered_leaves(&native) {
         let ours = parse(&ours, &altered, DataFormat::XML).is_ok();
@@ -128,7 +204,7 @@ fn the_standard_profiles_say_what_the_rfcs_say() {
         let text = fs::read_to_string(file).unwrap();
         let left = parse(&ours, &text, DataFormat::JSON).unwrap();
         let right = parse(&theirs, &text, DataFormat::JSON).unwrap();
-        assert_eq!(json(&left), json(&right), "{}", file.display());
+        assert_eq!(printed(&left), printed(&right), "{}", file.display());
     }
 }
 
@@ -309,7 +385,7 @@ fn parse<'a>(context: &'a Context, text: &str, format: DataFormat) -> Result<Dat
     DataTree::parse_string(context, text, format, parser, DataValidationFlags::NO_STATE)
 }
 
-fn json(tree: &DataTree) -> Value {
+fn printed(tree: &DataTree) -> Value {
     print(tree, DataPrinterFlags::WITH_SIBLINGS | DataPrinterFlags::WD_EXPLICIT)
 }
 
