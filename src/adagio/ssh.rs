@@ -18,7 +18,7 @@ mod pin;
 
 pub use pin::{HostKey, HostKeyPin, PinError};
 
-use super::error::ErrorClass;
+use crate::domain::ErrorClass;
 use bytes::{Buf, Bytes, BytesMut};
 use russh::client::{self, AuthResult, KeyboardInteractiveAuthResponse};
 use russh::keys::{
@@ -205,7 +205,7 @@ impl SshError {
             SshError::Connect { source: russh::Error::NoCommonAlgo { .. }, .. } => ErrorClass::Rejected,
             SshError::Connect { .. } | SshError::TimedOut { .. } | SshError::AuthBroken { .. } => ErrorClass::Transient,
             // A session limit looks like this on every server: worth another try later.
-            SshError::Channel { .. } | SshError::ChannelRefused { .. } => ErrorClass::Conflict,
+            SshError::Channel { .. } | SshError::ChannelRefused { .. } => ErrorClass::Transient,
             SshError::HostKeyUnknown { .. }
             | SshError::HostKeyChanged { .. }
             | SshError::HostCertificate { .. }

@@ -23,9 +23,10 @@ use super::framing::{Decoder, FrameLimits, Framing, FramingError, encode};
 use super::message::{self, Incoming, MessageError, Notification, ReplyBody, RpcError, RpcReply};
 use super::operation::{self, ConfirmedCommit, Datastore, EditConfig, ErrorOption, Filter, TestOption};
 use super::xml::Fragment;
-use crate::adagio::error::ErrorClass;
+
 use crate::adagio::ssh::{SshConnection, SshError, SshLimits, SshTarget};
 use crate::adagio::tap::Tap;
+use crate::domain::ErrorClass;
 use bytes::{Buf, Bytes, BytesMut};
 use std::collections::BTreeMap;
 use std::io;
@@ -160,8 +161,9 @@ impl NetconfError {
             NetconfError::Unsendable { .. } | NetconfError::UnexpectedReply { .. } => ErrorClass::Bug,
             NetconfError::Rejected { errors, .. } => {
                 let any = |tags: &[&str]| errors.iter().any(|e| tags.contains(&e.tag.as_str()));
+                // Somebody else holds it, or there is no room just now: it may pass.
                 if any(&["in-use", "lock-denied", "resource-denied"]) {
-                    ErrorClass::Conflict
+                    ErrorClass::Transient
                 } else if any(&["malformed-message"]) {
                     ErrorClass::Bug
                 } else {

@@ -178,7 +178,7 @@ async fn refusals_keep_every_error() {
     };
     let ((), (refused, warned, silent)) = tokio::join!(serve, ask);
     assert_eq!(refused.rpc_errors().len(), 2);
-    assert_eq!(refused.class(), ErrorClass::Conflict);
+    assert_eq!(refused.class(), ErrorClass::Transient);
     assert_eq!(refused.to_string(), "commit: data-missing at /a; in-use");
     assert_eq!(warned.warnings.len(), 1);
     assert!(silent.is_unknown(), "success is never inferred from silence: {silent}");
