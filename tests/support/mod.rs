@@ -23,12 +23,14 @@ pub mod netconf_element;
 pub mod processes;
 pub mod session;
 pub mod sshd;
+pub mod uml;
 pub mod witness;
 
 pub use access::Access;
 pub use frr_element::{FrrElement, FrrOptions};
 pub use netconf_element::{NetconfElement, NetconfOptions, Target};
 pub use session::{CliSession, NetconfSession};
+pub use uml::UmlLab;
 pub use witness::{ncclient_get_config, ncclient_hello, ncclient_rpcs};
 
 use std::io::Write;

@@ -1,0 +1,72 @@
+//! Packets through an MPLS L3VPN: only they find what a configuration hides.
+//!
+//! Every test says: none before, some after, none after removal. They run with `ANDANTE_PACKETS=1` (`make
+//! test-packets`), as root, one at a time, about two minutes each; without it they are skipped and say so.
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::time::{Duration, Instant};
+use support::{UmlLab, or_skip};
+
+const PASSES: Duration = Duration::from_secs(60);
+
+/// The lab proves itself with a service that is typed by hand over SSH: no code of the daemon takes part.
+#[test]
+fn a_typed_l3vpn_carries_packets_until_it_is_removed() {
+    let Some(mut lab) = lab() else { return };
+    lab.customer("ce1", 100, "192.168.1.2/24", "192.168.1.1");
+    lab.customer("ce2", 200, "192.168.2.2/24", "192.168.2.1");
+    let before = [lab.running_config(1), lab.running_config(2)];
+    assert_eq!(lab.pings("ce1", "192.168.2.2"), 0, "no service yet");
+
+    for (number, vlan) in [(1, 100), (2, 200)] {
+        let service = format!(
+            "configure terminal\ninterface eth1.{vlan}\ndescription vrf=acme svc=vpn-1\n\
+             ip address 192.168.{number}.1/24\nexit\nvrf acme\nexit-vrf\nrouter bgp 65000 vrf acme\n\
+             address-family ipv4 unicast\nredistribute connected\nlabel vpn export auto\nrd vpn export 65000:{number}\n\
+             rt vpn both 65000:100\nexport vpn\nimport vpn\nend"
+        );
+        type_in(&lab, number, &service);
+    }
+    let typed = Instant::now();
+    lab.wait_for_ping("ce1", "192.168.2.2", PASSES).unwrap_or_else(|error| panic!("{error}"));
+    println!("packets pass {:.1} s after the last line", typed.elapsed().as_secs_f32());
+    assert_eq!(lab.pings("ce1", "192.168.2.2"), 3);
+    let (_, route) = lab.exec("pe1", "ip route show vrf acme 192.168.2.0/24");
+    assert!(route.contains("encap mpls"), "through labels: {route}");
+
+    for (number, vlan) in [(1, 100), (2, 200)] {
+        let removal = format!(
+            "configure terminal\nno router bgp 65000 vrf acme\ninterface eth1.{vlan}\nno description\n\
+             no ip address 192.168.{number}.1/24\nend"
+        );
+        type_in(&lab, number, &removal);
+    }
+    for (number, before) in [1, 2].into_iter().zip(before) {
+        support::wait_until(&format!("pe{number} is as before"), PASSES, || lab.running_config(number) == before)
+            .unwrap_or_else(|error| {
+                panic!("{error}\n{}\nagent:\n{}", lab.running_config(number), lab.agent_log(number))
+            });
+        let (_, left) = lab.exec(&format!("pe{number}"), "ip -br link show type vlan; ip -br link show type vrf");
+        assert_eq!(left.trim(), "", "the agent has removed the kernel objects of pe{number}");
+    }
+    assert_eq!(lab.pings("ce1", "192.168.2.2"), 0, "the service is gone");
+    println!("{}agent of pe1:\n{}agent of pe2:\n{}", lab.steps(), lab.agent_log(1), lab.agent_log(2));
+}
+
+fn lab() -> Option<UmlLab> {
+    if std::env::var("ANDANTE_PACKETS").as_deref() != Ok("1") {
+        support::skipped("packets", "takes minutes: run `make test-packets` (ANDANTE_PACKETS=1)");
+        return None;
+    }
+    or_skip("User-Mode Linux", UmlLab::start())
+}
+
+/// Types lines at the prompt of a PE; any answer beside the echo is a failure.
+fn type_in(lab: &UmlLab, number: usize, lines: &str) {
+    let mut operator = lab.operator(number);
+    for line in lines.lines() {
+        let answer = operator.line(line);
+        assert_eq!(answer.trim_end(), line, "pe{number} answered");
+    }
+}
