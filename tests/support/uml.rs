@@ -54,7 +54,6 @@ impl UmlLab {
         run(inside("ip").args(["link", "set", "ut0", "up"]));
         let mut kernel = inside(&linux.display().to_string());
         kernel
-            .env("TMPDIR", &folder)
             .args(["mem=512M", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", "quiet"])
             .args(["con=null", "con0=fd:0,fd:1", "vec0:transport=tap,ifname=ut0,depth=128,gro=1", "umid=uml"])
             .arg(format!("uml_dir={}/", folder.display()))
