@@ -1,7 +1,7 @@
 //! Packets through an MPLS L3VPN: only they find what a configuration hides.
 //!
 //! Every test says: none before, some after, none after removal. They run with `ANDANTE_PACKETS=1` (`make
-//! test-packets`), as root, one at a time, about two minutes each; without it they are skipped and say so.
+//! test-packets`), as root, one at a time, about a minute each; without it they are skipped and say so.
 #[path = "../support/mod.rs"]
 mod support;
 

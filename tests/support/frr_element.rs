@@ -5,7 +5,7 @@
 //! The daemons run in a nameless namespace (bgpd wants port 179, and zebra must not touch the machine's routes); sshd
 //! and vtysh run outside: they meet at the daemons' unix sockets in the element's folder.
 use super::processes::{Processes, run};
-use super::sshd::{self, Front, WireSession};
+use super::sshd::{self, Cut, Front, WireSession};
 use super::{Access, CliSession, Unavailable, program, require_root, wait_until};
 use std::ops::Deref;
 use std::os::unix::net::UnixStream;
@@ -152,6 +152,16 @@ impl FrrElement {
             self.processes.kill(&daemon);
         }
         self.start_daemons();
+    }
+
+    /// Cuts the connection of the next session that sends this pattern, before or after the element gets the message.
+    pub fn cut(&self, when: Cut, pattern: &str) {
+        sshd::cut(self.processes.folder(), when, pattern);
+    }
+
+    /// Whether the ordered cut is still to come.
+    pub fn cut_is_pending(&self) -> bool {
+        sshd::cut_is_pending(self.processes.folder())
     }
 
     /// Takes SSH away (new connections are refused, open ones are cut) until [`FrrElement::reconnect`].

@@ -30,6 +30,7 @@ pub use access::Access;
 pub use frr_element::{FrrElement, FrrOptions};
 pub use netconf_element::{NetconfElement, NetconfOptions, Target};
 pub use session::{CliSession, NetconfSession};
+pub use sshd::{Cut, WireSession};
 pub use uml::UmlLab;
 pub use witness::{ncclient_get_config, ncclient_hello, ncclient_rpcs};
 
