@@ -1,1 +1,32 @@
-//! tree
+//! Native configuration as a tree, and all that can be said about two such trees.
+//!
+//! This is the first station and the common language of all others: a YANG datastore and the text of a CLI become the
+//! same [`ConfigTree`], so there is one difference, one merge and one notion of "equal". Nothing here does input or
+//! output, knows a clock or draws a random number.
+//!
+//! Guarantees: trees are immutable and share their unchanged parts; two trees with equal content have equal hashes in
+//! one process; `apply(diff(a, b), a) == b` and `apply(inverse(d), apply(d, a)) == a`; nothing that was parsed is lost
+//! (what no schema knows becomes an *opaque* node). It does not validate: that is the work of the `yang` worker.
+
+pub mod claims;
+pub mod codec;
+pub mod diff;
+pub mod json;
+pub mod lexical;
+pub mod name;
+pub mod node;
+pub mod path;
+pub mod schema;
+#[allow(clippy::module_inception)]
+mod tree;
+pub mod value;
+
+pub use claims::{ClaimConflict, Claims, Intended, Layer, Owner};
+pub use codec::{CodecError, CodecErrorKind, Limits, Policy};
+pub use diff::{Diff, Edit, apply, diff, inverse};
+pub use name::{Name, QName};
+pub use node::{Body, Node};
+pub use path::{Key, Path, Step};
+pub use schema::{SchemaId, SchemaIndex, SchemaKind, SchemaNode, TypeSpec};
+pub use tree::{After, ConfigTree};
+pub use value::{Value, ValueKind};

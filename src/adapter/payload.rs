@@ -1,0 +1,48 @@
+//! The exact bytes of a plan for one element.
+
+use serde::{Deserialize, Serialize};
+
+/// What is sent to one element, exactly.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "transport", rename_all = "kebab-case")]
+pub enum Payload {
+    /// The inner of the `<config>` element of one edit-config with `default-operation=none`.
+    Netconf {
+        /// XML.
+        config: String,
+    },
+    /// Lines in configuration mode, contexts entered and left by lines of their own, stop at the first error.
+    Cli {
+        /// In the order in which they are sent.
+        lines: Vec<CliLine>,
+    },
+}
+
+impl Payload {
+    /// Whether nothing would be sent.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Payload::Netconf { config } => config.is_empty(),
+            Payload::Cli { lines } => lines.is_empty(),
+        }
+    }
+
+    /// The payload as text, as a dry-run shows it.
+    pub fn native(&self) -> String {
+        match self {
+            Payload::Netconf { config } => config.clone(),
+            Payload::Cli { lines } => lines.iter().flat_map(|line| [line.text.as_str(), "\n"]).collect(),
+        }
+    }
+}
+
+/// One line of a CLI payload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CliLine {
+    /// The text without a line end.
+    pub text: String,
+    /// The element may refuse it for a while because an object outside its configuration still lives (FRR: `no vrf X`
+    /// while the kernel has it). It is retried for a bounded time, then named as residue; it never fails a transaction.
+    #[serde(default)]
+    pub busy: bool,
+}

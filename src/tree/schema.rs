@@ -1,0 +1,303 @@
+//! What nodes there may be: compact tables, one per module set or grammar, shared by all elements that have it.
+//!
+//! Exported by the libyang worker (crate module `yang`) or compiled from a CLI grammar (crate module `adapter`). Choices
+//! and cases are flattened: a data node knows which choice and case it belongs to. The index is enough to parse, print and
+//! compare; `must`, `when`, ranges and patterns are the worker's business.
+
+use super::name::{Name, QName};
+use super::path::{Key, Path};
+use serde::{Deserialize, Serialize};
+use std::collections::{HashMap, HashSet};
+
+/// Number of a node in its index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SchemaId(pub u32);
+
+/// A module of the set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SchemaModule {
+    /// Module name.
+    pub name: Name,
+    /// XML namespace.
+    pub namespace: String,
+    /// The module's own prefix; identities are printed with it.
+    pub prefix: String,
+    /// Revision date, if it has one.
+    pub revision: Option<String>,
+}
+
+/// What a schema node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SchemaKind {
+    /// A container.
+    Container {
+        /// It is a presence container.
+        presence: bool,
+    },
+    /// A list.
+    List {
+        /// `ordered-by user`.
+        user_ordered: bool,
+    },
+    /// A leaf.
+    Leaf,
+    /// A leaf-list.
+    LeafList {
+        /// `ordered-by user`.
+        user_ordered: bool,
+    },
+    /// `anydata` or `anyxml`.
+    Any,
+    /// An RPC or action; its children are `input` and `output` containers.
+    Operation,
+}
+
+/// The type of a leaf, as far as codecs and comparison need it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TypeSpec {
+    /// Signed or unsigned integer of this many bits.
+    Integer {
+        /// 8, 16, 32 or 64.
+        bits: u8,
+        /// `intN` rather than `uintN`.
+        signed: bool,
+    },
+    /// decimal64.
+    Decimal64,
+    /// boolean.
+    Bool,
+    /// empty.
+    Empty,
+    /// string, with the canonical form that its typedef asks for.
+    Text(Canonical),
+    /// enumeration: the names.
+    Enumeration(Vec<String>),
+    /// bits: the names in order of their positions, which is the order of the canonical form.
+    Bits(Vec<String>),
+    /// binary (base64 text).
+    Binary,
+    /// identityref. `identities` are all that derive from its base, as `module:identity`.
+    Identity {
+        /// `module:identity` each.
+        identities: Vec<String>,
+    },
+    /// instance-identifier.
+    InstanceIdentifier,
+    /// union: the member types in order.
+    Union(Vec<TypeSpec>),
+}
+
+/// Canonical forms of string types (RFC 6991 and its like).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Canonical {
+    /// As it is.
+    Exact,
+    /// Lower case (MAC addresses, hex strings).
+    Lower,
+    /// An IP address (IPv6 in RFC 5952 form), an optional zone kept.
+    IpAddress,
+    /// An IP prefix: host bits zero, IPv6 in RFC 5952 form.
+    IpPrefix,
+}
+
+/// One data node.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SchemaNode {
+    /// Qualified name.
+    pub name: QName,
+    /// `None` at the top.
+    pub parent: Option<SchemaId>,
+    /// What it is.
+    pub kind: SchemaKind,
+    /// `config true`.
+    pub config: bool,
+    /// `mandatory true`, or min-elements above zero.
+    pub mandatory: bool,
+    /// Names of the key leafs, in order (lists only).
+    pub keys: Vec<Name>,
+    /// Type (leafs and leaf-lists only).
+    pub ty: Option<TypeSpec>,
+    /// Default in canonical text (leafs only).
+    pub default: Option<String>,
+    /// The choice and the case it stands in, outermost first, each as `choice/case`.
+    pub cases: Vec<(Name, Name)>,
+    /// Data children in schema order, which is the order in which an element prints them.
+    pub children: Vec<SchemaId>,
+}
+
+/// The tables of one module set.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Tables", into = "Tables")]
+pub struct SchemaIndex {
+    tables: Tables,
+    /// Per parent (0 = top level, then every node) its children sorted by name, then module.
+    sorted: Vec<Box<[SchemaId]>>,
+    /// Per node its place among its siblings in schema order.
+    rank: Vec<u32>,
+    namespaces: HashMap<String, usize>,
+}
+
+/// The stored form of an index.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Tables {
+    /// Content id of the module set: equal sets, equal ids.
+    pub content_id: String,
+    /// The modules that are implemented or define identities.
+    pub modules: Vec<SchemaModule>,
+    /// All data nodes; a node's id is its place here.
+    pub nodes: Vec<SchemaNode>,
+    /// The top-level nodes.
+    pub top: Vec<SchemaId>,
+}
+
+impl From<Tables> for SchemaIndex {
+    fn from(mut tables: Tables) -> Self {
+        tables.share_names();
+        tables.drop_dangling();
+        let mut sorted = Vec::with_capacity(tables.nodes.len() + 1);
+        let mut rank = vec![0; tables.nodes.len()];
+        let lists = std::iter::once(&tables.top).chain(tables.nodes.iter().map(|node| &node.children));
+        for children in lists {
+            for (place, id) in children.iter().enumerate() {
+                rank[id.0 as usize] = place as u32;
+            }
+            let mut children: Box<[SchemaId]> = children.as_slice().into();
+            children.sort_by(|a, b| {
+                let (a, b) = (&tables.nodes[a.0 as usize].name, &tables.nodes[b.0 as usize].name);
+                (&a.name, &a.module).cmp(&(&b.name, &b.module))
+            });
+            sorted.push(children);
+        }
+        let namespaces = tables.modules.iter().enumerate().map(|(at, m)| (m.namespace.clone(), at)).collect();
+        Self { tables, sorted, rank, namespaces }
+    }
+}
+
+impl From<SchemaIndex> for Tables {
+    fn from(index: SchemaIndex) -> Self {
+        index.tables
+    }
+}
+
+impl Tables {
+    /// Makes equal names share one text: an index has few modules and many nodes.
+    fn share_names(&mut self) {
+        let mut seen: HashSet<Name> = HashSet::new();
+        let mut share = |name: &mut Name| match seen.get(name) {
+            Some(known) => *name = known.clone(),
+            None => {
+                seen.insert(name.clone());
+            }
+        };
+        for node in &mut self.nodes {
+            share(&mut node.name.module);
+            share(&mut node.name.name);
+            node.keys.iter_mut().for_each(&mut share);
+            for (choice, case) in &mut node.cases {
+                share(choice);
+                share(case);
+            }
+        }
+    }
+
+    /// Removes references to nodes that are not there, so that a table from a bad source cannot make us panic later.
+    fn drop_dangling(&mut self) {
+        let count = self.nodes.len();
+        self.top.retain(|id| (id.0 as usize) < count);
+        for node in &mut self.nodes {
+            node.children.retain(|id| (id.0 as usize) < count);
+        }
+    }
+}
+
+impl SchemaIndex {
+    /// Content id of the module set.
+    pub fn content_id(&self) -> &str {
+        &self.tables.content_id
+    }
+
+    /// The modules.
+    pub fn modules(&self) -> &[SchemaModule] {
+        &self.tables.modules
+    }
+
+    /// The module of this name.
+    pub fn module(&self, name: &str) -> Option<&SchemaModule> {
+        self.tables.modules.iter().find(|module| module.name.as_str() == name)
+    }
+
+    /// The module of this XML namespace.
+    pub fn module_of_namespace(&self, namespace: &str) -> Option<&SchemaModule> {
+        self.namespaces.get(namespace).map(|at| &self.tables.modules[*at])
+    }
+
+    /// The top-level nodes.
+    pub fn top(&self) -> &[SchemaId] {
+        &self.tables.top
+    }
+
+    /// How many nodes there are.
+    pub fn len(&self) -> usize {
+        self.tables.nodes.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.tables.nodes.is_empty()
+    }
+
+    /// The node with this number. Numbers come from this very index.
+    pub fn node(&self, id: SchemaId) -> &SchemaNode {
+        &self.tables.nodes[id.0 as usize]
+    }
+
+    /// The child of this name below `parent` (`None` = top level).
+    pub fn child(&self, parent: Option<SchemaId>, name: &QName) -> Option<SchemaId> {
+        self.child_named(parent, name.module.as_str(), name.name.as_str())
+    }
+
+    /// The child `module:name` below `parent` (`None` = top level).
+    pub fn child_named(&self, parent: Option<SchemaId>, module: &str, name: &str) -> Option<SchemaId> {
+        let siblings = self.sorted.get(parent.map_or(0, |id| id.0 as usize + 1))?;
+        let place = siblings.binary_search_by(|id| {
+            let qname = &self.node(*id).name;
+            (qname.name.as_str(), qname.module.as_str()).cmp(&(name, module))
+        });
+        place.ok().map(|at| siblings[at])
+    }
+
+    /// The children below `parent` (`None` = top level), in schema order.
+    pub fn children(&self, parent: Option<SchemaId>) -> &[SchemaId] {
+        match parent {
+            Some(id) => &self.node(id).children,
+            None => &self.tables.top,
+        }
+    }
+
+    /// The place of a node among its siblings in schema order.
+    pub fn rank(&self, id: SchemaId) -> u32 {
+        self.rank[id.0 as usize]
+    }
+
+    /// Whether `leaf` is a key of the list `list`.
+    pub fn is_key(&self, list: SchemaId, leaf: SchemaId) -> bool {
+        let (list, leaf) = (self.node(list), self.node(leaf));
+        leaf.name.module == list.name.module && list.keys.contains(&leaf.name.name)
+    }
+
+    /// The schema node of a data path. `None` when some step is unknown (or opaque).
+    pub fn resolve(&self, path: &Path) -> Option<SchemaId> {
+        let mut at = None;
+        for step in path.steps() {
+            if matches!(step.key, Key::Opaque(..)) {
+                return None;
+            }
+            at = Some(self.child(at, &step.name)?);
+        }
+        at
+    }
+}
