@@ -123,7 +123,8 @@ class Agent:
                 run("ip", "link", "set", name, *(["master", vrf] if vrf else ["nomaster"]))
                 log(f"interface {name} moved to {vrf}")
         outer = {f"{port}-s{tags[0]}" for port, *tags in (name.split(".") for name in interfaces) if len(tags) == 2}
-        for name in set(vlans) - set(interfaces) - outer:
+        gone = set(vlans) - set(interfaces) - outer
+        for name in sorted(gone, key=lambda name: "." not in name):  # an outer tag after what is on it
             remove(name)
         for name in set(devices) - vrfs:
             remove(name)

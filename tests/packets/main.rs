@@ -38,6 +38,10 @@ fn a_typed_l3vpn_carries_packets_until_it_is_removed() {
     let (_, route) = lab.exec("pe1", "ip route show vrf acme 192.168.2.0/24");
     assert!(route.contains("encap mpls"), "through labels: {route}");
 
+    two_tags_are_an_access_too(&mut lab);
+    a_label_that_the_kernel_lost_comes_back(&mut lab);
+
+    type_in(&lab, 1, "configure terminal\ninterface eth1.300.30\nno description\nno ip address 192.168.3.1/24\nend");
     for (number, vlan) in [(1, 100), (2, 200)] {
         let removal = format!(
             "configure terminal\nno router bgp 65000 vrf acme\ninterface eth1.{vlan}\nno description\n\
@@ -59,6 +63,31 @@ fn a_typed_l3vpn_carries_packets_until_it_is_removed() {
     }
     assert_eq!(lab.pings("ce1", "192.168.2.2"), 0, "the service is gone");
     println!("{}agent of pe1:\n{}agent of pe2:\n{}", lab.steps(), lab.agent_log(1), lab.agent_log(2));
+}
+
+fn two_tags_are_an_access_too(lab: &mut UmlLab) {
+    let (status, said) = lab.exec(
+        "ce1",
+        "ip link add link eth1 name outer up type vlan protocol 802.1ad id 300 && ip link add link outer name inner up \
+         type vlan id 30 && ip addr add 192.168.3.2/24 dev inner",
+    );
+    assert_eq!(status, 0, "{said}");
+    assert_eq!(lab.pings("ce1", "192.168.3.1"), 0, "no such access yet");
+    let access = "configure terminal\ninterface eth1.300.30\ndescription vrf=acme svc=vpn-1\n\
+                  ip address 192.168.3.1/24\nend";
+    type_in(lab, 1, access);
+    lab.wait_for_ping("ce1", "192.168.3.1", PASSES).unwrap_or_else(|error| panic!("{error}"));
+    lab.wait_for_ping("ce2", "192.168.3.2", PASSES).unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// The agent's cure for FRR's race, provoked: the label of the VRF vanishes from the kernel of pe1.
+fn a_label_that_the_kernel_lost_comes_back(lab: &mut UmlLab) {
+    let (status, said) =
+        lab.exec("pe1", "ip -f mpls route del $(ip -f mpls route | grep -m1 'dev acme' | cut -d' ' -f1)");
+    assert_eq!(status, 0, "{said}");
+    assert_eq!(lab.pings("ce2", "192.168.1.2"), 0, "nothing comes back without the label");
+    lab.wait_for_ping("ce2", "192.168.1.2", PASSES).unwrap_or_else(|error| panic!("{error}"));
+    assert!(lab.agent_log(1).contains("exported the label of acme again"), "{}", lab.agent_log(1));
 }
 
 fn lab() -> Option<UmlLab> {
