@@ -55,12 +55,17 @@ fn limits() -> NetconfLimits {
     NetconfLimits {
         hello_timeout: Duration::from_secs(5),
         rpc_timeout: Duration::from_secs(5),
+        knock_after: Duration::from_secs(4),
         frames: FrameLimits { max_message: 100_000, max_chunk: 50_000, max_chunks: 100 },
         notifications: 2,
     }
 }
 
 async fn open_with(capabilities: &str, behind: &[u8], tap: Tap) -> (NetconfSession, Element) {
+    open_limited(capabilities, behind, tap, limits()).await
+}
+
+async fn open_limited(capabilities: &str, behind: &[u8], tap: Tap, limits: NetconfLimits) -> (NetconfSession, Element) {
     let (ours, theirs) = duplex(1024);
     let mut element = Element { stream: theirs, decoder: Decoder::new(FrameLimits::default()) };
     let first = [hello(capabilities), behind.to_vec()].concat();
@@ -72,7 +77,7 @@ async fn open_with(capabilities: &str, behind: &[u8], tap: Tap) -> (NetconfSessi
             element.decoder.set_framing(Framing::Chunked);
         }
     };
-    let (session, ()) = tokio::join!(NetconfSession::over(ours, limits(), tap), serve);
+    let (session, ()) = tokio::join!(NetconfSession::over(ours, limits, tap), serve);
     (session.unwrap(), element)
 }
 
@@ -321,6 +326,30 @@ async fn an_element_without_a_usable_hello() {
     let endless = Box::leak([b'x'; 3000].to_vec().into_boxed_slice());
     assert!(matches!(try_with(endless).await, Err(NetconfError::Hello(_))));
     assert!(matches!(try_with(b"<hello/>]]>]]>").await, Err(NetconfError::Hello(EndCause::Message(_)))));
+}
+
+#[tokio::test]
+async fn an_element_that_forgot_the_first_rpc_is_knocked_at_once() {
+    let quick = NetconfLimits { knock_after: Duration::from_millis(20), ..limits() };
+    let (session, mut element) = open_limited(HELLO, b"", Tap::default(), quick).await;
+    let serve = async {
+        assert!(element.read().await.contains("<discard-changes/>"));
+        let knock = element.read().await; // nothing was answered so far
+        assert!(knock.contains("message-id=\"2\"") && knock.contains("<filter type=\"subtree\"></filter>"), "{knock}");
+        element.answer(1, "<ok/>").await;
+        element.answer(2, "<data/>").await;
+        assert!(element.read().await.contains("message-id=\"3\""));
+        tokio::time::sleep(Duration::from_millis(60)).await; // longer than the patience: only the first is watched
+        element.answer(3, "<ok/>").await;
+        element.read().await
+    };
+    let ask = async {
+        session.discard_changes().await.unwrap();
+        session.discard_changes().await.unwrap();
+        let _ = tokio::time::timeout(Duration::from_millis(50), session.commit()).await;
+    };
+    let (next, ()) = tokio::join!(serve, ask);
+    assert!(next.contains("<commit/>"), "{next}");
 }
 
 #[tokio::test]
