@@ -1,5 +1,6 @@
 //! The wire level against real servers: netconfd and FRR's vtysh behind OpenSSH, and an SSH server of our own where
 //! the question is what a client says before it is let in.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // an element that fails is a failed test
 mod support;
 
 use andante::adagio::cli::{CliDialect, CliError, CliLimits, CliSession, Dialect, Verdict};
