@@ -20,6 +20,7 @@ pub mod schema;
 #[allow(clippy::module_inception)]
 mod tree;
 pub mod value;
+pub mod xml;
 
 pub use claims::{ClaimConflict, Claims, Intended, Layer, Owner};
 pub use codec::{CodecError, CodecErrorKind, Limits, Policy};
@@ -28,5 +29,5 @@ pub use name::{Name, QName};
 pub use node::{Body, Node};
 pub use path::{Key, Path, Step};
 pub use schema::{SchemaId, SchemaIndex, SchemaKind, SchemaNode, TypeSpec};
-pub use tree::ConfigTree;
+pub use tree::{After, ConfigTree};
 pub use value::{Value, ValueKind};
