@@ -85,7 +85,8 @@ impl Rules {
     /// The lines that make `after` out of `before`.
     pub(super) fn render(&self, before: &ConfigTree, after: &ConfigTree) -> Result<Vec<CliLine>, GrammarError> {
         let after = self.normalise(after);
-        let mut writer = Writer { rules: self, session: Session::new(self.normalise(before)), lines: Vec::new() };
+        let session = Session { lenient: true, ..Session::new(self.normalise(before)) };
+        let mut writer = Writer { rules: self, session, lines: Vec::new() };
         let mut items = Vec::new();
         let now = writer.session.tree.clone();
         for place in self.touched(&diff(&now, &after)) {
