@@ -4,6 +4,7 @@
 //! what an element says, renders a difference as the exact bytes to send, and judges paths: own or shared, derived,
 //! protected. It opens no socket, reads no clock, knows no credential, never retries and never orders elements.
 
+pub mod grammar;
 pub mod payload;
 
 pub use payload::{CliLine, Payload};
