@@ -1,1 +1,21 @@
-//! domain
+//! Every type that is stored or published: elements, deviations, outcomes, journal records, principals, events.
+//!
+//! Pure data with small judgements. Time and identifiers are values given by the caller; nothing here reads a clock.
+
+pub mod deviation;
+pub mod document;
+pub mod element;
+pub mod error_class;
+pub mod event;
+pub mod outcome;
+pub mod principal;
+pub mod transaction;
+
+pub use deviation::{Deviation, DeviationKind};
+pub use document::{ServiceKey, StoredDocument};
+pub use element::{Class, Element, ElementState, Port, Reachability, SyncState};
+pub use error_class::ErrorClass;
+pub use event::{AuditRecord, Event};
+pub use outcome::{Cause, Outcome};
+pub use principal::{Denied, Principal, Role, Verb, authorize};
+pub use transaction::{ElementProgress, JournalRecord, Phase, TransactionRecord, Turn};

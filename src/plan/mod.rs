@@ -1,1 +1,10 @@
-//! plan
+//! From intent to the exact bytes: the plan.
+//!
+//! A plan is immutable, complete and printable; whoever executes it has no choices left. It is a function of its inputs:
+//! same inputs, other process, same id, same bytes. No type that can write to an element is in scope here.
+
+mod record;
+
+pub use record::{
+    ElementPlan, HandMade, Plan, ReadEntry, ServiceChange, ServiceEffect, content_digest, digest_at, touched_state,
+};

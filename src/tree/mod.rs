@@ -24,5 +24,5 @@ pub use name::{Name, QName};
 pub use node::{Body, Node};
 pub use path::{Key, Path, Step};
 pub use schema::{SchemaId, SchemaIndex, SchemaKind, SchemaNode, TypeSpec};
-pub use tree::ConfigTree;
+pub use tree::{After, ConfigTree};
 pub use value::{Value, ValueKind};

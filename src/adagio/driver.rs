@@ -1,0 +1,122 @@
+//! What every driver can do: read an element, write a payload, take it back.
+//!
+//! A [`Southbound`] stands for one element and opens sessions. A [`Reader`] has no verb that changes anything, so a
+//! dry-run that holds only readers cannot write. A [`Writer`] is a session that may: its verbs are the sends of the
+//! transaction's phases.
+//!
+//! Assumptions: one writer per element at a time (the transaction queues). Guarantees: an error says by its [`Effect`]
+//! whether the element may have changed; a time-out is always `Unknown`, never "failed", and the session is then dead.
+
+use crate::adapter::Payload;
+use crate::domain::{Class, ErrorClass};
+use crate::tree::ConfigTree;
+use async_trait::async_trait;
+use std::time::Duration;
+
+/// One element, as far as sessions to it go.
+#[async_trait]
+pub trait Southbound: Send + Sync {
+    /// Its name in the inventory.
+    fn element(&self) -> &str;
+    /// Opens a session that can only read.
+    async fn open_reader(&self) -> Result<Box<dyn Reader>, DriverError>;
+    /// Opens a session that can write.
+    async fn open_writer(&self) -> Result<Box<dyn Writer>, DriverError>;
+}
+
+/// A session that reads.
+#[async_trait]
+pub trait Reader: Send {
+    /// What the element can take back, probed from its greeting.
+    fn class(&self) -> Class;
+    /// Reads the running configuration (at least all that the adapter's templates can touch), normalised.
+    async fn read_running(&mut self) -> Result<Reading, DriverError>;
+    /// Ends the session in good order; errors do not matter any more.
+    async fn close(self: Box<Self>);
+}
+
+/// A running configuration as read.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// Normalised: derived nodes are gone, values canonical, unknown ones opaque.
+    pub tree: ConfigTree,
+    /// Whether the read proved that it is complete; if not, why. An incomplete read proves nothing.
+    pub partial: Option<String>,
+    /// Size of what was read, in bytes.
+    pub bytes: usize,
+}
+
+/// A confirmed commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Confirm {
+    /// The secret of the transaction by which it is confirmed or cancelled (RFC 6241 §8.4).
+    pub persist: String,
+    /// The element reverts by itself after this time.
+    pub timeout: Duration,
+}
+
+/// A session that writes. The verbs stand in the order of the transaction's phases.
+///
+/// | verb      | A                                   | B              | C                    | D                        |
+/// |-----------|-------------------------------------|----------------|----------------------|--------------------------|
+/// | `lock`    | running, then candidate             | same           | running              | nothing (the plan says so) |
+/// | `prepare` | edit-config candidate, test-then-set | same          | nothing              | nothing                  |
+/// | `apply`   | commit confirmed, persist           | commit         | edit-config running  | lines, stop at first error |
+/// | `confirm` | commit persist-id                   | nothing        | nothing              | nothing                  |
+/// | `save`    | copy to startup where needed        | same           | same                 | `write memory` or alike  |
+/// | `unlock`  | candidate, running                  | same           | running              | nothing                  |
+#[async_trait]
+pub trait Writer: Reader {
+    /// Takes the locks; kept until `unlock` or the end of the session.
+    async fn lock(&mut self) -> Result<(), DriverError>;
+    /// Puts the payload where it can still be refused or thrown away.
+    async fn prepare(&mut self, payload: &Payload) -> Result<(), DriverError>;
+    /// Makes it the running configuration. Class A with `confirm`; everybody else without.
+    async fn apply(&mut self, payload: &Payload, confirm: Option<&Confirm>) -> Result<Residue, DriverError>;
+    /// Starts the timer of a confirmed commit anew (class A).
+    async fn extend(&mut self, confirm: &Confirm) -> Result<(), DriverError>;
+    /// Keeps it for good.
+    async fn confirm(&mut self, persist: &str) -> Result<(), DriverError>;
+    /// Takes a confirmed commit back (class A).
+    async fn cancel(&mut self, persist: &str) -> Result<(), DriverError>;
+    /// Empties the candidate (class A, B). Only after our own edits, under our own lock.
+    async fn discard(&mut self) -> Result<(), DriverError>;
+    /// Makes it survive a restart of the element.
+    async fn save(&mut self) -> Result<(), DriverError>;
+    /// Gives the locks back.
+    async fn unlock(&mut self) -> Result<(), DriverError>;
+}
+
+/// Busy lines that the element would not take for the bounded time; see [`crate::adapter::CliLine::busy`].
+pub type Residue = Vec<String>;
+
+/// Whether a failed verb may have changed the element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing was changed, surely.
+    None,
+    /// Some of it may have been taken (a refused line after accepted ones).
+    Partial,
+    /// Not known: the answer did not come.
+    Unknown,
+}
+
+/// What went wrong with an element.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{element}: {doing}: {message}")]
+pub struct DriverError {
+    /// Which element.
+    pub element: String,
+    /// The operation, for instance `lock candidate`.
+    pub doing: String,
+    /// The element's own words, or the transport's.
+    pub message: String,
+    /// For whoever might try again.
+    pub class: ErrorClass,
+    /// Whether the element may have changed.
+    pub effect: Effect,
+    /// `rpc-error` tag and path, where the element gave them.
+    pub tag: Option<String>,
+    /// The path of an `rpc-error`, or the CLI line refused.
+    pub path: Option<String>,
+}

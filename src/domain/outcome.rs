@@ -1,0 +1,60 @@
+//! How a transaction ended: `applied`, `not-applied(cause)`, `unresolved(elements)`; never a fourth.
+
+use serde::{Deserialize, Serialize};
+
+/// How a transaction ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Verified by reading back on every element, decided, and recorded.
+    Applied,
+    /// The network is as before.
+    NotApplied {
+        /// Why.
+        cause: Cause,
+    },
+    /// Some elements could not be brought to either side yet; work goes on.
+    Unresolved {
+        /// Their names.
+        elements: Vec<String>,
+        /// Why.
+        cause: Cause,
+    },
+}
+
+/// Why a transaction was not applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+#[error("{}{message}", element.as_ref().map(|e| format!("{e}: ")).unwrap_or_default())]
+pub struct Cause {
+    /// What kind of cause it is.
+    pub kind: CauseKind,
+    /// The element that caused it.
+    pub element: Option<String>,
+    /// The configuration path, where one is known.
+    pub path: Option<String>,
+    /// In words, the element's own words included.
+    pub message: String,
+}
+
+/// Kinds of causes; Presto maps them to status codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CauseKind {
+    /// An element could not be reached before anything was sent.
+    Unreachable,
+    /// An element is locked by somebody else.
+    Locked,
+    /// The read-set moved since the plan was made.
+    Stale,
+    /// An element refused the configuration.
+    Refused,
+    /// What was read back is not what was sent.
+    Verify,
+    /// The daemon stopped, or lost its lease, before the decision.
+    Interrupted,
+    /// Someone cancelled it.
+    Cancelled,
+    /// A fault of this program or of its store.
+    Internal,
+}
