@@ -4,12 +4,12 @@
 //! error says where (an instance identifier as far as it was read, and line and column of the text) and carries the
 //! error-tag of RFC 6241 appendix A that RESTCONF answers with. It does no input or output.
 
+use super::Node;
 use super::name::{Name, QName};
 use super::path::{Key, Path, Step};
 use super::schema::{SchemaIndex, SchemaKind};
 use super::tree::ConfigTree;
 use super::value::Value;
-use super::{Body, Node};
 use std::fmt;
 use std::sync::Arc;
 
@@ -30,11 +30,9 @@ pub struct Limits {
 
 impl Limits {
     /// For documents from the north: 4 MiB.
-    pub const NORTH: Self =
-        Self { bytes: 4 << 20, depth: 64, nodes: 200_000, attributes: 64, value_bytes: 256 << 10 };
+    pub const NORTH: Self = Self { bytes: 4 << 20, depth: 64, nodes: 200_000, attributes: 64, value_bytes: 256 << 10 };
     /// For what an element sends: 64 MiB.
-    pub const SOUTH: Self =
-        Self { bytes: 64 << 20, depth: 64, nodes: 4_000_000, attributes: 64, value_bytes: 1 << 20 };
+    pub const SOUTH: Self = Self { bytes: 64 << 20, depth: 64, nodes: 4_000_000, attributes: 64, value_bytes: 1 << 20 };
 }
 
 /// What to do with something that the schema does not know.
@@ -276,9 +274,4 @@ impl SchemaIdAt {
     pub(super) fn of(index: &SchemaIndex, path: &Path) -> Option<Self> {
         if path.steps().is_empty() { Some(Self::Top) } else { index.resolve(path).map(Self::Below) }
     }
-}
-
-/// Whether a node is opaque.
-pub(super) fn is_opaque(node: &Node) -> bool {
-    matches!(node.body(), Body::Opaque)
 }

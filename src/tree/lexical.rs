@@ -28,9 +28,7 @@ impl TypeSpec {
                 let text = integer(text.trim_matches(is_space), *bits, *signed)?;
                 Ok(Value::new(if *bits > 32 { ValueKind::Number64 } else { ValueKind::Number }, &text))
             }
-            Self::Decimal64 => {
-                Ok(Value::new(ValueKind::Number64, &decimal(text.trim_matches(is_space))?))
-            }
+            Self::Decimal64 => Ok(Value::new(ValueKind::Number64, &decimal(text.trim_matches(is_space))?)),
             Self::Bool => match text.trim_matches(is_space) {
                 flag @ ("true" | "false") => Ok(Value::new(ValueKind::Bool, flag)),
                 _ => Err(format!("{} is not 'true' or 'false'", shown(text))),
@@ -58,8 +56,8 @@ impl TypeSpec {
                     Some((prefix, name)) => (Some(prefix), name),
                     None => (None, text),
                 };
-                let module = resolve(prefix)
-                    .ok_or_else(|| format!("the prefix of identity {} is not known", shown(text)))?;
+                let module =
+                    resolve(prefix).ok_or_else(|| format!("the prefix of identity {} is not known", shown(text)))?;
                 let full = format!("{module}:{name}");
                 if identities.iter().any(|known| *known == full) {
                     return Ok(Value::new(ValueKind::Identity, &full));
@@ -305,9 +303,9 @@ fn instance_identifier(text: &str, resolve: Resolve<'_>) -> Result<String, Strin
                     return Err(bad());
                 }
                 let found = match prefix {
-                    Some(prefix) => {
-                        Some(resolve(Some(prefix)).ok_or_else(|| format!("the prefix {} is not known", shown(prefix)))?)
-                    }
+                    Some(prefix) => Some(
+                        resolve(Some(prefix)).ok_or_else(|| format!("the prefix {} is not known", shown(prefix)))?,
+                    ),
                     None => None,
                 };
                 match found {

@@ -114,11 +114,8 @@ impl ModuleSet {
         let modules: Vec<Named> = if self.modules.is_empty() {
             library.all()?.into_iter().map(|name| Named { name, revision: None, features: vec!["*".into()] }).collect()
         } else {
-            let named = |m: &Wanted| Named {
-                name: m.name.clone(),
-                revision: m.revision.clone(),
-                features: m.features.clone(),
-            };
+            let named =
+                |m: &Wanted| Named { name: m.name.clone(), revision: m.revision.clone(), features: m.features.clone() };
             self.modules.iter().map(named).collect()
         };
         let sources = library.closure(&modules)?;
@@ -281,7 +278,8 @@ impl Head {
 }
 
 fn is_date(text: &str) -> bool {
-    text.len() == 10 && text.bytes().enumerate().all(|(n, b)| if n == 4 || n == 7 { b == b'-' } else { b.is_ascii_digit() })
+    text.len() == 10
+        && text.bytes().enumerate().all(|(n, b)| if n == 4 || n == 7 { b == b'-' } else { b.is_ascii_digit() })
 }
 
 /// The words of a YANG text, without comments; a quoted string is one word, braces and semicolons are none.

@@ -28,6 +28,3 @@ pub fn parse(
 ) -> Result<ConfigTree, CodecError> {
     read::parse(bytes, index, at, policy, limits)
 }
-
-#[cfg(test)]
-mod tests;

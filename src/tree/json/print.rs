@@ -93,7 +93,10 @@ impl Printer<'_> {
             (Body::Entry { .. }, Key::Entry(keys)) => self.object(keys, node.children(), below, module),
             (Body::Opaque, Key::Opaque(text, _)) => {
                 // Only what came from JSON can be put back as JSON.
-                if text.is_empty() || text.starts_with('<') || serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
+                if text.is_empty()
+                    || text.starts_with('<')
+                    || serde_json::from_str::<serde::de::IgnoredAny>(text).is_err()
+                {
                     quote(text, &mut self.out);
                 } else {
                     self.out.push_str(text);

@@ -232,9 +232,8 @@ impl<'a> Reader<'a> {
             SchemaKind::Leaf => {
                 let value = self.value(schema)?;
                 let place = parent.filter(|list| self.index.is_key(*list, id));
-                let place = place.and_then(|list| {
-                    self.index.node(list).keys.iter().position(|key| *key == schema.name.name)
-                });
+                let place =
+                    place.and_then(|list| self.index.node(list).keys.iter().position(|key| *key == schema.name.name));
                 match place.and_then(|place| keys.get_mut(place)) {
                     Some(slot) => {
                         *slot = Some(value.clone());
