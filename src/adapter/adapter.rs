@@ -82,6 +82,11 @@ impl Adapter {
         &self.parts.package.digest
     }
 
+    /// No live server and no recorded transcript has seen the adapter at work; every plan says so.
+    pub fn simulated_only(&self) -> bool {
+        self.parts.manifest.simulated_only
+    }
+
     /// How the element is spoken to.
     pub fn transport(&self) -> Transport {
         self.parts.manifest.transport
@@ -140,13 +145,18 @@ impl Adapter {
     pub fn map(&self, wanted: &ElementService) -> Result<ConfigTree, AdapterError> {
         self.check(wanted).map_err(AdapterError::Refused)?;
         let function = self.function(wanted)?;
-        let printed = self.parts.templates.render(&function.template, wanted)?;
+        let printed = self.printed(wanted)?;
         match &self.language {
             Language::Netconf { .. } => {
                 let read = xml::parse(&printed, self.known_schema()?, Policy::STRICT, &Limits::NORTH);
                 read.map_err(|error| self.misprint(&function.template, &printed, &error))
             }
         }
+    }
+
+    /// What the template prints for `wanted`, before it is read. For whoever writes one.
+    pub fn printed(&self, wanted: &ElementService) -> Result<String, AdapterError> {
+        self.parts.templates.render(&self.function(wanted)?.template, wanted)
     }
 
     /// Reads a running configuration: its text, or the XML inside of `<data>`.
@@ -291,4 +301,16 @@ fn without_derived(tree: &ConfigTree, derived: &dyn Fn(&Path) -> bool) -> Config
         children.collect()
     }
     ConfigTree::new(kept(tree.root(), &Path::root(), derived))
+}
+
+#[cfg(test)]
+mod dev {
+    #[test]
+    fn dev() {
+        let a = super::Adapter::load(std::path::Path::new("adapters/iosxr")).unwrap();
+        let text = std::fs::read_to_string(std::env::var("ES").unwrap()).unwrap();
+        let w: crate::service::ElementService = serde_json::from_str(&text).unwrap();
+        a.check(&w).unwrap();
+        std::fs::write("/tmp/xr-out.xml", a.printed(&w).unwrap_or_else(|e| panic!("{e}"))).unwrap();
+    }
 }

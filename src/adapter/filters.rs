@@ -22,6 +22,7 @@ pub(super) fn install(env: &mut Environment<'static>) {
     env.add_filter("prefix_length", prefix_length);
     env.add_filter("family", family);
     env.add_filter("routing", routing);
+    env.add_filter("owner", owner);
     env.add_filter("text", text);
     env.add_filter("name", name);
     env.add_filter("letters", letters);
@@ -127,6 +128,13 @@ fn routing(accesses: &Value, protocol: &str) -> Result<Vec<Value>, Error> {
     Ok(out)
 }
 
+/// Who owns a piece of configuration, for descriptions: `svc=<id> customer=<name>`, without a customer `svc=<id>`.
+fn owner(service: &Value) -> Result<String, Error> {
+    let id = service.get_attr("id")?;
+    let customer = service.get_attr("customer")?;
+    Ok(if customer.is_true() { format!("svc={id} customer={customer}") } else { format!("svc={id}") })
+}
+
 /// An identifier for a platform that takes letters, digits, `.`, `_` and `-` only, at most `limit` (default 32)
 /// characters. What does not fit is replaced or cut, and then a mark made of the whole text keeps it unique.
 fn name(value: &str, options: Kwargs) -> Result<String, Error> {
@@ -182,7 +190,8 @@ pub(super) fn printed(value: &Value) -> Result<String, Error> {
     match value.kind() {
         ValueKind::Undefined => Err(Error::from(ErrorKind::UndefinedError)),
         ValueKind::None => refused("null"),
-        ValueKind::Bool => Ok(value.to_string()),
+        // The engine itself would print them as Python does.
+        ValueKind::Bool => Ok(value.is_true().to_string()),
         ValueKind::Number if value.is_integer() => Ok(value.to_string()),
         ValueKind::String => {
             let text = value.to_string();
@@ -240,6 +249,6 @@ mod tests {
     fn addresses_and_prefixes() {
         assert_eq!(render("{{ 30|netmask }} {{ 0|netmask }} {{ 32|netmask }}").unwrap(), "255.255.255.252 0.0.0.0 255.255.255.255");
         assert_eq!(render("{{ '2001:db8::/32'|network }} {{ '10.0.0.0/8'|prefix_length }}").unwrap(), "2001:db8:: 8");
-        assert_eq!(render("{{ '::1' is ipv6 }} {{ '::1' is ipv4 }} {{ 5 is ipv4 }}").unwrap(), "true false false");
+        assert_eq!(render("{{ '::1' is ipv6 }} {{ '::1' is ipv4 }} {{ 5 is ipv4 }}").unwrap(), "True False False");
     }
 }
