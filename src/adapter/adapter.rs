@@ -10,16 +10,16 @@
 //! clone.
 
 use super::error::AdapterError;
+use super::grammar::Grammar;
 use super::judgement::{Impact, Ownership};
 use super::manifest::{Function, Manifest, Transport};
 use super::package::Package;
 use super::payload::Payload;
 use super::refusal::Refusal;
 use super::rules::Rules;
-use super::template::{self, Templates};
+use super::template::{self, Escaping, Templates};
 use crate::service::ElementService;
-use crate::tree::codec::CodecError;
-use crate::tree::{Body, ConfigTree, Diff, Edit, Limits, Node, Path, Policy, SchemaIndex, xml};
+use crate::tree::{Body, ConfigTree, Diff, Edit, Key, Limits, Node, Path, Policy, SchemaIndex, xml};
 use std::sync::Arc;
 
 /// What Andante knows of one platform.
@@ -40,6 +40,8 @@ struct Parts {
 enum Language {
     /// The element's own YANG modules; the schema comes with the element (or from the profiles in `yang/`).
     Netconf { schema: Option<Arc<SchemaIndex>>, rules: Arc<Rules> },
+    /// Lines; the grammar is the schema and judges paths.
+    Cli { grammar: Grammar, schema: Arc<SchemaIndex> },
 }
 
 /// What an element said.
@@ -63,6 +65,7 @@ impl Adapter {
     pub fn with_schema(&self, schema: Arc<SchemaIndex>) -> Self {
         let language = match &self.language {
             Language::Netconf { rules, .. } => Language::Netconf { schema: Some(schema), rules: rules.clone() },
+            Language::Cli { .. } => self.language.clone(),
         };
         Self { parts: self.parts.clone(), language }
     }
@@ -107,6 +110,7 @@ impl Adapter {
     pub fn schema(&self) -> Option<&Arc<SchemaIndex>> {
         match &self.language {
             Language::Netconf { schema, .. } => schema.as_ref(),
+            Language::Cli { schema, .. } => Some(schema),
         }
     }
 
@@ -148,8 +152,20 @@ impl Adapter {
         let printed = self.printed(wanted)?;
         match &self.language {
             Language::Netconf { .. } => {
-                let read = xml::parse(&printed, self.known_schema()?, Policy::STRICT, &Limits::NORTH);
-                read.map_err(|error| self.misprint(&function.template, &printed, &error))
+                let read = xml::parse(printed.as_bytes(), self.known_schema()?, None, Policy::STRICT, &Limits::NORTH);
+                read.map_err(|e| self.misprint(&function.template, &printed, e.line as usize, e.to_string()))
+            }
+            Language::Cli { grammar, .. } => {
+                let parsed = grammar.parse(&printed);
+                let parsed = parsed.map_err(|e| self.misprint(&function.template, &printed, 0, chain(&e)))?;
+                match first_opaque(&parsed.tree) {
+                    None => Ok(parsed.tree),
+                    Some((path, text)) => {
+                        let line = printed.lines().position(|line| line.trim() == text.trim()).map_or(0, |at| at + 1);
+                        let what = format!("{path}: the grammar does not know this line");
+                        Err(self.misprint(&function.template, &printed, line, what))
+                    }
+                }
             }
         }
     }
@@ -163,11 +179,15 @@ impl Adapter {
     pub fn parse(&self, text: &str) -> Result<Reading, AdapterError> {
         match &self.language {
             Language::Netconf { .. } => {
-                let tree = xml::parse(text, self.known_schema()?, Policy::ELEMENT, &Limits::SOUTH)
-                    .map_err(|error| AdapterError::Unreadable { adapter: self.name().into(), what: error.to_string() })?;
+                let read = xml::parse(text.as_bytes(), self.known_schema()?, None, Policy::ELEMENT, &Limits::SOUTH);
+                let tree = read.map_err(|error| self.unreadable(error.to_string()))?;
                 let opaque = count_opaque(tree.root());
                 // An XML document has an end: cut short it is not well-formed and was refused above.
                 Ok(Reading { tree, complete: true, opaque })
+            }
+            Language::Cli { grammar, .. } => {
+                let parsed = grammar.parse(text).map_err(|error| self.unreadable(chain(&error)))?;
+                Ok(Reading { tree: parsed.tree, complete: parsed.complete, opaque: parsed.opaque })
             }
         }
     }
@@ -175,9 +195,11 @@ impl Adapter {
     /// The exact bytes that turn `before` into `after`, which differ by `diff`.
     pub fn render(&self, diff: &Diff, before: &ConfigTree, after: &ConfigTree) -> Result<Payload, AdapterError> {
         match &self.language {
-            Language::Netconf { .. } => {
-                let _ = (before, after);
-                Ok(Payload::Netconf { config: xml::edit_config(diff, self.known_schema()?) })
+            Language::Netconf { .. } => Ok(Payload::Netconf { config: xml::edit_config(diff, self.known_schema()?) }),
+            Language::Cli { grammar, .. } => {
+                let lines = grammar.render(diff, before, after);
+                let refused = |error| AdapterError::Unprintable { adapter: self.name().into(), what: chain(&error) };
+                Ok(Payload::Cli { lines: lines.map_err(refused)? })
             }
         }
     }
@@ -189,6 +211,7 @@ impl Adapter {
                 Some(schema) => xml::print(tree, schema, true),
                 None => String::new(),
             },
+            Language::Cli { grammar, .. } => grammar.text(tree),
         }
     }
 
@@ -196,6 +219,7 @@ impl Adapter {
     pub fn ownership(&self, path: &Path) -> Ownership {
         match &self.language {
             Language::Netconf { rules, .. } => rules.ownership(path),
+            Language::Cli { grammar, .. } => grammar.ownership(path),
         }
     }
 
@@ -203,6 +227,7 @@ impl Adapter {
     pub fn is_derived(&self, path: &Path) -> bool {
         match &self.language {
             Language::Netconf { rules, .. } => rules.is_derived(path),
+            Language::Cli { grammar, .. } => grammar.is_derived(path),
         }
     }
 
@@ -210,6 +235,7 @@ impl Adapter {
     pub fn is_protected(&self, path: &Path) -> bool {
         match &self.language {
             Language::Netconf { rules, .. } => rules.is_protected(path),
+            Language::Cli { grammar, .. } => grammar.is_protected(path),
         }
     }
 
@@ -217,6 +243,7 @@ impl Adapter {
     pub fn impact(&self, edit: &Edit) -> Impact {
         match &self.language {
             Language::Netconf { rules, .. } => rules.impact(edit),
+            Language::Cli { grammar, .. } => grammar.impact(edit),
         }
     }
 
@@ -225,6 +252,7 @@ impl Adapter {
         match &self.language {
             Language::Netconf { rules, .. } if !rules.has_derived() => tree.clone(),
             Language::Netconf { .. } => without_derived(tree, &|path| self.is_derived(path)),
+            Language::Cli { grammar, .. } => grammar.normalise(tree),
         }
     }
 
@@ -242,7 +270,6 @@ impl Adapter {
                 return Err(file("adapter.toml", format!("functions.{name}: there is no {}", function.template)));
             }
         }
-        let templates = Templates::compile(&manifest.name, manifest.transport, &package.files)?;
         let language = match manifest.transport {
             Transport::Netconf if package.files.contains_key("grammar.toml") => {
                 return Err(file("grammar.toml", "a NETCONF adapter has no grammar".into()));
@@ -251,8 +278,17 @@ impl Adapter {
                 let rules = Rules::compile(&manifest.paths).map_err(|what| file("adapter.toml", what))?;
                 Language::Netconf { schema: None, rules: Arc::new(rules) }
             }
-            Transport::Cli => return Err(file("adapter.toml", "cli".into())),
+            Transport::Cli => {
+                let text = package.files.get("grammar.toml").ok_or_else(|| file("grammar.toml", "is missing".into()))?;
+                let grammar = Grammar::compile(&manifest.name, text).map_err(|e| file("grammar.toml", chain(&e)))?;
+                Language::Cli { schema: grammar.schema(), grammar }
+            }
         };
+        let escaping = match &language {
+            Language::Netconf { .. } => Escaping::Xml,
+            Language::Cli { grammar, .. } => Escaping::Lines(grammar.clone()),
+        };
+        let templates = Templates::compile(&manifest.name, escaping, &package.files)?;
         Ok(Self { parts: Arc::new(Parts { package, manifest, templates }), language })
     }
 
@@ -268,17 +304,38 @@ impl Adapter {
         self.schema().map(Arc::as_ref).ok_or_else(|| AdapterError::NoSchema { adapter: self.name().into() })
     }
 
-    fn misprint(&self, template: &str, printed: &str, error: &CodecError) -> AdapterError {
-        let line = error.line as usize;
+    fn misprint(&self, template: &str, printed: &str, line: usize, what: String) -> AdapterError {
         let text = printed.lines().nth(line.saturating_sub(1)).unwrap_or_default().trim();
-        AdapterError::Printed {
-            adapter: self.name().into(),
-            file: template.to_owned(),
-            line,
-            text: text.chars().take(120).collect(),
-            what: error.to_string(),
-        }
+        let text = text.chars().take(120).collect();
+        AdapterError::Printed { adapter: self.name().into(), file: template.to_owned(), line, text, what }
     }
+
+    fn unreadable(&self, what: String) -> AdapterError {
+        AdapterError::Unreadable { adapter: self.name().into(), what }
+    }
+}
+
+/// An error with its causes on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}
+
+fn first_opaque(tree: &ConfigTree) -> Option<(Path, String)> {
+    let mut found = None;
+    tree.walk(&mut |path, node| {
+        if let (None, Key::Opaque(text, _)) = (&found, node.key()) {
+            found = Some((path.clone(), text.to_string()));
+        }
+        found.is_none()
+    });
+    found
 }
 
 fn count_opaque(node: &Node) -> u32 {

@@ -11,6 +11,7 @@
 mod adapter;
 mod error;
 mod filters;
+pub mod grammar;
 pub mod judgement;
 pub mod manifest;
 mod package;
@@ -22,6 +23,7 @@ mod template;
 
 pub use adapter::{Adapter, Reading};
 pub use error::AdapterError;
+pub use grammar::{Grammar, GrammarError};
 pub use judgement::{Impact, Ownership};
 pub use manifest::{Manifest, Transport, Validation};
 pub use payload::{CliLine, Payload};

@@ -6,10 +6,10 @@
 
 use super::error::AdapterError;
 use super::filters::{self, Refused};
-use super::manifest::Transport;
+use super::grammar::{Grammar, GrammarError};
 use super::refusal::Refusal;
 use crate::service::{ElementService, attributes};
-use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, context};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, context};
 use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::io;
@@ -19,6 +19,15 @@ use std::io;
 pub(crate) struct Templates {
     adapter: String,
     env: Environment<'static>,
+}
+
+/// What a printed value must not do.
+#[derive(Clone, Debug)]
+pub(crate) enum Escaping {
+    /// The output is XML: values are escaped.
+    Xml,
+    /// The output is lines: values that the element's shell would not take as they are, are refused.
+    Lines(Grammar),
 }
 
 /// Instructions of one rendering. The largest golden case takes some 20,000.
@@ -32,7 +41,7 @@ impl Templates {
     /// Compiles every `services/*.j2` of `files`.
     pub(crate) fn compile(
         adapter: &str,
-        transport: Transport,
+        escaping: Escaping,
         files: &BTreeMap<String, String>,
     ) -> Result<Self, AdapterError> {
         let mut env = Environment::new();
@@ -49,9 +58,13 @@ impl Templates {
                 return out.write_str(value.as_str().unwrap_or_default()).map_err(Error::from);
             }
             let text = filters::printed(value)?;
-            match transport {
-                Transport::Netconf => out.write_str(&quick_xml::escape::escape(text.as_str())),
-                Transport::Cli => out.write_str(&text),
+            match &escaping {
+                Escaping::Xml => out.write_str(&quick_xml::escape::escape(text.as_str())),
+                Escaping::Lines(grammar) => {
+                    let refused = |error: GrammarError| Error::new(ErrorKind::InvalidOperation, error.to_string());
+                    grammar.check_argument(&text).map_err(refused)?;
+                    out.write_str(&text)
+                }
             }
             .map_err(Error::from)
         });

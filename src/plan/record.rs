@@ -94,8 +94,6 @@ pub struct ElementPlan {
     pub before: ConfigTree,
     /// The same part, after.
     pub after: ConfigTree,
-    /// What is recorded for this element once the plan is verified.
-    pub recorded: ConfigTree,
     /// Adopted claims that arise: shared nodes found with a value when first claimed.
     pub adopted: Option<Claims>,
     /// Unified diff in the element's own syntax.
