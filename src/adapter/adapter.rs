@@ -360,14 +360,3 @@ fn without_derived(tree: &ConfigTree, derived: &dyn Fn(&Path) -> bool) -> Config
     ConfigTree::new(kept(tree.root(), &Path::root(), derived))
 }
 
-#[cfg(test)]
-mod dev {
-    #[test]
-    fn dev() {
-        let a = super::Adapter::load(std::path::Path::new("adapters/iosxr")).unwrap();
-        let text = std::fs::read_to_string(std::env::var("ES").unwrap()).unwrap();
-        let w: crate::service::ElementService = serde_json::from_str(&text).unwrap();
-        a.check(&w).unwrap();
-        std::fs::write("/tmp/xr-out.xml", a.printed(&w).unwrap_or_else(|e| panic!("{e}"))).unwrap();
-    }
-}
