@@ -279,7 +279,8 @@ impl Adapter {
                 Language::Netconf { schema: None, rules: Arc::new(rules) }
             }
             Transport::Cli => {
-                let text = package.files.get("grammar.toml").ok_or_else(|| file("grammar.toml", "is missing".into()))?;
+                let text =
+                    package.files.get("grammar.toml").ok_or_else(|| file("grammar.toml", "is missing".into()))?;
                 let grammar = Grammar::compile(&manifest.name, text).map_err(|e| file("grammar.toml", chain(&e)))?;
                 Language::Cli { schema: grammar.schema(), grammar }
             }
@@ -359,4 +360,3 @@ fn without_derived(tree: &ConfigTree, derived: &dyn Fn(&Path) -> bool) -> Config
     }
     ConfigTree::new(kept(tree.root(), &Path::root(), derived))
 }
-

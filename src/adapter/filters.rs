@@ -45,13 +45,17 @@ fn extended(value: &str) -> Result<Value, Error> {
     let (administrator, index) = value.rsplit_once(':').ok_or_else(|| wrong("is not administrator:number"))?;
     let index = u32::from_str(index).map_err(|_| wrong("the assigned number is no 32-bit number"))?;
     let short = |index: u32| {
-        u16::try_from(index).map_err(|_| wrong("beside an address or a four-byte AS the assigned number is at most 65535"))
+        u16::try_from(index)
+            .map_err(|_| wrong("beside an address or a four-byte AS the assigned number is at most 65535"))
     };
     if let Ok(address) = Ipv4Addr::from_str(administrator) {
         short(index)?;
-        return Ok(context! { kind => "ipv4-address", address => address.to_string(), index, as => (), high => (), low => () });
+        return Ok(
+            context! { kind => "ipv4-address", address => address.to_string(), index, as => (), high => (), low => () },
+        );
     }
-    let number = u32::from_str(administrator).map_err(|_| wrong("the administrator is neither an AS number nor an address"))?;
+    let number =
+        u32::from_str(administrator).map_err(|_| wrong("the administrator is neither an AS number nor an address"))?;
     if number > u32::from(u16::MAX) {
         short(index)?;
     }
@@ -168,10 +172,8 @@ fn refuse(state: &State, attribute: &str, why: &str) -> Result<Value, Error> {
     if !attributes::is_known(attribute) {
         return Err(Error::new(ErrorKind::InvalidOperation, format!("{attribute} is not an attribute token")));
     }
-    Err(Error::new(ErrorKind::InvalidOperation, format!("refused by {}", state.name())).with_source(Refused {
-        attribute: attribute.to_owned(),
-        why: why.to_owned(),
-    }))
+    Err(Error::new(ErrorKind::InvalidOperation, format!("refused by {}", state.name()))
+        .with_source(Refused { attribute: attribute.to_owned(), why: why.to_owned() }))
 }
 
 /// The cause that `refuse` leaves in the error of the engine.
@@ -221,10 +223,15 @@ mod tests {
             ("65536:7", "four-byte-as 65536 1 0 7"),
             ("65000:4294967295", "as 65000 0 65000 4294967295"),
         ] {
-            let template = format!("{{% set x = '{value}'|rt %}}{{{{ x.kind }}}} {{{{ x.as }}}} {{{{ x.high }}}} {{{{ x.low }}}} {{{{ x.index }}}}");
+            let template = format!(
+                "{{% set x = '{value}'|rt %}}{{{{ x.kind }}}} {{{{ x.as }}}} {{{{ x.high }}}} {{{{ x.low }}}} {{{{ x.index }}}}"
+            );
             assert_eq!(render(&template).unwrap(), want);
         }
-        assert_eq!(render("{% set x = '192.0.2.1:5'|rd %}{{ x.kind }} {{ x.address }} {{ x.index }}").unwrap(), "ipv4-address 192.0.2.1 5");
+        assert_eq!(
+            render("{% set x = '192.0.2.1:5'|rd %}{{ x.kind }} {{ x.address }} {{ x.index }}").unwrap(),
+            "ipv4-address 192.0.2.1 5"
+        );
         for bad in ["65000", "65536:65536", "192.0.2.1:65536", "x:1", "4294967296:1", "1:4294967296"] {
             assert!(render(&format!("{{{{ ('{bad}'|rd).kind }}}}")).is_err(), "{bad}");
         }
@@ -239,7 +246,8 @@ mod tests {
     #[test]
     fn a_name_stays_itself_where_it_fits_and_unique_where_it_does_not() {
         assert_eq!(render("{{ 'acme-1'|name }}").unwrap(), "acme-1");
-        let (a, b) = (render("{{ 'acme 1'|name(limit=20) }}").unwrap(), render("{{ 'acme/1'|name(limit=20) }}").unwrap());
+        let (a, b) =
+            (render("{{ 'acme 1'|name(limit=20) }}").unwrap(), render("{{ 'acme/1'|name(limit=20) }}").unwrap());
         assert!(a.starts_with("acme-1-") && b.starts_with("acme-1-") && a != b, "{a} {b}");
         assert!(render("{{ 'a-long-identifier-of-a-service'|name(limit=16) }}").unwrap().len() <= 16);
         assert_eq!(render("{{ 'TenGigE0/0/0/1'|letters }}").unwrap(), "TenGigE");
@@ -247,7 +255,10 @@ mod tests {
 
     #[test]
     fn addresses_and_prefixes() {
-        assert_eq!(render("{{ 30|netmask }} {{ 0|netmask }} {{ 32|netmask }}").unwrap(), "255.255.255.252 0.0.0.0 255.255.255.255");
+        assert_eq!(
+            render("{{ 30|netmask }} {{ 0|netmask }} {{ 32|netmask }}").unwrap(),
+            "255.255.255.252 0.0.0.0 255.255.255.255"
+        );
         assert_eq!(render("{{ '2001:db8::/32'|network }} {{ '10.0.0.0/8'|prefix_length }}").unwrap(), "2001:db8:: 8");
         assert_eq!(render("{{ '::1' is ipv6 }} {{ '::1' is ipv4 }} {{ 5 is ipv4 }}").unwrap(), "True False False");
     }

@@ -105,7 +105,8 @@ impl Reader {
         let size = std::fs::symlink_metadata(path).map_err(io)?.len();
         self.bytes += size;
         if size > MAX_FILE || self.bytes > MAX_TOTAL || self.files.len() >= MAX_FILES {
-            let what = format!("too much: an adapter has at most {MAX_FILES} files of {MAX_FILE} bytes, {MAX_TOTAL} in all");
+            let what =
+                format!("too much: an adapter has at most {MAX_FILES} files of {MAX_FILE} bytes, {MAX_TOTAL} in all");
             return Err(self.wrong(file, what));
         }
         let bytes = std::fs::read(path).map_err(io)?;
@@ -125,11 +126,7 @@ fn list(folder: &Path) -> Result<Vec<(String, PathBuf, std::fs::FileType)>, Adap
     let mut entries = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(io)? {
         let entry = entry.map_err(io)?;
-        entries.push((
-            entry.file_name().to_string_lossy().into_owned(),
-            entry.path(),
-            entry.file_type().map_err(io)?,
-        ));
+        entries.push((entry.file_name().to_string_lossy().into_owned(), entry.path(), entry.file_type().map_err(io)?));
         if entries.len() > MAX_FILES {
             break; // refused by the count of files, or by name
         }

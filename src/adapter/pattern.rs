@@ -89,9 +89,9 @@ fn fits(parts: &[Part], steps: &[Step]) -> bool {
             let Some((step, below)) = steps.split_first() else {
                 return false;
             };
-            let named = name.as_ref().is_none_or(|(module, name)| {
-                step.name.module.as_str() == module && step.name.name.as_str() == name
-            });
+            let named = name
+                .as_ref()
+                .is_none_or(|(module, name)| step.name.module.as_str() == module && step.name.name.as_str() == name);
             named && keys.iter().all(|(key, pattern)| key_fits(step, key, pattern)) && fits(rest, below)
         }
     }

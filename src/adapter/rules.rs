@@ -174,9 +174,7 @@ mod tests {
 
     #[test]
     fn derived_and_protected_hold_for_all_that_stands_below() {
-        let rules = rules(
-            r#"paths = [ { match = "/if:interfaces/interface[name='Mgmt*']", is = "protected" } ]"#,
-        );
+        let rules = rules(r#"paths = [ { match = "/if:interfaces/interface[name='Mgmt*']", is = "protected" } ]"#);
         assert!(rules.is_protected(&interface("MgmtEth0").child(Step::single(QName::new("if", "mtu")))));
         assert!(!rules.is_protected(&interface("eth1")));
         assert!(!rules.is_derived(&interface("MgmtEth0")));
