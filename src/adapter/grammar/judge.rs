@@ -209,3 +209,4 @@ fn add_keys(tables: &mut Tables, list: SchemaId, step: &super::nodepath::NodeSte
         }
     }
 }
+
