@@ -7,6 +7,7 @@
 //! * [`tap`] shows the bytes that leave, so that a test can compare them with the bytes of a plan.
 
 pub mod cli;
+pub mod connect;
 pub mod driver;
 pub mod netconf;
 pub mod ssh;

@@ -11,6 +11,7 @@
 
 pub mod capabilities;
 pub mod error;
+pub mod driver;
 pub mod framing;
 pub mod message;
 pub mod operation;
