@@ -34,14 +34,16 @@ use crate::domain::{
 use crate::face;
 use crate::plan::{Allowed, Plan};
 use crate::store::{self, Batch, Durability, Store, Table};
-use crate::transaction::{Ambient, Queues, Runner, StopSignal, TransactionRequest};
+use crate::adagio::Southbound;
+use crate::transaction::{Ambient, Probe as Points, Recovery, Runner, StopSignal, TransactionLimits, TransactionRequest};
 use crate::tree::{ConfigTree, Limits, Path, Policy, SchemaIndex, json};
 use crate::yang::client::{Loaded, YangWorker};
 use crate::yang::protocol::{DocumentKind, Encoding};
-use closing::PlanClosing;
+use closing::{EndClosing, PlanClosing};
 use gate::Gate;
 use model::Model;
 use propose::Proposal;
+use undo::AdapterUndo;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -60,10 +62,12 @@ pub struct Parts {
     pub adapters: BTreeMap<String, Arc<Adapter>>,
     /// How elements are reached.
     pub connector: Connector,
-    /// Makes a plan true.
-    pub runner: Arc<Runner>,
     /// Time and chance.
     pub ambient: Arc<dyn Ambient>,
+    /// Called at the named points of a transaction.
+    pub probe: Arc<dyn Points>,
+    /// Time limits of transactions.
+    pub limits: TransactionLimits,
     /// The daemon ends.
     pub stop: StopSignal,
     /// How long a kept plan lives.
@@ -79,6 +83,8 @@ pub struct Controller {
     parts: Parts,
     model: Arc<RwLock<Arc<Model>>>,
     gate: Gate,
+    runner: Runner,
+    recovery: Recovery,
 }
 
 /// What a write is made of.
@@ -93,7 +99,39 @@ impl Controller {
         let schema = parts.north.index.clone();
         let meaning = move |document: &StoredDocument| service_in(&schema, document);
         let model = Model::load(parts.store.as_ref(), &meaning).await?;
-        Ok(Arc::new(Self { parts, model: Arc::new(RwLock::new(Arc::new(model))), gate: Gate::default() }))
+        let model = Arc::new(RwLock::new(Arc::new(model)));
+        let undo = AdapterUndo { model: model.clone(), adapters: parts.adapters.clone() };
+        let (store, ambient, probe) = (parts.store.clone(), parts.ambient.clone(), parts.probe.clone());
+        let runner = Runner::new(store, parts.epoch, ambient.clone(), Arc::new(undo), probe, parts.limits.clone());
+        let recovery = Recovery::new(runner.clone(), Arc::new(EndClosing { ambient }));
+        Ok(Arc::new(Self { parts, model, gate: Gate::default(), runner, recovery }))
+    }
+
+    /// Ends what a daemon before us left open; call it before anything else is sent.
+    pub async fn recover(&self) -> Result<Vec<TransactionRecord>, Failure> {
+        Ok(self.recovery.run(&self.reachable()).await?)
+    }
+
+    /// Tries again what is still unresolved and due. Answers in how long there is something to do.
+    pub async fn recover_again(&self) -> Result<Option<Duration>, Failure> {
+        for record in self.recovery.retry(&self.reachable()).await? {
+            tracing::info!(transaction = record.id, outcome = ?record.outcome, "an open transaction was looked at again");
+        }
+        Ok(self.recovery.next_retry())
+    }
+
+    /// Drivers of all elements that have what a driver needs.
+    fn reachable(&self) -> BTreeMap<String, Arc<dyn Southbound>> {
+        let model = self.model();
+        let names: Vec<&String> = model.elements.keys().collect();
+        let found = names.into_iter().filter_map(|name| {
+            let south = self.southbounds(&model, std::iter::once(name.as_str()));
+            if let Err(error) = &south {
+                tracing::warn!(element = %name, %error, "cannot be driven");
+            }
+            south.ok()
+        });
+        found.flatten().collect()
     }
 
     /// The schema of the north: the faces' modules and `andante`.
@@ -298,9 +336,6 @@ impl Controller {
                 return Ok(record);
             }
         }
-        if task.is_finished() {
-            return task.await.unwrap_or_else(|error| Err(Failure::Internal(error.to_string())));
-        }
         task.await.unwrap_or_else(|error| Err(Failure::Internal(error.to_string())))
     }
 
@@ -379,8 +414,9 @@ impl Controller {
             principal: principal.clone(),
             summary,
             closing: closing.clone(),
+            progress: None,
         };
-        let record = self.parts.runner.run(request, &elements, self.parts.stop.child()).await?;
+        let record = self.runner.run(request, &elements, self.parts.stop.child()).await;
         self.follow(&closing, &record)?;
         Ok(record)
     }

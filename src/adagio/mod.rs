@@ -13,4 +13,5 @@ pub mod netconf;
 pub mod ssh;
 pub mod tap;
 
+pub use crate::adapter::Payload;
 pub use driver::{Confirm, DriverError, Effect, Reader, Reading, Southbound, Writer};

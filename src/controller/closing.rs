@@ -137,9 +137,29 @@ impl Closing for PlanClosing {
     }
 
     fn closed(&self, record: &TransactionRecord) -> Result<Batch, StoreError> {
-        let Some(outcome) = &record.outcome else { return Ok(Batch::default()) };
-        let now = self.ambient.now();
-        let mut batch = Batch::default();
+        Ok(end(record, self.ambient.now()))
+    }
+}
+
+/// The end of a transaction that recovery brings to its end: its decision, if there was one, is durable already.
+pub(super) struct EndClosing {
+    pub ambient: Arc<dyn Ambient>,
+}
+
+impl Closing for EndClosing {
+    fn decided(&self, _: &TransactionRecord, _: &BTreeMap<String, ConfigTree>) -> Result<Batch, StoreError> {
+        Ok(Batch::default())
+    }
+
+    fn closed(&self, record: &TransactionRecord) -> Result<Batch, StoreError> {
+        Ok(end(record, self.ambient.now()))
+    }
+}
+
+/// Audit and event of an end.
+fn end(record: &TransactionRecord, now: jiff::Timestamp) -> Batch {
+    let mut batch = Batch::default();
+    if let Some(outcome) = &record.outcome {
         batch.audit.push(AuditRecord {
             at: now,
             principal: record.principal.clone(),
@@ -154,8 +174,8 @@ impl Closing for PlanClosing {
             kind: "transaction-end".into(),
             content: serde_json::json!({ "id": record.id, "outcome": in_words(outcome) }),
         });
-        Ok(batch)
     }
+    batch
 }
 
 /// An adopted value is kept only as long as somebody claims the node: what no one claims is left alone.

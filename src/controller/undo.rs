@@ -1,16 +1,19 @@
 //! What leads an element from any state that was read to one of the two sides of a plan: the difference on the plan's
 //! touched paths only, rendered by the element's adapter.
 
+use super::model::Model;
 use crate::adapter::{Adapter, Payload};
 use crate::plan::ElementPlan;
 use crate::transaction::Undo;
 use crate::tree::{After, ConfigTree, diff};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// Undo by the adapters of a plan's elements.
 pub(super) struct AdapterUndo {
-    /// Adapter by element name; filled when the plan's elements are looked up.
+    /// Which element has which adapter.
+    pub model: Arc<RwLock<Arc<Model>>>,
+    /// Adapters by name.
     pub adapters: BTreeMap<String, Arc<Adapter>>,
 }
 
@@ -32,7 +35,9 @@ impl AdapterUndo {
         actual: &ConfigTree,
         side: &ConfigTree,
     ) -> Result<Option<Payload>, String> {
-        let adapter = self.adapters.get(element).ok_or_else(|| format!("{element}: its adapter is not loaded"))?;
+        let model = self.model.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let adapter = model.elements.get(element).and_then(|known| self.adapters.get(&known.adapter));
+        let adapter = adapter.ok_or_else(|| format!("{element}: its adapter is not loaded"))?;
         let mut target = actual.clone();
         for path in plan.touched() {
             let Some(parent) = path.parent() else { continue };
