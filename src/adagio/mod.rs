@@ -5,3 +5,6 @@
 pub mod driver;
 
 pub use driver::{Confirm, DriverError, Effect, Reader, Reading, Southbound, Writer};
+
+// What is sent is made by the adapter and carried by the driver; the transaction knows it from here.
+pub use crate::adapter::Payload;

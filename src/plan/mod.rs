@@ -6,5 +6,6 @@
 mod record;
 
 pub use record::{
-    ElementPlan, HandMade, Plan, ReadEntry, ServiceChange, ServiceEffect, content_digest, digest_at, touched_state,
+    ElementPlan, HandMade, Plan, ReadEntry, ServiceChange, ServiceEffect, content_digest, digest_at, matches_at,
+    touched_state,
 };
