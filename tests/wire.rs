@@ -67,8 +67,8 @@ fn tag(error: &NetconfError) -> &str {
     error.rpc_errors().first().map_or("none", |e| e.tag.as_str())
 }
 
-fn confirmed<'a>(seconds: u32, persist: Option<&'a str>, persist_id: Option<&'a str>) -> ConfirmedCommit<'a> {
-    ConfirmedCommit { timeout: Some(seconds), persist, persist_id }
+fn confirmed<'a>(seconds: u64, persist: Option<&'a str>, persist_id: Option<&'a str>) -> ConfirmedCommit<'a> {
+    ConfirmedCommit { timeout: Some(Duration::from_secs(seconds)), persist, persist_id }
 }
 
 // ---------------------------------------------------------------------------------------------- netconfd
@@ -81,7 +81,7 @@ async fn a_confirmed_commit_from_lock_to_unlock() {
     let (tap, record) = Tap::recording();
     let holder = netconf(&element, tap).await;
     let c = holder.capabilities().clone();
-    assert!(c.base11 && c.candidate && c.confirmed_commit11 && c.validate() && c.notification && c.monitoring);
+    assert!(c.base11 && c.candidate && c.confirmed_commit_11 && c.validate() && c.notification && c.monitoring);
     assert!(!c.startup && !c.writable_running);
     assert_eq!(c.module("ietf-interfaces").unwrap().revision.as_deref(), Some("2014-05-08"));
     let modes = &c.with_defaults.as_ref().unwrap().modes;
