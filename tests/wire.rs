@@ -11,7 +11,7 @@ use andante::adagio::netconf::{
 use andante::adagio::ssh::{SshAuth, SshConnection, SshError, SshLimits, SshTarget, probe_host_key};
 use andante::adagio::tap::Tap;
 use andante::domain::ErrorClass;
-use russh::keys::{Algorithm, PrivateKey};
+use russh::keys::{Algorithm, EcdsaCurve, PrivateKey};
 use russh::server::{Auth, Config, Handler, PublicKeyOffer, Response};
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -67,8 +67,8 @@ fn tag(error: &NetconfError) -> &str {
     error.rpc_errors().first().map_or("none", |e| e.tag.as_str())
 }
 
-fn confirmed<'a>(seconds: u32, persist: Option<&'a str>, persist_id: Option<&'a str>) -> ConfirmedCommit<'a> {
-    ConfirmedCommit { timeout: Some(seconds), persist, persist_id }
+fn confirmed<'a>(seconds: u64, persist: Option<&'a str>, persist_id: Option<&'a str>) -> ConfirmedCommit<'a> {
+    ConfirmedCommit { timeout: Some(Duration::from_secs(seconds)), persist, persist_id }
 }
 
 // ---------------------------------------------------------------------------------------------- netconfd
@@ -81,7 +81,7 @@ async fn a_confirmed_commit_from_lock_to_unlock() {
     let (tap, record) = Tap::recording();
     let holder = netconf(&element, tap).await;
     let c = holder.capabilities().clone();
-    assert!(c.base11 && c.candidate && c.confirmed_commit11 && c.validate() && c.notification && c.monitoring);
+    assert!(c.base11 && c.candidate && c.confirmed_commit_11 && c.validate() && c.notification && c.monitoring);
     assert!(!c.startup && !c.writable_running);
     assert_eq!(c.module("ietf-interfaces").unwrap().revision.as_deref(), Some("2014-05-08"));
     let modes = &c.with_defaults.as_ref().unwrap().modes;
@@ -371,12 +371,21 @@ impl Handler for Gate {
     }
 }
 
+fn host_key(algorithm: Algorithm) -> (PrivateKey, String) {
+    let key = PrivateKey::random(&mut russh::keys::key::safe_rng(), algorithm).unwrap();
+    let public = key.public_key().to_openssh().unwrap();
+    (key, public)
+}
+
 /// Serves one connection after the other; the address and the host key.
 async fn serve(gate: Gate) -> (String, String) {
-    let key = PrivateKey::random(&mut russh::keys::key::safe_rng(), Algorithm::Ed25519).unwrap();
-    let public = key.public_key().to_openssh().unwrap();
+    let (key, public) = host_key(Algorithm::Ed25519);
+    (serve_with(gate, vec![key]).await, public)
+}
+
+async fn serve_with(gate: Gate, keys: Vec<PrivateKey>) -> String {
     let config = Arc::new(Config {
-        keys: vec![key],
+        keys,
         auth_rejection_time: Duration::ZERO,
         auth_rejection_time_initial: Some(Duration::ZERO),
         ..Config::default()
@@ -390,7 +399,7 @@ async fn serve(gate: Gate) -> (String, String) {
             }
         }
     });
-    (address, public)
+    address
 }
 
 fn with_password(address: &str, pin: Option<&str>) -> SshTarget {
@@ -429,6 +438,22 @@ async fn without_the_pinned_key_nothing_is_said() {
         assert_eq!(open.host_key(), &probed);
     }
     assert_eq!(gate.attempts.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_with_several_keys_is_asked_for_the_pinned_kind() {
+    let (first, ed25519) = host_key(Algorithm::Ed25519);
+    let (second, ecdsa) = host_key(Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 });
+    let gate = Gate { password_works: true, ..Gate::default() };
+    let address = serve_with(gate, vec![first, second]).await;
+    for pin in [&ed25519, &ecdsa] {
+        let open = SshConnection::connect(&with_password(&address, Some(pin)), &SshLimits::default()).await.unwrap();
+        assert_eq!(&open.host_key().openssh, pin);
+    }
+    // A pinned kind that is gone is a changed key, not a failure to agree.
+    let (_, gone) = host_key(Algorithm::Ecdsa { curve: EcdsaCurve::NistP384 });
+    let changed = SshConnection::connect(&with_password(&address, Some(&gone)), &SshLimits::default()).await;
+    assert!(matches!(changed, Err(SshError::HostKeyChanged { .. })), "{changed:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

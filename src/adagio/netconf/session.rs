@@ -23,7 +23,8 @@
 //! It does not: retry, choose operations, know plans or trees. Payload bytes are not logged.
 
 use super::capabilities::{Capabilities, WithDefaults};
-use super::error::{EndCause, NetconfError};
+pub use super::error::{EndCause, NetconfError};
+
 use super::framing::{FrameLimits, Framing};
 use super::message::{MessageError, Notification, ReplyBody, RpcError, RpcReply};
 use super::operation::{self, ConfirmedCommit, Datastore, EditConfig, ErrorOption, Filter, TestOption};
@@ -232,7 +233,7 @@ impl NetconfSession {
         const OP: &str = "confirmed commit";
         self.needs(OP, self.capabilities.confirmed_commit(), ":confirmed-commit")?;
         if commit.persist.is_some() || commit.persist_id.is_some() {
-            self.needs(OP, self.capabilities.confirmed_commit11, ":confirmed-commit:1.1")?;
+            self.needs(OP, self.capabilities.confirmed_commit_11, ":confirmed-commit:1.1")?;
         }
         self.done(OP, operation::commit_confirmed(&commit)).await
     }
@@ -245,7 +246,7 @@ impl NetconfSession {
 
     /// Reverts a confirmed commit now (RFC 6241 §8.4.4.1).
     pub async fn cancel_commit(&self, persist_id: Option<&str>) -> Result<Done, NetconfError> {
-        self.needs("cancel-commit", self.capabilities.confirmed_commit11, ":confirmed-commit:1.1")?;
+        self.needs("cancel-commit", self.capabilities.confirmed_commit_11, ":confirmed-commit:1.1")?;
         self.done("cancel-commit", operation::cancel_commit(persist_id)).await
     }
 
