@@ -13,7 +13,6 @@ pub mod netconf;
 pub mod ssh;
 pub mod tap;
 
-pub use crate::adapter::Payload;
 pub use driver::{Confirm, DriverError, Effect, Reader, Reading, Southbound, Writer};
 
 // What is sent is made by the adapter and carried by the driver; the transaction knows it from here.

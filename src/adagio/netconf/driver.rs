@@ -67,7 +67,7 @@ impl NetconfElement {
 
 /// What an element can take back, by its capabilities.
 pub fn class_of(capabilities: &Capabilities) -> Option<Class> {
-    match (capabilities.candidate, capabilities.confirmed_commit11, capabilities.writable_running) {
+    match (capabilities.candidate, capabilities.confirmed_commit_11, capabilities.writable_running) {
         (true, true, _) => Some(Class::A),
         (true, false, _) => Some(Class::B),
         (false, _, true) => Some(Class::C),
@@ -184,7 +184,7 @@ impl Writer for Session {
         match (self.class, confirm) {
             (Class::A, Some(confirm)) => {
                 let commit = ConfirmedCommit {
-                    timeout: Some(window(confirm)),
+                    timeout: Some(confirm.timeout),
                     persist: Some(&confirm.persist),
                     persist_id: None,
                 };
@@ -204,7 +204,7 @@ impl Writer for Session {
 
     async fn extend(&mut self, confirm: &Confirm) -> Result<(), DriverError> {
         let commit = ConfirmedCommit {
-            timeout: Some(window(confirm)),
+            timeout: Some(confirm.timeout),
             persist: Some(&confirm.persist),
             persist_id: Some(&confirm.persist),
         };
@@ -279,9 +279,4 @@ fn failed(element: &str, doing: &str, effect: Effect, error: &NetconfError) -> D
         tag: refused.map(|error| error.tag.clone()),
         path: refused.and_then(|error| error.path.clone()),
     }
-}
-
-/// The window in whole seconds (RFC 6241 §8.4.5.1), at least one.
-fn window(confirm: &Confirm) -> u32 {
-    u32::try_from(confirm.timeout.as_secs()).unwrap_or(u32::MAX).max(1)
 }
