@@ -12,7 +12,7 @@ use crate::face;
 use crate::plan::{Allowed, ElementInput, ElementPlan, Plan, Refused, ServiceChange, ServiceEffect, plan_element};
 use crate::service::admission::{PortUse, admit};
 use crate::service::ledger::{Draft, Exclusions};
-use crate::service::{ElementService, ErrorTag, Service, ServiceError, decompose};
+use crate::service::{ElementService, ErrorTag, Service, ServiceError, decompose, explicit_numbers};
 use crate::tree::{Claims, ConfigTree, Layer, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -53,7 +53,7 @@ impl Controller {
         let candidates = candidates(&model, &wanted);
         admitted(&wanted, &candidates, &inventory)?;
 
-        let exclusions = Exclusions::default();
+        let exclusions: Exclusions = explicit_numbers(candidates.values().map(|service| &**service));
         let mut draft = Draft::new(&model.ledger, &exclusions);
         let mut changes = Vec::new();
         let mut warnings = Vec::new();

@@ -26,7 +26,7 @@ pub use claims::{ClaimConflict, Claims, Intended, Layer, Owner};
 pub use codec::{CodecError, CodecErrorKind, Limits, Policy};
 pub use diff::{Diff, Edit, apply, diff, inverse};
 pub use name::{Name, QName};
-pub use node::{Body, Node};
+pub use node::{Body, Node, set_hash_key};
 pub use path::{Key, Path, Step};
 pub use schema::{SchemaId, SchemaIndex, SchemaKind, SchemaNode, TypeSpec};
 pub use tree::{After, ConfigTree};
