@@ -8,11 +8,12 @@ use crate::adapter::Ownership;
 use crate::plan::compare::words;
 use crate::plan::{HandMade, Refused};
 use crate::tree::{After, Body, ConfigTree, Key, Node, Path};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What the caller allows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Allowed {
     /// Hand-made changes that may be overwritten: all, or at and below these printed paths.
     pub overwrite: Permit,
@@ -21,7 +22,8 @@ pub struct Allowed {
 }
 
 /// For which paths something is allowed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Permit {
     /// For none.
     #[default]
