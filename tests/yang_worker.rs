@@ -1,8 +1,10 @@
 //! The libyang worker as a real process: loading, export, faults, leaving out, death and time limit.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use andante::tree::codec::State;
+use andante::tree::node::Body;
 use andante::tree::schema::{Canonical, SchemaKind, TypeSpec};
-use andante::tree::{CodecErrorKind, Limits, Path, Policy, QName, SchemaIndex, Step, json};
+use andante::tree::{CodecErrorKind, Limits, Path, Policy, QName, SchemaIndex, Step, json, xml};
 use andante::yang::{DocumentKind, Encoding, Loaded, ModuleSet, Wanted, YangError, YangWorker};
 use std::path::Path as File;
 use std::sync::Arc;
@@ -195,6 +197,23 @@ async fn what_our_codec_prints_libyang_takes() {
         assert_eq!(faults, [], "{printed}");
         let again = json::parse(printed.as_bytes(), &loaded.index, None, Policy::STRICT, &Limits::NORTH).unwrap();
         assert_eq!(again, tree);
+    }
+    let text = xml::print(&tree, &loaded.index, false);
+    let again = xml::parse(text.as_bytes(), &loaded.index, None, Policy::STRICT, &Limits::NORTH).unwrap();
+    // JSON inside anydata stays text in XML; all else is equal.
+    let rest = at(&[("t-main", "top")])
+        .child(tree.top()[0].children().iter().find(|n| matches!(n.body(), Body::Opaque)).unwrap().step().clone());
+    let without = tree.without(&rest);
+    assert!(again.count() == tree.count() && again.overlay(&without) == again);
+    let text = xml::print(&without, &loaded.index, false);
+    assert_eq!(worker.validate(&loaded.id, DocumentKind::Config, Encoding::Xml, &text).await.unwrap(), [], "{text}");
+    let turn = QName::new("t-main", "turn");
+    let call = Path::new(vec![Step::single(turn.clone())]);
+    for (input, faults) in [(r#"{"t-main:input":{"by":1}}"#, 0), (r#"{"t-main:input":{}}"#, 1)] {
+        let tree = json::parse(input.as_bytes(), &loaded.index, Some(&call), Policy::STRICT, &Limits::NORTH).unwrap();
+        let text = xml::print_input(&tree, &turn, &loaded.index).unwrap_or("<turn xmlns=\"urn:t:main\"/>".into());
+        let found = worker.validate(&loaded.id, DocumentKind::Input, Encoding::Xml, &text).await.unwrap();
+        assert_eq!(found.len(), faults, "{text}: {found:?}");
     }
     let reply = json::parse(
         br#"{"t-main:output":{"done":true}}"#,
