@@ -261,3 +261,28 @@ async fn a_worker_that_always_dies_or_hangs_is_an_error_that_names_the_input() {
     let absent = YangWorker::spawn(File::new("/nonexistent"), &[], LIMIT);
     assert!(matches!(absent.load(&set(&["t-types"], &[TYPES])).await, Err(YangError::Start { .. })));
 }
+
+#[tokio::test]
+async fn hostile_modules_are_left_out_with_their_reasons() {
+    let worker = worker();
+    let deep = format!(
+        "module deep {{ namespace d; prefix d; {} leaf x {{ type string; }} {} }}",
+        (0..3000).map(|n| format!("container c{n} {{ ")).collect::<String>(),
+        "}".repeat(3000)
+    );
+    let loop_of_groupings =
+        "module round { namespace r; prefix r; grouping a { uses b; } grouping b { uses a; } uses a; }";
+    let loop_of_imports = "module one { namespace o; prefix o; import two { prefix t; } }";
+    let other_half = "module two { namespace t; prefix t; import one { prefix o; } }";
+    let names = ["deep", "round", "one", "two", "t-types", "absent"];
+    let set = set(&names, &[&deep, loop_of_groupings, loop_of_imports, other_half, TYPES]);
+    let reasons = worker.load(&set).await.unwrap();
+    let left_out: Vec<&str> = reasons.left_out.iter().map(|out| out.module.as_str()).collect();
+    assert_eq!(left_out, ["deep", "round", "two", "one", "absent"], "{reasons:?}");
+    assert!(reasons.left_out[4].reason.contains("not found"));
+    // The next set is served as if nothing had been.
+    let loaded = loaded(&worker).await;
+    worker.forget(&loaded.id).await.unwrap();
+    let gone = worker.validate(&loaded.id, DocumentKind::Config, Encoding::Json, "{}").await;
+    assert!(matches!(gone, Err(YangError::UnknownSet { .. })));
+}
