@@ -13,6 +13,7 @@ pub mod codec;
 pub mod diff;
 pub mod json;
 pub mod lexical;
+mod locate;
 pub mod name;
 pub mod node;
 pub mod path;
