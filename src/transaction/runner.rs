@@ -451,7 +451,7 @@ impl<'a> Ride<'a> {
         let mut machine = Machine::backward([], cause);
         machine.step(self.runner.ambient.elapsed(), Event::Begin).unwrap_or_default();
         let plan =
-            Plan { id: String::new(), services: vec![], elements: vec![], numbers: BTreeMap::new(), warnings: vec![] };
+            Plan { id: String::new(), services: vec![], elements: vec![], numbers: Vec::new(), warnings: vec![] };
         if let Err(Unwritten::Not(error) | Unwritten::HandsOff(error)) = self.write_end(&machine, &plan).await {
             tracing::error!(transaction = %self.record.id, %error, "the end is not written; recovery will write it");
         }
@@ -480,7 +480,7 @@ impl<'a> Ride<'a> {
         }
     }
 
-    async fn commit(&self, batch: Batch, durability: Durability) -> Result<(), Unwritten> {
+    async fn commit(&mut self, batch: Batch, durability: Durability) -> Result<(), Unwritten> {
         self.runner.store.commit(self.runner.epoch, batch, durability).await.map_err(|error| match error {
             StoreError::LeaseLost { .. } => Unwritten::HandsOff(error),
             other => Unwritten::Not(other),
