@@ -209,19 +209,32 @@ impl Crew {
                 return Answer::Lost(self.because_of(CauseKind::Unreachable, &error));
             }
         }
-        Answer::Done { detail: self.save(tools).await, residue: Vec::new() }
+        match self.save(tools).await {
+            Ok(detail) => Answer::Done { detail, residue: Vec::new() },
+            // It may have restarted before it saved: the reading decides.
+            Err(error) => Answer::Lost(self.because_of(CauseKind::Unreachable, &error)),
+        }
     }
 
     // ── by reading ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     async fn withdraw(&mut self, tools: &Tools) -> Answer {
         let mut detail = None;
-        if self.edited
-            && let Err(error) = self.clear_candidate(tools).await
-        {
+        for attempt in 0..ATTEMPTS {
+            if !self.edited {
+                break;
+            }
+            if attempt > 0 {
+                pause(tools, FIRST_PAUSE * 2u32.pow(attempt), false).await;
+            }
             // RFC 6241 §7.5: the candidate's changes go with the session that holds its lock. Running was never touched.
-            detail = Some(format!("candidate not emptied: {error}"));
-            self.drop_session();
+            detail = match self.clear_candidate(tools).await {
+                Ok(()) => None,
+                Err(error) => {
+                    self.drop_session();
+                    Some(format!("candidate not emptied: {error}"))
+                }
+            };
         }
         self.release(tools).await;
         Answer::Done { detail, residue: Vec::new() }
@@ -300,7 +313,7 @@ impl Crew {
         };
         match answer {
             Answer::Done { detail, residue } => {
-                let detail = self.save(tools).await.or(detail);
+                let detail = self.save(tools).await?.or(detail);
                 Ok(Answer::Done { detail, residue })
             }
             other => Ok(other),
@@ -493,10 +506,16 @@ impl Crew {
         Ok(())
     }
 
-    async fn save(&mut self, tools: &Tools) -> Option<String> {
-        let error = self.order(tools, Order::Save).await.err()?;
-        tracing::error!(element = %self.name, %error, "running is right, but it is not saved for a restart");
-        Some(format!("not saved for a restart of the element: {error}"))
+    /// Makes running survive a restart. A refusal is an alarm, not a reason to turn back; a lost answer is an error.
+    async fn save(&mut self, tools: &Tools) -> Result<Option<String>, DriverError> {
+        match self.order(tools, Order::Save).await {
+            Ok(_) => Ok(None),
+            Err(error) if error.effect == Effect::Unknown => Err(error),
+            Err(error) => {
+                tracing::error!(element = %self.name, %error, "running is right, but it is not saved for a restart");
+                Ok(Some(format!("not saved for a restart of the element: {error}")))
+            }
+        }
     }
 
     /// Unlocks and ends the session; errors do not matter any more.
