@@ -1,1 +1,335 @@
-//! config
+//! The daemon's own settings: one TOML file, read once by `bin`; nothing else reads settings or the environment.
+//!
+//! Every key, its default and its meaning stand in `config/andante.toml`, which a test holds against the defaults below.
+//! Unknown keys are refused; a broken file is an error and never means defaults. Relative paths are relative to the file.
+
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// All settings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[derive(Default)]
+pub struct Settings {
+    /// The daemon itself.
+    pub daemon: Daemon,
+    /// Folders and files.
+    pub paths: Paths,
+    /// North.
+    pub presto: Presto,
+    /// South.
+    pub adagio: Adagio,
+    /// Transactions.
+    pub transaction: Transaction,
+    /// The loop.
+    pub reconcile: Reconcile,
+    /// Kept plans.
+    pub plan: Plan,
+    /// Logs.
+    pub log: Log,
+}
+
+/// `[daemon]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Daemon {
+    /// Name of the network domain.
+    pub domain: String,
+}
+
+/// `[paths]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Paths {
+    /// Folder of the store.
+    pub state: PathBuf,
+    /// Folder that holds a folder per adapter.
+    pub adapters: PathBuf,
+    /// Folder of our modules and interface profiles.
+    pub profiles: PathBuf,
+    /// Folders of YANG files that win over the profiles.
+    pub yang: Vec<PathBuf>,
+    /// Inventory, applied at start and on SIGHUP; empty = none.
+    pub elements: PathBuf,
+}
+
+/// `[presto]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Presto {
+    /// Address of the RESTCONF server; plain HTTP is allowed on loopback only.
+    pub listen: SocketAddr,
+    /// Local socket for `andante`; empty = none.
+    pub socket: PathBuf,
+    /// Seconds that a write waits for its transaction.
+    pub sync_timeout: u64,
+    /// Largest request body, bytes.
+    pub body_limit: usize,
+    /// `strict` or `nso-compatible`.
+    pub profile: Profile,
+}
+
+/// How status codes are chosen where peers differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Profile {
+    /// As documented.
+    Strict,
+    /// 502 where an element is unreachable or out of sync.
+    NsoCompatible,
+}
+
+/// `[adagio]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Adagio {
+    /// Seconds to connect and log in.
+    pub connect_timeout: u64,
+    /// Seconds for one answer.
+    pub answer_timeout: u64,
+    /// Seconds for which busy lines are retried.
+    pub busy_timeout: u64,
+    /// Largest reply, bytes.
+    pub reply_limit: usize,
+}
+
+/// `[transaction]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Transaction {
+    /// Seconds to get all locks.
+    pub lock_timeout: u64,
+    /// Seconds for one commit.
+    pub commit_timeout: u64,
+    /// Seconds after which a confirmed commit reverts by itself.
+    pub confirm_window: u64,
+}
+
+/// `[reconcile]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Reconcile {
+    /// Seconds between two looks at one element; 0 = only on request.
+    pub period: u64,
+    /// Share of the period by which it is moved at random, 0 to 0.5.
+    pub jitter: f64,
+    /// How many elements are read at once.
+    pub parallel: usize,
+}
+
+/// `[plan]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Plan {
+    /// Hours that a kept plan lives.
+    pub keep_hours: u64,
+    /// How many are kept.
+    pub keep_max: usize,
+    /// Total size of kept plans, bytes.
+    pub keep_bytes: usize,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// Filter in the syntax of `tracing`.
+    pub level: String,
+    /// `text` or `json`.
+    pub format: LogFormat,
+}
+
+/// Form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people and journald.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for Daemon {
+    fn default() -> Self {
+        Self { domain: "default".into() }
+    }
+}
+
+impl Default for Paths {
+    fn default() -> Self {
+        Self {
+            state: "/var/lib/andante".into(),
+            adapters: "/usr/share/andante/adapters".into(),
+            profiles: "/usr/share/andante/yang".into(),
+            yang: vec!["/etc/andante/yang".into()],
+            elements: "/etc/andante/elements.toml".into(),
+        }
+    }
+}
+
+impl Default for Presto {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            socket: "/run/andante/andante.sock".into(),
+            sync_timeout: 120,
+            body_limit: 4 << 20,
+            profile: Profile::Strict,
+        }
+    }
+}
+
+impl Default for Adagio {
+    fn default() -> Self {
+        Self { connect_timeout: 15, answer_timeout: 60, busy_timeout: 15, reply_limit: 64 << 20 }
+    }
+}
+
+impl Default for Transaction {
+    fn default() -> Self {
+        Self { lock_timeout: 30, commit_timeout: 60, confirm_window: 300 }
+    }
+}
+
+impl Default for Reconcile {
+    fn default() -> Self {
+        Self { period: 300, jitter: 0.1, parallel: 8 }
+    }
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self { keep_hours: 24, keep_max: 1000, keep_bytes: 256 << 20 }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".into(), format: LogFormat::Text }
+    }
+}
+
+impl Settings {
+    /// Reads and checks a file.
+    pub fn read(file: &Path) -> Result<Self, ConfigError> {
+        let broken = |reason: String| ConfigError { file: file.into(), reason };
+        if !file.is_file() {
+            return Err(broken("no such file".into()));
+        }
+        let source = config::File::from(file).format(config::FileFormat::Toml);
+        let settings: Settings = config::Config::builder()
+            .add_source(source)
+            .build()
+            .and_then(config::Config::try_deserialize)
+            .map_err(|error| broken(error.to_string()))?;
+        let base = file.parent().unwrap_or(Path::new("."));
+        settings.relative_to(base).checked().map_err(broken)
+    }
+
+    fn relative_to(mut self, base: &Path) -> Self {
+        let paths = [
+            &mut self.paths.state,
+            &mut self.paths.adapters,
+            &mut self.paths.profiles,
+            &mut self.paths.elements,
+            &mut self.presto.socket,
+        ];
+        for path in paths.into_iter().chain(self.paths.yang.iter_mut()) {
+            if !path.as_os_str().is_empty() && path.is_relative() {
+                *path = base.join(&path);
+            }
+        }
+        self
+    }
+
+    fn checked(self) -> Result<Self, String> {
+        if !self.presto.listen.ip().is_loopback() {
+            return Err(format!(
+                "presto.listen: {} is not a loopback address; put a TLS proxy in front of a loopback address",
+                self.presto.listen
+            ));
+        }
+        if !(0.0..=0.5).contains(&self.reconcile.jitter) {
+            return Err(format!("reconcile.jitter: {} is not between 0 and 0.5", self.reconcile.jitter));
+        }
+        if self.reconcile.parallel == 0 {
+            return Err("reconcile.parallel: must be at least 1".into());
+        }
+        let window = self.transaction.confirm_window;
+        if window <= self.transaction.commit_timeout {
+            return Err(format!(
+                "transaction.confirm_window: {window} must be longer than transaction.commit_timeout ({})",
+                self.transaction.commit_timeout
+            ));
+        }
+        Ok(self)
+    }
+}
+
+/// Seconds of a setting as a duration.
+pub fn seconds(value: u64) -> Duration {
+    Duration::from_secs(value)
+}
+
+/// The file cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {reason}", file.display())]
+pub struct ConfigError {
+    /// Which file.
+    pub file: PathBuf,
+    /// Why, naming the key.
+    pub reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Settings, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("andante.toml");
+        std::fs::write(&file, text).unwrap();
+        Settings::read(&file)
+    }
+
+    #[test]
+    fn the_shipped_file_is_complete_and_shows_the_true_defaults() {
+        let text = include_str!("../config/andante.toml");
+        let shipped: Settings = toml::from_str(text).unwrap();
+        assert_eq!(shipped, Settings::default());
+        // Complete: every key of the defaults stands in the text.
+        let defaults = toml::Value::try_from(Settings::default()).unwrap();
+        for (section, keys) in defaults.as_table().unwrap() {
+            assert!(text.contains(&format!("[{section}]")), "[{section}] is missing");
+            for key in keys.as_table().unwrap().keys() {
+                assert!(text.contains(&format!("\n{key} = ")), "{section}.{key} is missing");
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_by_name() {
+        let error = read("[presto]\nlisten_on = \"127.0.0.1:1\"\n").unwrap_err();
+        assert!(error.reason.contains("listen_on"), "{error}");
+    }
+
+    #[test]
+    fn a_broken_file_never_means_defaults() {
+        assert!(read("[presto\n").is_err());
+        assert!(Settings::read(Path::new("/nonexistent/andante.toml")).is_err());
+    }
+
+    #[test]
+    fn plain_http_beyond_loopback_is_refused() {
+        let error = read("[presto]\nlisten = \"0.0.0.0:8080\"\n").unwrap_err();
+        assert!(error.reason.contains("loopback"), "{error}");
+    }
+
+    #[test]
+    fn relative_paths_are_relative_to_the_file() {
+        let settings = read("[paths]\nstate = \"state\"\n").unwrap();
+        assert!(settings.paths.state.is_absolute() && settings.paths.state.ends_with("state"));
+    }
+}

@@ -9,7 +9,10 @@
 //! (what no schema knows becomes an *opaque* node). It does not validate: that is the work of the `yang` worker.
 
 pub mod claims;
+pub mod codec;
 pub mod diff;
+pub mod json;
+pub mod lexical;
 pub mod name;
 pub mod node;
 pub mod path;
@@ -17,8 +20,10 @@ pub mod schema;
 #[allow(clippy::module_inception)]
 mod tree;
 pub mod value;
+pub mod xml;
 
 pub use claims::{ClaimConflict, Claims, Intended, Layer, Owner};
+pub use codec::{CodecError, CodecErrorKind, Limits, Policy};
 pub use diff::{Diff, Edit, apply, diff, inverse};
 pub use name::{Name, QName};
 pub use node::{Body, Node};

@@ -7,7 +7,7 @@
 use super::name::{Name, QName};
 use super::path::{Key, Path};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Number of a node in its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -75,8 +75,8 @@ pub enum TypeSpec {
     Text(Canonical),
     /// enumeration: the names.
     Enumeration(Vec<String>),
-    /// bits.
-    Bits,
+    /// bits: the names in order of their positions, which is the order of the canonical form.
+    Bits(Vec<String>),
     /// binary (base64 text).
     Binary,
     /// identityref. `identities` are all that derive from its base, as `module:identity`.
@@ -134,7 +134,11 @@ pub struct SchemaNode {
 #[serde(from = "Tables", into = "Tables")]
 pub struct SchemaIndex {
     tables: Tables,
-    by_name: HashMap<(Option<SchemaId>, QName), SchemaId>,
+    /// Per parent (0 = top level, then every node) its children sorted by name, then module.
+    sorted: Vec<Box<[SchemaId]>>,
+    /// Per node its place among its siblings in schema order.
+    rank: Vec<u32>,
+    namespaces: HashMap<String, usize>,
 }
 
 /// The stored form of an index.
@@ -151,20 +155,62 @@ pub struct Tables {
 }
 
 impl From<Tables> for SchemaIndex {
-    fn from(tables: Tables) -> Self {
-        let by_name = tables
-            .nodes
-            .iter()
-            .enumerate()
-            .map(|(at, node)| ((node.parent, node.name.clone()), SchemaId(at as u32)))
-            .collect();
-        Self { tables, by_name }
+    fn from(mut tables: Tables) -> Self {
+        tables.share_names();
+        tables.drop_dangling();
+        let mut sorted = Vec::with_capacity(tables.nodes.len() + 1);
+        let mut rank = vec![0; tables.nodes.len()];
+        let lists = std::iter::once(&tables.top).chain(tables.nodes.iter().map(|node| &node.children));
+        for children in lists {
+            for (place, id) in children.iter().enumerate() {
+                rank[id.0 as usize] = place as u32;
+            }
+            let mut children: Box<[SchemaId]> = children.as_slice().into();
+            children.sort_by(|a, b| {
+                let (a, b) = (&tables.nodes[a.0 as usize].name, &tables.nodes[b.0 as usize].name);
+                (&a.name, &a.module).cmp(&(&b.name, &b.module))
+            });
+            sorted.push(children);
+        }
+        let namespaces = tables.modules.iter().enumerate().map(|(at, m)| (m.namespace.clone(), at)).collect();
+        Self { tables, sorted, rank, namespaces }
     }
 }
 
 impl From<SchemaIndex> for Tables {
     fn from(index: SchemaIndex) -> Self {
         index.tables
+    }
+}
+
+impl Tables {
+    /// Makes equal names share one text: an index has few modules and many nodes.
+    fn share_names(&mut self) {
+        let mut seen: HashSet<Name> = HashSet::new();
+        let mut share = |name: &mut Name| match seen.get(name) {
+            Some(known) => *name = known.clone(),
+            None => {
+                seen.insert(name.clone());
+            }
+        };
+        for node in &mut self.nodes {
+            share(&mut node.name.module);
+            share(&mut node.name.name);
+            node.keys.iter_mut().for_each(&mut share);
+            for (choice, case) in &mut node.cases {
+                share(choice);
+                share(case);
+            }
+        }
+    }
+
+    /// Removes references to nodes that are not there, so that a table from a bad source cannot make us panic later.
+    fn drop_dangling(&mut self) {
+        let count = self.nodes.len();
+        self.top.retain(|id| (id.0 as usize) < count);
+        for node in &mut self.nodes {
+            node.children.retain(|id| (id.0 as usize) < count);
+        }
     }
 }
 
@@ -186,7 +232,7 @@ impl SchemaIndex {
 
     /// The module of this XML namespace.
     pub fn module_of_namespace(&self, namespace: &str) -> Option<&SchemaModule> {
-        self.tables.modules.iter().find(|module| module.namespace == namespace)
+        self.namespaces.get(namespace).map(|at| &self.tables.modules[*at])
     }
 
     /// The top-level nodes.
@@ -211,7 +257,17 @@ impl SchemaIndex {
 
     /// The child of this name below `parent` (`None` = top level).
     pub fn child(&self, parent: Option<SchemaId>, name: &QName) -> Option<SchemaId> {
-        self.by_name.get(&(parent, name.clone())).copied()
+        self.child_named(parent, name.module.as_str(), name.name.as_str())
+    }
+
+    /// The child `module:name` below `parent` (`None` = top level).
+    pub fn child_named(&self, parent: Option<SchemaId>, module: &str, name: &str) -> Option<SchemaId> {
+        let siblings = self.sorted.get(parent.map_or(0, |id| id.0 as usize + 1))?;
+        let place = siblings.binary_search_by(|id| {
+            let qname = &self.node(*id).name;
+            (qname.name.as_str(), qname.module.as_str()).cmp(&(name, module))
+        });
+        place.ok().map(|at| siblings[at])
     }
 
     /// The children below `parent` (`None` = top level), in schema order.
@@ -220,6 +276,17 @@ impl SchemaIndex {
             Some(id) => &self.node(id).children,
             None => &self.tables.top,
         }
+    }
+
+    /// The place of a node among its siblings in schema order.
+    pub fn rank(&self, id: SchemaId) -> u32 {
+        self.rank[id.0 as usize]
+    }
+
+    /// Whether `leaf` is a key of the list `list`.
+    pub fn is_key(&self, list: SchemaId, leaf: SchemaId) -> bool {
+        let (list, leaf) = (self.node(list), self.node(leaf));
+        leaf.name.module == list.name.module && list.keys.contains(&leaf.name.name)
     }
 
     /// The schema node of a data path. `None` when some step is unknown (or opaque).

@@ -1,0 +1,54 @@
+# Two commands are enough for a newcomer: `make demo` and `make test`. Everything honours CARGO_TARGET_DIR.
+SHELL := /bin/bash
+CARGO ?= cargo
+TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
+
+.PHONY: help setup setup-build setup-test setup-packets demo test test-packets check bench fmt clean-lab
+
+help:
+	@echo "make demo          build, then the whole story on three simulated elements, told as it runs"
+	@echo "make test          all tests, real servers (netconfd, FRR, OpenSSH) included"
+	@echo "make test-packets  pings through an MPLS L3VPN in User-Mode Linux (root, about a minute)"
+	@echo "make check         format, lints, documentation, dependencies, layering"
+	@echo "make setup         what both commands need from the system, and nothing else (they do it themselves)"
+	@echo "make bench         benchmarks      make fmt   format the code      make clean-lab   remove left-over test folders"
+
+setup: setup-build setup-test
+
+setup-build:
+	@scripts/setup.sh build
+
+setup-test:
+	@scripts/setup.sh test
+
+setup-packets:
+	@scripts/setup.sh packets
+
+demo: setup-build
+	$(CARGO) build --release
+	@scripts/demo.sh
+
+# One profile only (dev). The closing lines count what was skipped: a skip is never silent.
+test: setup-test
+	@scripts/test.sh
+
+test-packets: setup-test setup-packets
+	ANDANTE_PACKETS=1 $(CARGO) test --test packets -- --nocapture --test-threads=1
+
+check:
+	@scripts/check.sh
+
+bench:
+	$(CARGO) bench
+
+fmt:
+	$(CARGO) fmt
+
+# The tests remove their folders and processes themselves, whatever happens to them; this is for a machine that lost
+# power or ran out of memory. Folders that a living process still uses are left alone.
+clean-lab:
+	@for folder in /tmp/andante-lab-*; do \
+	  [ -d "$$folder" ] || continue; \
+	  if grep -lqs -- "$$folder" /proc/[0-9]*/cmdline; then echo "in use: $$folder"; else rm -rf "$$folder"; echo "removed $$folder"; fi; \
+	done
+	@rm -f $(TARGET)/tmp/skipped

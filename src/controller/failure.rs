@@ -1,0 +1,82 @@
+//! Why a verb of the controller did not do what was asked. Presto and the command turn these into answers.
+
+use crate::domain::{Class, Denied, Fault, ServiceKey};
+use crate::plan::Refused;
+use crate::store::StoreError;
+
+/// A request that was not carried out. Unless it says otherwise, nothing was sent and nothing was stored.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Not allowed.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// The document is wrong, or asks for what is not offered.
+    #[error("the document is refused: {}", lines(.0))]
+    Document(Vec<Fault>),
+    /// There is no such thing.
+    #[error("{what} does not exist")]
+    NotFound {
+        /// What was asked for.
+        what: String,
+    },
+    /// `If-Match` or `If-None-Match` does not hold.
+    #[error("{key}: {message}")]
+    Precondition {
+        /// Which service.
+        key: ServiceKey,
+        /// What is the case instead.
+        message: String,
+    },
+    /// The planner refuses: claims conflict, hand-made changes in the way, unowned nodes, collateral.
+    #[error("{element}: {}", lines(reasons))]
+    Refused {
+        /// On which element.
+        element: String,
+        /// All reasons.
+        reasons: Vec<Refused>,
+    },
+    /// An element does not answer; nothing was sent.
+    #[error("{element} cannot be read: {message}")]
+    Unreachable {
+        /// Which.
+        element: String,
+        /// Why.
+        message: String,
+    },
+    /// What was read does not prove that it is complete; nothing was sent.
+    #[error("{element} was read incompletely: {message}")]
+    Incomplete {
+        /// Which.
+        element: String,
+        /// Why.
+        message: String,
+    },
+    /// What a pinned plan was made from has moved.
+    #[error("the plan is stale: {path} has changed since it was made; make a new plan")]
+    Stale {
+        /// On which element; `None` = in the store.
+        element: Option<String>,
+        /// The path, the service or the number that moved.
+        path: String,
+    },
+    /// The caller demands more than an element can take back.
+    #[error("{element} has class {have}, the request demands {want}")]
+    ClassTooWeak {
+        /// Which.
+        element: String,
+        /// What it has.
+        have: Class,
+        /// What is demanded.
+        want: Class,
+    },
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// A fault of this program.
+    #[error("internal: {0}")]
+    Internal(String),
+}
+
+fn lines<T: std::fmt::Display>(items: &[T]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,144 @@
+//! What callers of the controller hand in and get back.
+
+use crate::domain::{Class, Deviation, ElementState, ServiceKey};
+use crate::plan::{Allowed, Plan};
+use crate::tree::ConfigTree;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// One whole service document put or removed.
+#[derive(Clone, Debug)]
+pub enum DocumentEdit {
+    /// Create it, or replace it.
+    Put {
+        /// Which service.
+        key: ServiceKey,
+        /// The whole tree from the top, with exactly this service.
+        document: ConfigTree,
+        /// What must be the case.
+        expect: Option<Expect>,
+    },
+    /// Remove it.
+    Delete {
+        /// Which service.
+        key: ServiceKey,
+        /// What must be the case.
+        expect: Option<Expect>,
+    },
+}
+
+impl DocumentEdit {
+    /// Which service it is about.
+    pub fn key(&self) -> &ServiceKey {
+        match self {
+            DocumentEdit::Put { key, .. } | DocumentEdit::Delete { key, .. } => key,
+        }
+    }
+
+    /// What must be the case.
+    pub fn expect(&self) -> Option<&Expect> {
+        match self {
+            DocumentEdit::Put { expect, .. } | DocumentEdit::Delete { expect, .. } => expect.as_ref(),
+        }
+    }
+}
+
+/// A precondition on the stored document (RFC 9110 §13.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// `If-None-Match: *`.
+    Absent,
+    /// `If-Match`: one of these entity tags, without quotes.
+    Etag(Vec<String>),
+    /// `If-Match: *`.
+    Present,
+}
+
+/// Terms of a write.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    /// Refuse elements that can take back less than this.
+    pub require_class: Option<Class>,
+    /// How long to wait; then the running transaction is answered as it stands. `None` = to the end.
+    pub wait: Option<Duration>,
+}
+
+/// A plan that was kept for a later commit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct KeptPlan {
+    /// The plan.
+    pub plan: Plan,
+    /// What its author allowed.
+    pub allowed: Allowed,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it is thrown away.
+    pub expires: Timestamp,
+    /// Who made it.
+    pub author: String,
+}
+
+/// What one look at an element found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckReport {
+    /// Its state now.
+    pub state: ElementState,
+    /// All its deviations.
+    pub deviations: Vec<Deviation>,
+}
+
+/// What onboarding learns of an element.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// The host key as the element shows it, `ssh-ed25519 AAAA…`.
+    pub host_key: String,
+    /// Its SHA-256 fingerprint.
+    pub fingerprint: String,
+    /// Whether it is pinned now.
+    pub pinned: bool,
+    /// What the element can take back; `None` when log-in was not tried or failed.
+    pub class: Option<Class>,
+    /// In words.
+    pub detail: String,
+}
+
+/// Who wants a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Why {
+    /// Configuration path.
+    pub path: String,
+    /// `adopted`, `base`, `service`, `pin`.
+    pub layer: String,
+    /// The owner.
+    pub owner: String,
+    /// The value, for a leaf.
+    pub value: Option<String>,
+}
+
+/// An adapter in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdapterSummary {
+    /// Folder name.
+    pub name: String,
+    /// Version.
+    pub version: String,
+    /// Digest over all its files.
+    pub digest: String,
+    /// `netconf` or `cli`.
+    pub transport: String,
+    /// What it offers.
+    pub functions: Vec<String>,
+    /// Never seen a live element.
+    pub simulated_only: bool,
+}
+
+/// What happens to elements that an inventory file no longer names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// They stay as they are.
+    Keep,
+    /// They become unmanaged.
+    Unmanage,
+}

@@ -1,0 +1,116 @@
+//! Three-way comparison: what is intended, what was recorded, what is actual.
+//!
+//! Only claimed or recorded nodes are compared; what nobody claims is none of our business.
+
+use crate::domain::DeviationKind;
+use crate::plan::HandMade;
+use crate::tree::{Body, ConfigTree, Intended, Node, Path};
+use std::sync::Arc;
+
+/// A difference between what was recorded and what is actual, at the highest node that differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// How it differs.
+    pub kind: DeviationKind,
+    /// Where, and the three values.
+    pub found: HandMade,
+}
+
+/// All differences of one element, in canonical order.
+pub fn differences(intended: &Intended, recorded: &ConfigTree, actual: &ConfigTree) -> Vec<Difference> {
+    let mut found = Vec::new();
+    wanted_below(&Path::root(), intended.tree.root(), recorded, actual.root(), intended, &mut found);
+    orphans_below(&Path::root(), recorded.root(), &intended.tree, actual, &mut found);
+    found
+}
+
+fn wanted_below(
+    path: &Path,
+    wanted: &Node,
+    recorded: &ConfigTree,
+    actual: &Node,
+    intended: &Intended,
+    found: &mut Vec<Difference>,
+) {
+    for want in wanted.children() {
+        let path = path.child(want.step().clone());
+        let was = recorded.at(&path);
+        match actual.child(want.step()) {
+            None => found.push(difference(DeviationKind::Missing, path, was, Some(want), None)),
+            Some(have) if have.hash() == want.hash() => {}
+            Some(have) => match (want.body(), have.body()) {
+                (Body::Leaf(_), _) | (_, Body::Leaf(_)) => {
+                    found.push(difference(DeviationKind::Changed, path, was, Some(want), Some(have)));
+                }
+                _ => {
+                    wanted_below(&path, want, recorded, have, intended, found);
+                    if intended.whole.contains(&path) {
+                        extras(&path, want, have, found);
+                    }
+                }
+            },
+        }
+    }
+}
+
+fn extras(path: &Path, want: &Node, have: &Node, found: &mut Vec<Difference>) {
+    for child in have.children() {
+        let path = path.child(child.step().clone());
+        match want.child(child.step()) {
+            None => found.push(difference(DeviationKind::Extra, path, None, None, Some(child))),
+            Some(want) => extras(&path, want, child, found),
+        }
+    }
+}
+
+/// Recorded, no longer intended, still there.
+fn orphans_below(path: &Path, recorded: &Node, wanted: &ConfigTree, actual: &ConfigTree, found: &mut Vec<Difference>) {
+    for was in recorded.children() {
+        let path = path.child(was.step().clone());
+        match (wanted.at(&path), actual.at(&path)) {
+            (Some(_), _) => orphans_below(&path, was, wanted, actual, found),
+            (None, Some(have)) => found.push(difference(DeviationKind::Orphan, path, Some(was), None, Some(have))),
+            (None, None) => {}
+        }
+    }
+}
+
+fn difference(
+    kind: DeviationKind,
+    path: Path,
+    recorded: Option<&Arc<Node>>,
+    wanted: Option<&Arc<Node>>,
+    actual: Option<&Arc<Node>>,
+) -> Difference {
+    let found = HandMade { path, recorded: words(recorded), actual: words(actual), wanted: words(wanted) };
+    Difference { kind, found }
+}
+
+/// A node in one line: the value of a leaf, the children of anything else.
+pub(crate) fn words(node: Option<&Arc<Node>>) -> Option<String> {
+    let node = node?;
+    if let Some(value) = node.value() {
+        return Some(value.to_string());
+    }
+    let mut parts = Vec::new();
+    summary(node, &mut parts);
+    if parts.is_empty() {
+        return Some("present".into());
+    }
+    let more = parts.len().saturating_sub(WORDS_MAX);
+    parts.truncate(WORDS_MAX);
+    let tail = if more > 0 { format!(", and {more} more") } else { String::new() };
+    Some(format!("{}{tail}", parts.join(", ")))
+}
+
+fn summary(node: &Node, parts: &mut Vec<String>) {
+    for child in node.children() {
+        match child.value() {
+            Some(value) => parts.push(format!("{} {value}", child.name().name)),
+            None if child.children().is_empty() => parts.push(child.name().name.to_string()),
+            None => summary(child, parts),
+        }
+    }
+}
+
+const WORDS_MAX: usize = 6;

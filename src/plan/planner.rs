@@ -1,0 +1,158 @@
+//! The planner: claims before and after, recorded and actual, to the plan of one element.
+//!
+//! Pure and deterministic. It holds no type that can write to an element.
+
+use crate::adapter::{Adapter, Impact};
+use crate::domain::Class;
+use crate::plan::compare::{Difference, differences};
+use crate::plan::record::{ElementPlan, HandMade, ReadEntry, digest_at, touched_state};
+use crate::plan::refused::Refused;
+use crate::plan::scope::{Allowed, Scope, Views, scope};
+use crate::tree::{After, Claims, ConfigTree, Diff, Edit, Intended, Key, Layer, Owner, Path, diff, inverse};
+use std::collections::BTreeSet;
+
+/// Everything that the plan of one element is a function of.
+pub struct ElementInput<'a> {
+    /// Name in the inventory.
+    pub element: &'a str,
+    /// Its adapter, with the element's schema.
+    pub adapter: &'a Adapter,
+    /// What it can take back, as probed.
+    pub class: Class,
+    /// All claims on it now.
+    pub current: &'a [Claims],
+    /// All claims on it after the request, adopted ones included.
+    pub candidate: &'a [Claims],
+    /// What the last verified transaction left.
+    pub recorded: &'a ConfigTree,
+    /// What it says now, completely read and normalised.
+    pub actual: &'a ConfigTree,
+    /// What the caller allows.
+    pub allowed: &'a Allowed,
+}
+
+/// The owner of adopted claims.
+pub fn adopted_owner(element: &str) -> Owner {
+    Owner(format!("found on {element}"))
+}
+
+/// Plans one element. `None`: nothing to do there. All refusals are reported at once.
+pub fn plan_element(input: &ElementInput<'_>) -> Result<Option<ElementPlan>, Vec<Refused>> {
+    let old = merge(input.current)?;
+    let new = merge(input.candidate)?;
+    let views = Views { old: &old.tree, new: &new.tree, recorded: input.recorded, actual: input.actual };
+    let ownership = |path: &Path| input.adapter.ownership(path);
+    let found = scope(&views, &ownership, input.allowed);
+    finish(input, &old, found)
+}
+
+/// Plans the healing of deviations at and below the given paths: back to what is intended.
+pub fn plan_heal(input: &ElementInput<'_>, paths: &[Path]) -> Result<Option<ElementPlan>, Vec<Refused>> {
+    let intended = merge(input.current)?;
+    let mut found = Scope { target: input.actual.clone(), ..Scope::default() };
+    for difference in differences(&intended, input.recorded, input.actual) {
+        let path = &difference.found.path;
+        if !paths.iter().any(|wanted| path.touches(wanted)) {
+            continue;
+        }
+        let Some(parent) = path.parent() else { continue };
+        found.target = match intended.tree.at(path) {
+            Some(node) => found.target.with(&parent, node.clone(), After::Keep),
+            None => found.target.without(path),
+        };
+        found.overwritten.push(difference.found);
+    }
+    finish(input, &intended, found)
+}
+
+fn merge(claims: &[Claims]) -> Result<Intended, Vec<Refused>> {
+    Intended::merge(claims).map_err(|conflicts| conflicts.into_iter().map(Refused::Conflict).collect())
+}
+
+fn finish(input: &ElementInput<'_>, old: &Intended, mut found: Scope) -> Result<Option<ElementPlan>, Vec<Refused>> {
+    let adapter = input.adapter;
+    let change = diff(input.actual, &found.target);
+    for edit in &change.edits {
+        if adapter.is_protected(edit.path()) {
+            found.refused.push(Refused::Protected { path: edit.path().clone() });
+        }
+    }
+    if !found.refused.is_empty() {
+        return Err(found.refused);
+    }
+    if change.is_empty() && found.adopted.is_empty() {
+        return Ok(None);
+    }
+    let back = inverse(&change);
+    let render = |diff: &Diff, from: &ConfigTree, to: &ConfigTree| {
+        adapter.render(diff, from, to).map_err(|error| vec![Refused::Render(error.to_string())])
+    };
+    let payload = render(&change, input.actual, &found.target)?;
+    let undo = render(&back, &found.target, input.actual)?;
+    let touched: Vec<&Path> = change.edits.iter().map(Edit::path).collect();
+    let deviations = differences(old, input.recorded, input.actual)
+        .into_iter()
+        .map(|Difference { found, .. }| found)
+        .filter(|deviation| !touched.iter().any(|path| path.touches(&deviation.path)))
+        .collect::<Vec<HandMade>>();
+    let adopted = (!found.adopted.is_empty())
+        .then(|| Claims::new(adopted_owner(input.element), Layer::Adopted, found.adopted.clone()));
+    Ok(Some(ElementPlan {
+        element: input.element.into(),
+        adapter: format!("{} {} {}", adapter.name(), adapter.version(), adapter.digest()),
+        class: input.class,
+        read_set: read_set(input.actual, &touched),
+        before: touched_state(input.actual, touched.iter().copied()),
+        after: touched_state(&found.target, touched.iter().copied()),
+        adopted,
+        text: text_diff(input, &found.target, &touched),
+        impact: impact(adapter, &change),
+        collateral: found.collateral,
+        overwritten: found.overwritten,
+        deviations,
+        simulated_only: adapter.simulated_only(),
+        diff: change,
+        inverse: back,
+        payload,
+        undo,
+    }))
+}
+
+fn impact(adapter: &Adapter, change: &Diff) -> Impact {
+    change.edits.iter().map(|edit| adapter.impact(edit)).max().unwrap_or_default()
+}
+
+/// Every touched node, and for a created one the entries above it, so that a parent that vanished is noticed.
+fn read_set(actual: &ConfigTree, touched: &[&Path]) -> Vec<ReadEntry> {
+    let paths: BTreeSet<&Path> = touched.iter().copied().collect();
+    paths.into_iter().map(|path| ReadEntry { path: path.clone(), digest: digest_at(actual, path) }).collect()
+}
+
+/// Unified diff in the element's own syntax, of the entries that contain a change.
+fn text_diff(input: &ElementInput<'_>, target: &ConfigTree, touched: &[&Path]) -> String {
+    let shown: BTreeSet<Path> = touched.iter().map(|path| shown_with(path)).collect();
+    let before = input.adapter.text(&touched_state(input.actual, shown.iter()));
+    let after = input.adapter.text(&touched_state(target, shown.iter()));
+    unified(input.element, &before, &after)
+}
+
+/// The outermost list entry that a change stands in, or the change itself: enough for a person to see where it is.
+fn shown_with(path: &Path) -> Path {
+    let entry = path.steps().iter().position(|step| matches!(step.key, Key::Entry(_)));
+    match entry {
+        Some(at) => Path::new(path.steps()[..=at].to_vec()),
+        None => path.clone(),
+    }
+}
+
+/// A unified diff with three lines of context; empty when the texts are equal.
+pub fn unified(name: &str, before: &str, after: &str) -> String {
+    if before == after {
+        return String::new();
+    }
+    similar::TextDiff::from_lines(before, after)
+        .unified_diff()
+        .context_radius(3)
+        .header(&format!("{name} (running)"), &format!("{name} (planned)"))
+        .to_string()
+}

@@ -1,0 +1,76 @@
+//! Why a plan is refused. Each names the path and what can be done.
+
+use crate::plan::HandMade;
+use crate::tree::{ClaimConflict, Path};
+
+/// One reason; a refused request carries all of them.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Two owners want different things.
+    #[error("{0}; change one of the two services")]
+    Conflict(ClaimConflict),
+    /// Somebody changed what this request is to change.
+    #[error(
+        "{path}: changed by hand: recorded {recorded}, actual {actual}, wanted {wanted}; look at it, then use --overwrite",
+        path = .0.path,
+        recorded = or_nothing(.0.recorded.as_ref()),
+        actual = or_nothing(.0.actual.as_ref()),
+        wanted = or_nothing(.0.wanted.as_ref())
+    )]
+    HandMade(HandMade),
+    /// The service would own what already stands there without an owner.
+    #[error("{path}: exists-unowned: the element already has it ({}) and nobody owns it; adopt it or remove it", or_nothing(actual.as_ref()))]
+    ExistsUnowned {
+        /// Where.
+        path: Path,
+        /// What stands there.
+        actual: Option<String>,
+    },
+    /// A removal would take along what nobody claims.
+    #[error("{path}: would be removed along with its parent though nobody claims it ({}); use --allow-collateral", or_nothing(actual.as_ref()))]
+    Collateral {
+        /// Where.
+        path: Path,
+        /// What stands there.
+        actual: Option<String>,
+    },
+    /// The adapter marks the path as protected (management access, own user).
+    #[error("{path}: protected by the adapter; no service may change it")]
+    Protected {
+        /// Where.
+        path: Path,
+    },
+    /// The adapter could not render the difference.
+    #[error("the difference cannot be rendered: {0}")]
+    Render(String),
+}
+
+impl Refused {
+    /// The configuration path, where there is one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Refused::Conflict(conflict) => Some(&conflict.path),
+            Refused::HandMade(found) => Some(&found.path),
+            Refused::ExistsUnowned { path, .. } | Refused::Collateral { path, .. } | Refused::Protected { path } => {
+                Some(path)
+            }
+            Refused::Render(_) => None,
+        }
+    }
+
+    /// Short name, as `error-app-tag` says it.
+    pub fn app_tag(&self) -> &'static str {
+        match self {
+            Refused::Conflict(_) => "claim-conflict",
+            Refused::HandMade(_) => "hand-made-change",
+            Refused::ExistsUnowned { .. } => "exists-unowned",
+            Refused::Collateral { .. } => "collateral",
+            Refused::Protected { .. } => "protected",
+            Refused::Render(_) => "cannot-render",
+        }
+    }
+}
+
+fn or_nothing(text: Option<&String>) -> String {
+    text.map_or_else(|| "nothing".into(), |text| format!("'{text}'"))
+}

@@ -1,0 +1,280 @@
+//! What one request changes on one element: the target tree.
+//!
+//! Walks the intent before and after the request beside the recorded and the actual tree. Only nodes whose intended state
+//! changes are touched; what the element has beside them stays as it is. Here stand the rules of first contact, of
+//! hand-made changes in the way and of collateral.
+
+use crate::adapter::Ownership;
+use crate::plan::compare::words;
+use crate::plan::{HandMade, Refused};
+use crate::tree::{After, Body, ConfigTree, Key, Node, Path};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What the caller allows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Allowed {
+    /// Hand-made changes that may be overwritten: all, or at and below these printed paths.
+    pub overwrite: Permit,
+    /// Unclaimed children that may go with a removal.
+    pub collateral: Permit,
+}
+
+/// For which paths something is allowed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Permit {
+    /// For none.
+    #[default]
+    Nothing,
+    /// For all.
+    All,
+    /// At and below these, in the printed form of [`Path`].
+    Paths(BTreeSet<String>),
+}
+
+impl Permit {
+    fn covers(&self, path: &Path) -> bool {
+        match self {
+            Permit::Nothing => false,
+            Permit::All => true,
+            Permit::Paths(paths) => {
+                let mut at = Some(path.clone());
+                while let Some(here) = at {
+                    if paths.contains(&here.to_string()) {
+                        return true;
+                    }
+                    at = here.parent();
+                }
+                false
+            }
+        }
+    }
+}
+
+/// The four trees of one element.
+pub(super) struct Views<'a> {
+    pub old: &'a ConfigTree,
+    pub new: &'a ConfigTree,
+    pub recorded: &'a ConfigTree,
+    pub actual: &'a ConfigTree,
+}
+
+/// What the walk found.
+#[derive(Default)]
+pub(super) struct Scope {
+    pub target: ConfigTree,
+    /// Shared nodes that were there before us, with their present values.
+    pub adopted: ConfigTree,
+    pub collateral: Vec<Path>,
+    pub overwritten: Vec<HandMade>,
+    pub refused: Vec<Refused>,
+}
+
+/// Computes the target of one element.
+pub(super) fn scope(views: &Views<'_>, ownership: &dyn Fn(&Path) -> Ownership, allowed: &Allowed) -> Scope {
+    let mut walk = Walk { views, ownership, allowed, found: Scope::default() };
+    let top = walk.children(&Path::root(), Some(views.old.root()), Some(views.new.root()), views.actual.root());
+    walk.found.target = ConfigTree::new(top);
+    walk.found
+}
+
+struct Walk<'a> {
+    views: &'a Views<'a>,
+    ownership: &'a dyn Fn(&Path) -> Ownership,
+    allowed: &'a Allowed,
+    found: Scope,
+}
+
+impl Walk<'_> {
+    /// The children that `actual` should have.
+    fn children(
+        &mut self,
+        path: &Path,
+        old: Option<&Arc<Node>>,
+        new: Option<&Arc<Node>>,
+        actual: &Node,
+    ) -> Vec<Arc<Node>> {
+        let mut result: Vec<Arc<Node>> = actual.children().to_vec();
+        let mut names: Vec<&Arc<Node>> = Vec::new();
+        names.extend(old.iter().flat_map(|node| node.children()));
+        names.extend(new.iter().flat_map(|node| node.children()));
+        let mut seen = BTreeSet::new();
+        for node in names {
+            let step = node.step();
+            if !seen.insert(step.clone()) {
+                continue;
+            }
+            let before = old.and_then(|node| node.child(step));
+            let after = new.and_then(|node| node.child(step));
+            if before.map(|n| n.hash()) == after.map(|n| n.hash()) {
+                continue;
+            }
+            let at = result.iter().position(|child| child.step() == step);
+            let have = at.map(|at| result[at].clone());
+            let path = path.child(step.clone());
+            let wanted = self.node(&path, before, after, have.as_ref());
+            match (at, wanted) {
+                (Some(at), Some(node)) => result[at] = node,
+                (Some(at), None) => {
+                    result.remove(at);
+                }
+                (None, Some(node)) => result.push(node),
+                (None, None) => {}
+            }
+        }
+        result
+    }
+
+    fn node(
+        &mut self,
+        path: &Path,
+        old: Option<&Arc<Node>>,
+        new: Option<&Arc<Node>>,
+        actual: Option<&Arc<Node>>,
+    ) -> Option<Arc<Node>> {
+        match (old, new) {
+            (None, None) => actual.cloned(),
+            (None, Some(new)) => Some(self.first_claim(path, new, actual)),
+            (Some(old), None) => self.release(path, old, actual),
+            (Some(old), Some(new)) => self.changed(path, old, new, actual),
+        }
+    }
+
+    fn first_claim(&mut self, path: &Path, new: &Arc<Node>, actual: Option<&Arc<Node>>) -> Arc<Node> {
+        let Some(have) = actual else {
+            return new.clone();
+        };
+        let ours = self.views.recorded.at(path).is_some();
+        match new.body() {
+            Body::Container { presence: false } => {}
+            Body::Container { presence: true }
+            | Body::Entry { .. }
+            | Body::Member { .. }
+            | Body::Leaf(_)
+            | Body::Opaque => match (self.ownership)(path) {
+                _ if ours => {}
+                Ownership::Shared => self.adopt(path, have),
+                Ownership::Own => {
+                    self.found.refused.push(Refused::ExistsUnowned { path: path.clone(), actual: words(Some(have)) });
+                    return have.clone();
+                }
+            },
+        }
+        if matches!(new.body(), Body::Leaf(_) | Body::Member { .. }) {
+            return new.clone();
+        }
+        let children = self.children(path, None, Some(new), have);
+        Arc::new(have.with_children(children))
+    }
+
+    /// The node alone, without children, becomes an adopted claim.
+    fn adopt(&mut self, path: &Path, have: &Arc<Node>) {
+        let Some(parent) = path.parent() else { return };
+        let bare = if have.value().is_some() { have.clone() } else { Arc::new(have.with_children(Vec::new())) };
+        self.found.adopted = self.found.adopted.with(&parent, bare, After::Keep);
+    }
+
+    fn release(&mut self, path: &Path, old: &Arc<Node>, actual: Option<&Arc<Node>>) -> Option<Arc<Node>> {
+        let have = actual?;
+        if let Body::Container { presence: false } = old.body() {
+            let children = self.children(path, Some(old), None, have);
+            return Some(Arc::new(have.with_children(children)));
+        }
+        if !self.may_change(path, old, have, None) {
+            return Some(have.clone());
+        }
+        self.collateral(path, old, have);
+        None
+    }
+
+    fn changed(
+        &mut self,
+        path: &Path,
+        old: &Arc<Node>,
+        new: &Arc<Node>,
+        actual: Option<&Arc<Node>>,
+    ) -> Option<Arc<Node>> {
+        let Some(have) = actual else {
+            // Somebody removed what we are to change.
+            if self.overwrites(path, None, Some(new)) {
+                return Some(new.clone());
+            }
+            return None;
+        };
+        match new.body() {
+            Body::Leaf(_) | Body::Member { .. } => {
+                if have.value() == new.value() || self.may_change(path, old, have, Some(new)) {
+                    return Some(new.clone());
+                }
+                Some(have.clone())
+            }
+            Body::Container { .. } | Body::Entry { .. } | Body::Opaque => {
+                let children = self.children(path, Some(old), Some(new), have);
+                Some(Arc::new(have.with_children(children)))
+            }
+        }
+    }
+
+    /// Whether everything that we left at and below `path` is still so; what is not is a hand-made change in the way.
+    fn may_change(&mut self, path: &Path, old: &Arc<Node>, have: &Arc<Node>, new: Option<&Arc<Node>>) -> bool {
+        let expected = self.views.recorded.at(path).cloned().unwrap_or_else(|| old.clone());
+        let mut moved = Vec::new();
+        moved_below(path, &expected, Some(have), &mut moved);
+        let mut free = true;
+        for at in moved {
+            let have = self.views.actual.at(&at).cloned();
+            let wanted = if &at == path { new } else { None };
+            free &= self.overwrites(&at, have.as_ref(), wanted);
+        }
+        free
+    }
+
+    fn overwrites(&mut self, path: &Path, actual: Option<&Arc<Node>>, wanted: Option<&Arc<Node>>) -> bool {
+        let hand_made = HandMade {
+            path: path.clone(),
+            recorded: words(self.views.recorded.at(path)),
+            actual: words(actual),
+            wanted: words(wanted),
+        };
+        if self.allowed.overwrite.covers(path) {
+            self.found.overwritten.push(hand_made);
+            return true;
+        }
+        self.found.refused.push(Refused::HandMade(hand_made));
+        false
+    }
+
+    /// Children of what is removed that nobody claims.
+    fn collateral(&mut self, path: &Path, old: &Arc<Node>, have: &Arc<Node>) {
+        for child in have.children() {
+            let at = path.child(child.step().clone());
+            match old.child(child.step()) {
+                Some(claimed) => self.collateral(&at, claimed, child),
+                None if self.views.recorded.at(&at).is_some() => {}
+                None => {
+                    if !self.allowed.collateral.covers(&at) {
+                        self.found.refused.push(Refused::Collateral { path: at.clone(), actual: words(Some(child)) });
+                    }
+                    self.found.collateral.push(at);
+                }
+            }
+        }
+    }
+}
+
+/// Claimed nodes below `expected` whose value changed. A claimed node that is gone is not in the way of its removal.
+fn moved_below(path: &Path, expected: &Node, have: Option<&Arc<Node>>, moved: &mut Vec<Path>) {
+    let Some(have) = have else { return };
+    if have.value() != expected.value() {
+        moved.push(path.clone());
+        return;
+    }
+    for child in expected.children() {
+        if matches!(child.key(), Key::Opaque(..)) {
+            continue;
+        }
+        moved_below(&path.child(child.step().clone()), child, have.child(child.step()), moved);
+    }
+}

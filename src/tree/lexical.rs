@@ -1,0 +1,408 @@
+//! From the text of a value to its canonical form, by type.
+//!
+//! Three spellings meet here: XML (identities by namespace prefix), JSON (RFC 7951: identities by module, a token per
+//! type) and plain text as in a URI, a CLI line or a default. All end in one canonical [`Value`], so that values compare
+//! by text. Ranges, patterns and lengths are not checked here; that is the work of the `yang` worker.
+
+use super::schema::{Canonical, TypeSpec};
+use super::value::{Value, ValueKind};
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// What a prefix in a value means: the module name, or `None` when it is not known. Called with `None` for a name
+/// without prefix.
+pub type Resolve<'a> = &'a dyn Fn(Option<&str>) -> Option<String>;
+
+impl TypeSpec {
+    /// Reads plain text as in a URI, a default or a CLI argument: prefixes are module names, an identity without prefix
+    /// belongs to `module`, the module of the leaf. The error says what was expected, without path.
+    pub fn value(&self, module: &str, text: &str) -> Result<Value, String> {
+        self.lexical(text, &|prefix| Some(prefix.unwrap_or(module).to_owned()))
+    }
+
+    /// Reads text whose prefixes `resolve` knows.
+    pub fn lexical(&self, text: &str, resolve: Resolve<'_>) -> Result<Value, String> {
+        match self {
+            Self::Text(form) => canonical_text(*form, text).map(|text| Value::text(&text)),
+            Self::Integer { bits, signed } => {
+                let text = integer(text.trim_matches(is_space), *bits, *signed)?;
+                Ok(Value::new(if *bits > 32 { ValueKind::Number64 } else { ValueKind::Number }, &text))
+            }
+            Self::Decimal64 => Ok(Value::new(ValueKind::Number64, &decimal(text.trim_matches(is_space))?)),
+            Self::Bool => match text.trim_matches(is_space) {
+                flag @ ("true" | "false") => Ok(Value::new(ValueKind::Bool, flag)),
+                _ => Err(format!("{} is not 'true' or 'false'", shown(text))),
+            },
+            Self::Empty => {
+                if text.trim_matches(is_space).is_empty() {
+                    Ok(Value::new(ValueKind::Empty, ""))
+                } else {
+                    Err("a leaf of type empty has no value".into())
+                }
+            }
+            Self::Enumeration(names) => {
+                let text = text.trim_matches(is_space);
+                if names.iter().any(|name| name == text) {
+                    Ok(Value::text(text))
+                } else {
+                    Err(format!("{} is not one of {}", shown(text), listed(names)))
+                }
+            }
+            Self::Bits(names) => bits(text, names).map(|text| Value::text(&text)),
+            Self::Binary => binary(text).map(|text| Value::text(&text)),
+            Self::Identity { identities } => {
+                let text = text.trim_matches(is_space);
+                let (prefix, name) = match text.split_once(':') {
+                    Some((prefix, name)) => (Some(prefix), name),
+                    None => (None, text),
+                };
+                let module =
+                    resolve(prefix).ok_or_else(|| format!("the prefix of identity {} is not known", shown(text)))?;
+                let full = format!("{module}:{name}");
+                if identities.iter().any(|known| *known == full) {
+                    return Ok(Value::new(ValueKind::Identity, &full));
+                }
+                Err(format!("{} is not one of the identities {}", shown(&full), listed(identities)))
+            }
+            Self::InstanceIdentifier => {
+                instance_identifier(text.trim_matches(is_space), resolve).map(|text| Value::text(&text))
+            }
+            Self::Union(members) => members
+                .iter()
+                .find_map(|member| member.lexical(text, resolve).ok())
+                .ok_or_else(|| format!("{} fits none of the {} types of the union", shown(text), members.len())),
+        }
+    }
+
+    /// Whether white space at the ends of the text belongs to the value.
+    pub fn keeps_space(&self) -> bool {
+        match self {
+            Self::Text(_) => true,
+            Self::Union(members) => members.iter().any(Self::keeps_space),
+            _ => false,
+        }
+    }
+
+    /// Reads a JSON token (RFC 7951 §6). Numbers of 64 bits are accepted as JSON numbers too: many clients send them so.
+    pub(super) fn json(&self, token: &Token<'_>, module: &str) -> Result<Value, String> {
+        match (self, token) {
+            (Self::Union(members), _) => members
+                .iter()
+                .find_map(|member| member.json(token, module).ok())
+                .ok_or_else(|| format!("{token} fits none of the {} types of the union", members.len())),
+            (Self::Integer { bits, .. }, Token::Text(text)) if *bits > 32 => self.value(module, text),
+            (Self::Integer { bits, .. }, Token::Text(_)) => {
+                Err(format!("{token}: an integer of {bits} bits is a JSON number, not a string"))
+            }
+            (Self::Integer { .. } | Self::Decimal64, Token::Number(text)) => self.value(module, text),
+            (Self::Bool, Token::Bool(true)) => Ok(Value::new(ValueKind::Bool, "true")),
+            (Self::Bool, Token::Bool(false)) => Ok(Value::new(ValueKind::Bool, "false")),
+            (Self::Bool, _) => Err(format!("{token} is not true or false")),
+            (Self::Empty, Token::Empty) => Ok(Value::new(ValueKind::Empty, "")),
+            (Self::Empty, _) => Err(format!("{token} is not [null], the value of type empty")),
+            (_, Token::Text(text)) => self.value(module, text),
+            (_, _) => Err(format!("{token} is not {}", self.expected())),
+        }
+    }
+
+    fn expected(&self) -> &'static str {
+        match self {
+            Self::Integer { .. } => "an integer",
+            Self::Decimal64 => "a decimal number in a string",
+            Self::Bool => "true or false",
+            Self::Empty => "[null]",
+            Self::Identity { .. } => "the name of an identity in a string",
+            _ => "a string",
+        }
+    }
+}
+
+/// A JSON scalar.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Token<'a> {
+    Text(Cow<'a, str>),
+    /// The text of a number as it was written.
+    Number(&'a str),
+    Bool(bool),
+    Null,
+    /// `[null]`.
+    Empty,
+}
+
+impl std::fmt::Display for Token<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "string {}", shown(text)),
+            Self::Number(text) => write!(f, "number {}", shown(text)),
+            Self::Bool(flag) => write!(f, "{flag}"),
+            Self::Null => f.write_str("null"),
+            Self::Empty => f.write_str("[null]"),
+        }
+    }
+}
+
+/// A value for an error text: quoted, control characters escaped, cut.
+pub(super) fn shown(text: &str) -> String {
+    let mut out = String::from("'");
+    for (n, c) in text.chars().enumerate() {
+        if n == 60 {
+            out.push('…');
+            break;
+        }
+        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out.push('\'');
+    out
+}
+
+fn listed(names: &[String]) -> String {
+    let mut text = names.iter().take(8).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if names.len() > 8 {
+        text.push_str(&format!(", … ({} in all)", names.len()));
+    }
+    text
+}
+
+/// White space of XML and JSON.
+pub(super) fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\r')
+}
+
+/// Whether a YANG string may hold the character (RFC 7950 §14, `yang-char`).
+pub(super) fn yang_char(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fdcf}' | '\u{fdf0}'..='\u{fffd}')
+        || (c as u32 >= 0x10000 && c as u32 & 0xFFFE != 0xFFFE)
+}
+
+fn canonical_text(form: Canonical, text: &str) -> Result<Cow<'_, str>, String> {
+    match form {
+        Canonical::Exact => Ok(Cow::Borrowed(text)),
+        Canonical::Lower => Ok(Cow::Owned(text.trim_matches(is_space).to_ascii_lowercase())),
+        Canonical::IpAddress => {
+            let trimmed = text.trim_matches(is_space);
+            let (address, zone) = match trimmed.split_once('%') {
+                Some((address, zone)) => (address, Some(zone)),
+                None => (trimmed, None),
+            };
+            let address: IpAddr = address.parse().map_err(|_| format!("{} is not an IP address", shown(trimmed)))?;
+            Ok(Cow::Owned(match zone {
+                Some(zone) => format!("{address}%{zone}"),
+                None => address.to_string(),
+            }))
+        }
+        Canonical::IpPrefix => {
+            let trimmed = text.trim_matches(is_space);
+            ip_prefix(trimmed).map(Cow::Owned).ok_or_else(|| format!("{} is not an IP prefix", shown(trimmed)))
+        }
+    }
+}
+
+fn ip_prefix(text: &str) -> Option<String> {
+    let (address, length) = text.split_once('/')?;
+    if length.is_empty() || length.len() > 3 || !length.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let length: u32 = length.parse().ok()?;
+    Some(match address.parse().ok()? {
+        IpAddr::V4(v4) if length <= 32 => {
+            let mask = u32::MAX.checked_shl(32 - length).unwrap_or(0);
+            format!("{}/{length}", Ipv4Addr::from(u32::from(v4) & mask))
+        }
+        IpAddr::V6(v6) if length <= 128 => {
+            let mask = u128::MAX.checked_shl(128 - length).unwrap_or(0);
+            format!("{}/{length}", Ipv6Addr::from(u128::from(v6) & mask))
+        }
+        _ => return None,
+    })
+}
+
+fn integer(text: &str, bits: u8, signed: bool) -> Result<String, String> {
+    let name = || format!("{}int{bits}", if signed { "" } else { "u" });
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if digits.is_empty() || digits.len() > 64 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(format!("{} is not an integer of type {}", shown(text), name()));
+    }
+    let value: i128 = text.parse().map_err(|_| format!("{} is out of the range of {}", shown(text), name()))?;
+    let (low, high) = match (bits.clamp(1, 64), signed) {
+        (bits, true) => (-(1i128 << (bits - 1)), (1i128 << (bits - 1)) - 1),
+        (bits, false) => (0, (1i128 << bits) - 1),
+    };
+    if value < low || value > high {
+        return Err(format!("{} is out of the range of {}", shown(text), name()));
+    }
+    Ok(value.to_string())
+}
+
+/// RFC 7950 §9.3.2: no leading zeros, one digit at least on both sides of the point, no trailing zeros.
+fn decimal(text: &str) -> Result<String, String> {
+    let bad = || format!("{} is not a decimal number", shown(text));
+    let negative = text.starts_with('-');
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let good = |part: &str| !part.is_empty() && part.len() <= 19 && part.bytes().all(|b| b.is_ascii_digit());
+    if !good(whole) || !good(fraction) {
+        return Err(bad());
+    }
+    let whole = match whole.trim_start_matches('0') {
+        "" => "0",
+        whole => whole,
+    };
+    let fraction = match fraction.trim_end_matches('0') {
+        "" => "0",
+        fraction => fraction,
+    };
+    let sign = if negative && (whole != "0" || fraction != "0") { "-" } else { "" };
+    Ok(format!("{sign}{whole}.{fraction}"))
+}
+
+fn bits(text: &str, names: &[String]) -> Result<String, String> {
+    let mut places = Vec::new();
+    for word in text.split(is_space).filter(|word| !word.is_empty()) {
+        let place = names
+            .iter()
+            .position(|name| name == word)
+            .ok_or_else(|| format!("{} is not one of the bits {}", shown(word), listed(names)))?;
+        if places.contains(&place) {
+            return Err(format!("the bit {} is given twice", shown(word)));
+        }
+        places.push(place);
+    }
+    places.sort_unstable();
+    Ok(places.iter().map(|place| names[*place].as_str()).collect::<Vec<_>>().join(" "))
+}
+
+fn binary(text: &str) -> Result<String, String> {
+    use base64::Engine;
+    let packed: String = text.chars().filter(|c| !is_space(*c)).collect();
+    match base64::engine::general_purpose::STANDARD.decode(&packed) {
+        Ok(_) => Ok(packed),
+        Err(_) => Err(format!("{} is not base64", shown(text))),
+    }
+}
+
+/// An instance identifier with module names, written where the module changes (RFC 7951 §6.11).
+fn instance_identifier(text: &str, resolve: Resolve<'_>) -> Result<String, String> {
+    let bad = || format!("{} is not an instance identifier", shown(text));
+    if !text.starts_with('/') {
+        return Err(bad());
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut module: Option<String> = None;
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        match c {
+            '/' | '[' => {
+                out.push(c);
+                rest = rest[1..].trim_start_matches(is_space);
+                let end = rest.find(['/', '[', ']', '=', ' ']).unwrap_or(rest.len());
+                let (word, tail) = rest.split_at(end);
+                rest = tail;
+                if word == "." || word.bytes().all(|b| b.is_ascii_digit()) {
+                    out.push_str(word);
+                    continue;
+                }
+                let (prefix, name) = match word.split_once(':') {
+                    Some((prefix, name)) => (Some(prefix), name),
+                    None => (None, word),
+                };
+                if name.is_empty() {
+                    return Err(bad());
+                }
+                let found = match prefix {
+                    Some(prefix) => Some(
+                        resolve(Some(prefix)).ok_or_else(|| format!("the prefix {} is not known", shown(prefix)))?,
+                    ),
+                    None => None,
+                };
+                match found {
+                    Some(found) if module.as_ref() != Some(&found) => {
+                        out.push_str(&format!("{found}:{name}"));
+                        if c == '/' {
+                            module = Some(found);
+                        }
+                    }
+                    _ => out.push_str(name),
+                }
+            }
+            '\'' | '"' => {
+                let end = rest[1..].find(c).ok_or_else(bad)? + 2;
+                let inner = &rest[1..end - 1];
+                let quote = if inner.contains('\'') { '"' } else { '\'' };
+                out.push(quote);
+                out.push_str(inner);
+                out.push(quote);
+                rest = &rest[end..];
+            }
+            '=' | ']' => {
+                out.push(c);
+                rest = &rest[1..];
+            }
+            c if is_space(c) => rest = &rest[1..],
+            _ => return Err(bad()),
+        }
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(ty: &TypeSpec, text: &str) -> Result<String, String> {
+        ty.value("m", text).map(|value| value.as_str().to_owned())
+    }
+
+    #[test]
+    fn numbers_take_their_canonical_form_and_keep_all_digits() {
+        let int = |bits, signed| TypeSpec::Integer { bits, signed };
+        assert_eq!(read(&int(64, false), "18446744073709551615").unwrap(), "18446744073709551615");
+        assert_eq!(read(&int(64, true), "-9223372036854775808").unwrap(), "-9223372036854775808");
+        assert_eq!(read(&int(8, true), " +007 ").unwrap(), "7");
+        assert!(read(&int(8, false), "256").is_err());
+        assert!(read(&int(8, false), "-1").is_err());
+        assert!(read(&int(16, false), "1e3").is_err());
+        for (text, canonical) in [("1", "1.0"), ("-0.0", "0.0"), ("010.500", "10.5"), ("-0.25", "-0.25")] {
+            assert_eq!(read(&TypeSpec::Decimal64, text).unwrap(), canonical);
+        }
+        assert!(read(&TypeSpec::Decimal64, "1.").is_err());
+    }
+
+    #[test]
+    fn addresses_and_prefixes_take_the_form_of_rfc_6991() {
+        let address = TypeSpec::Text(Canonical::IpAddress);
+        let prefix = TypeSpec::Text(Canonical::IpPrefix);
+        assert_eq!(read(&address, "2001:DB8:0:0::1%eth0").unwrap(), "2001:db8::1%eth0");
+        assert_eq!(read(&prefix, "10.1.2.3/8").unwrap(), "10.0.0.0/8");
+        assert_eq!(read(&prefix, "0.0.0.0/0").unwrap(), "0.0.0.0/0");
+        assert_eq!(read(&prefix, "2001:DB8::1/32").unwrap(), "2001:db8::/32");
+        assert!(read(&prefix, "10.0.0.0/33").is_err());
+        assert!(read(&prefix, "10.0.0.0/+8").is_err());
+        assert!(read(&address, "10.0.0").is_err());
+    }
+
+    #[test]
+    fn identities_bits_and_unions_are_resolved() {
+        let identity = TypeSpec::Identity { identities: vec!["t:vpn".into(), "m:own".into()] };
+        assert_eq!(read(&identity, "t:vpn").unwrap(), "t:vpn");
+        assert_eq!(read(&identity, "own").unwrap(), "m:own");
+        assert!(read(&identity, "vpn").is_err());
+        let bits = TypeSpec::Bits(vec!["a".into(), "b".into(), "c".into()]);
+        assert_eq!(read(&bits, "c  a").unwrap(), "a c");
+        assert!(read(&bits, "a a").is_err());
+        let union = TypeSpec::Union(vec![TypeSpec::Integer { bits: 8, signed: false }, identity]);
+        assert_eq!(union.value("m", "9").unwrap().kind(), ValueKind::Number);
+        assert_eq!(union.value("m", "t:vpn").unwrap().kind(), ValueKind::Identity);
+        assert!(union.value("m", "999").is_err());
+    }
+
+    #[test]
+    fn an_instance_identifier_names_the_module_where_it_changes() {
+        let resolve = |prefix: Option<&str>| prefix.map(|prefix| format!("mod-{prefix}"));
+        let ty = TypeSpec::InstanceIdentifier;
+        let read = |text: &str| ty.lexical(text, &resolve).map(|value| value.as_str().to_owned());
+        assert_eq!(read("/a:x/a:y[a:k=\"it's\"]/b:z").unwrap(), "/mod-a:x/y[k=\"it's\"]/mod-b:z");
+        assert_eq!(read("/a:l[.='v/w']").unwrap(), "/mod-a:l[.='v/w']");
+        assert!(read("a:x").is_err());
+        assert!(read("/a:x[k='open").is_err());
+    }
+}

@@ -1,0 +1,177 @@
+//! From compiled types to [`TypeSpec`].
+#![allow(unsafe_code)]
+
+use super::set::text;
+use crate::tree::TypeSpec;
+use crate::tree::schema::Canonical;
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::c_char;
+use yang5::ffi;
+use yang5::ffi::LY_DATA_TYPE as Base;
+use yang5::schema::SchemaNode;
+
+/// Reads types; remembers the identities of each base.
+#[derive(Default)]
+pub(super) struct Types {
+    identities: HashMap<Vec<usize>, Vec<String>>,
+}
+
+/// Leafrefs and unions nested deeper than this are read as text; libyang refuses cycles.
+const MAX_DEPTH: usize = 32;
+
+impl Types {
+    /// The type of a leaf or leaf-list.
+    pub(super) fn of(&mut self, node: &SchemaNode<'_>) -> Option<TypeSpec> {
+        let ty = node.leaf_type()?;
+        // SAFETY: a compiled leaf has a compiled type, which lives as long as its context.
+        Some(unsafe { self.read(ty.as_raw(), 0) })
+    }
+
+    /// # Safety
+    /// `ty` is a compiled type of a living context; its base type tells which larger structure it is the beginning of.
+    unsafe fn read(&mut self, ty: *const ffi::lysc_type, depth: usize) -> TypeSpec {
+        if depth > MAX_DEPTH || ty.is_null() {
+            return TypeSpec::Text(Canonical::Exact);
+        }
+        let integer = |bits, signed| TypeSpec::Integer { bits, signed };
+        // SAFETY: by the contract of this function, in this and all blocks below.
+        match unsafe { (*ty).basetype } {
+            Base::LY_TYPE_UINT8 => integer(8, false),
+            Base::LY_TYPE_UINT16 => integer(16, false),
+            Base::LY_TYPE_UINT32 => integer(32, false),
+            Base::LY_TYPE_UINT64 => integer(64, false),
+            Base::LY_TYPE_INT8 => integer(8, true),
+            Base::LY_TYPE_INT16 => integer(16, true),
+            Base::LY_TYPE_INT32 => integer(32, true),
+            Base::LY_TYPE_INT64 => integer(64, true),
+            Base::LY_TYPE_DEC64 => TypeSpec::Decimal64,
+            Base::LY_TYPE_BOOL => TypeSpec::Bool,
+            Base::LY_TYPE_EMPTY => TypeSpec::Empty,
+            Base::LY_TYPE_BINARY => TypeSpec::Binary,
+            Base::LY_TYPE_INST => TypeSpec::InstanceIdentifier,
+            Base::LY_TYPE_ENUM => {
+                let items = unsafe { (*ty.cast::<ffi::lysc_type_enum>()).enums };
+                TypeSpec::Enumeration(unsafe { names(items) })
+            }
+            Base::LY_TYPE_BITS => {
+                let items = unsafe { (*ty.cast::<ffi::lysc_type_bits>()).bits };
+                TypeSpec::Bits(unsafe { names(items) })
+            }
+            Base::LY_TYPE_IDENT => {
+                let bases = unsafe { array((*ty.cast::<ffi::lysc_type_identityref>()).bases) };
+                TypeSpec::Identity { identities: unsafe { self.derived(bases) } }
+            }
+            Base::LY_TYPE_LEAFREF => unsafe { self.read((*ty.cast::<ffi::lysc_type_leafref>()).realtype, depth + 1) },
+            Base::LY_TYPE_UNION => {
+                let members = unsafe { array((*ty.cast::<ffi::lysc_type_union>()).types) };
+                let mut read: Vec<(bool, TypeSpec)> = Vec::new();
+                for member in members {
+                    let (patterned, spec) = unsafe { (patterned(*member), self.read(*member, depth + 1)) };
+                    match spec {
+                        TypeSpec::Union(inner) => read.extend(inner.into_iter().map(|spec| (false, spec))),
+                        spec => read.push((patterned, spec)),
+                    }
+                }
+                // A string with a pattern would take everything, for patterns are not in the index. All string kinds have
+                // the same canonical text and JSON form, so trying such a member last changes no value.
+                read.sort_by_key(|(patterned, _)| *patterned);
+                let mut members: Vec<TypeSpec> = read.into_iter().map(|(_, spec)| spec).collect();
+                members.dedup();
+                match members.len() {
+                    1 => members.remove(0),
+                    _ => TypeSpec::Union(members),
+                }
+            }
+            _ => TypeSpec::Text(unsafe { canonical(ty) }),
+        }
+    }
+
+    /// The identities that derive from all of these bases, in modules that are implemented.
+    ///
+    /// # Safety
+    /// As for `read`.
+    unsafe fn derived(&mut self, bases: &[*mut ffi::lysc_ident]) -> Vec<String> {
+        let key: Vec<usize> = bases.iter().map(|base| *base as usize).collect();
+        if let Some(known) = self.identities.get(&key) {
+            return known.clone();
+        }
+        let mut common: Option<BTreeSet<String>> = None;
+        for base in bases {
+            let mut found = BTreeSet::new();
+            let (mut waiting, mut seen) = (vec![*base], BTreeSet::new());
+            while let Some(identity) = waiting.pop() {
+                for child in unsafe { array((*identity).derived) } {
+                    if seen.insert(*child as usize) {
+                        waiting.push(*child);
+                        let module = unsafe { (**child).module };
+                        let (name, of) = unsafe { (text((**child).name), text((*module).name)) };
+                        if let (Some(name), Some(of), true) = (name, of, unsafe { (*module).implemented } != 0) {
+                            found.insert(format!("{of}:{name}"));
+                        }
+                    }
+                }
+            }
+            common = Some(match common {
+                Some(common) => common.intersection(&found).cloned().collect(),
+                None => found,
+            });
+        }
+        let identities: Vec<String> = common.unwrap_or_default().into_iter().collect();
+        self.identities.insert(key, identities.clone());
+        identities
+    }
+}
+
+/// A sized array of libyang: the number of its items stands before the first one (`LY_ARRAY_COUNT`).
+///
+/// # Safety
+/// `items` is null or a sized array of a living context.
+unsafe fn array<'a, T>(items: *const T) -> &'a [T] {
+    if items.is_null() {
+        return &[];
+    }
+    // SAFETY: by the contract of this function.
+    unsafe { std::slice::from_raw_parts(items, *items.cast::<u64>().sub(1) as usize) }
+}
+
+/// # Safety
+/// `items` is null or a sized array of a living context.
+unsafe fn names(items: *const ffi::lysc_type_bitenum_item) -> Vec<String> {
+    // SAFETY: by the contract of this function; every item has a name.
+    unsafe { array(items).iter().filter_map(|item| text(item.name)).collect() }
+}
+
+/// # Safety
+/// `ty` is a compiled type of a living context.
+unsafe fn patterned(ty: *const ffi::lysc_type) -> bool {
+    // SAFETY: by the contract of this function; only strings are read as strings.
+    unsafe {
+        (*ty).basetype == Base::LY_TYPE_STRING
+            && canonical(ty) == Canonical::Exact
+            && !(*ty.cast::<ffi::lysc_type_str>()).patterns.is_null()
+    }
+}
+
+/// The canonical form of a string type. libyang's type plugin tells the genuine typedefs of RFC 6991 (and what derives from
+/// them) from vendor types of the same name.
+///
+/// # Safety
+/// `ty` is a compiled type of a living context.
+unsafe fn canonical(ty: *const ffi::lysc_type) -> Canonical {
+    // SAFETY: by the contract of this function. A plugin record begins with its id (`struct lyplg_type`).
+    let (name, plugin) = unsafe {
+        let plugin = ffi::lysc_get_type_plugin((*ty).plugin_ref).cast::<*const c_char>();
+        (text((*ty).name), if plugin.is_null() { None } else { text(*plugin) })
+    };
+    let plugin = plugin.unwrap_or_default();
+    match plugin.strip_prefix("ly2 ").unwrap_or(&plugin) {
+        "hex-string" => Canonical::Lower,
+        "ipv4-address" | "ipv4-address-no-zone" | "ipv6-address" | "ipv6-address-no-zone" => Canonical::IpAddress,
+        // Of the address with its length the host bits belong to the value.
+        "ipv4-address-prefix" | "ipv6-address-prefix" if name.as_deref().is_some_and(|n| n.contains("and-prefix")) => {
+            Canonical::Exact
+        }
+        "ipv4-address-prefix" | "ipv6-address-prefix" => Canonical::IpPrefix,
+        _ => Canonical::Exact,
+    }
+}

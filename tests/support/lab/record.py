@@ -1,0 +1,194 @@
+"""Stands between sshd and an element's front program and writes down, unchanged, every byte the client sends.
+
+    record.py FOLDER PROGRAM [ARGUMENT...]
+
+One file per session, FOLDER/<start time in ns>-<pid>.in. The bytes are in the file before the program gets them, so
+whoever sees an effect finds its cause in the file. The program keeps its own standard output when there is no
+terminal; with a terminal it gets one of its own with the same size and modes, and the outer one is made raw: what the
+client sees is what the program prints.
+A file FOLDER.cut (its first line `before` or `after`, then a pattern) cuts the connection once: the next message that
+contains the pattern is held back until it is complete, the session's sshd is killed, and the program gets the message
+(after: only the reply is lost) or does not (before). The file is gone when that has happened.
+Ends with the program, whose exit status it passes on; when the client goes away, the program gets end of input (or a
+hang-up, on a terminal).
+"""
+import fcntl
+import os
+import select
+import signal
+import struct
+import sys
+import termios
+import time
+import tty
+
+BLOCK = 65536
+END_OF_MESSAGE = (b"]]>]]>", b"\n##\n")
+END_OF_LINE = (b"\n", b"\r")
+
+
+def become(argv):
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and that would be inherited
+    os.execvp(argv[0], argv)
+
+
+def spawn_on_pipe(argv):
+    read_end, write_end = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.dup2(read_end, 0)
+        os.close(read_end)
+        os.close(write_end)
+        become(argv)
+    os.close(read_end)
+    return pid, write_end
+
+
+def spawn_on_terminal(argv):
+    modes = termios.tcgetattr(0)
+    size = fcntl.ioctl(0, termios.TIOCGWINSZ, struct.pack("HHHH", 0, 0, 0, 0))
+    master, slave = os.openpty()
+    termios.tcsetattr(slave, termios.TCSANOW, modes)
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, size)
+    pid = os.fork()
+    if pid == 0:
+        os.setsid()
+        fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+        for standard in (0, 1, 2):
+            os.dup2(slave, standard)
+        os.close(slave)
+        os.close(master)
+        become(argv)
+    os.close(slave)
+    tty.setraw(0)
+    return pid, master
+
+
+def read(fd):
+    """Bytes, or nothing at the end (a terminal whose other side is gone says EIO)."""
+    try:
+        return os.read(fd, BLOCK)
+    except OSError:
+        return b""
+
+
+def write_all(fd, block):
+    while block:
+        block = block[os.write(fd, block):]
+
+
+class Cut:
+    """Looks at each message of the client for the pattern of FOLDER.cut."""
+
+    def __init__(self, folder, ends):
+        self.order = folder + ".cut"
+        self.ends = ends
+        self.message = b""  # since the last end of a message
+        self.held = b""
+
+    def pass_on(self, block):
+        """What the program gets now, and `before` or `after` when the connection is to be cut."""
+        self.message += block
+        complete = self.message.endswith(self.ends)
+        block, self.held = self.held + block, b""
+        when = self.wanted()
+        if when and not complete:
+            self.held = block
+            return b"", None
+        if complete:
+            self.message = b""
+        if when:
+            try:
+                os.rename(self.order, f"{self.order}.{os.getpid()}")
+            except OSError:
+                when = None  # another session was faster
+        return block, when
+
+    def wanted(self):
+        try:
+            with open(self.order, "rb") as order:
+                when, _, pattern = order.read().partition(b"\n")
+        except OSError:
+            return None
+        return when.decode() if pattern.strip() in self.message else None
+
+
+def cut(when, block, pid, program, on_terminal):
+    """Kills the session's sshd; then lets the program finish the message, if it is to have it."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    os.kill(os.getppid(), signal.SIGKILL)
+    if when == "before":
+        os.kill(pid, signal.SIGKILL)
+        return
+    os.set_blocking(program, True)
+    write_all(program, block)
+    if on_terminal:
+        said = b""
+        while not said.endswith(b"# ") and select.select([program], [], [], 5)[0]:
+            answer = read(program)
+            said += answer
+            if not answer:
+                return
+    else:
+        select.select([os.pidfd_open(pid)], [], [], 5)  # it ends when it cannot write its reply
+        os.close(program)
+
+
+def flow(log, pid, program, on_terminal, fault):
+    """Client -> log -> program, and program -> client on a terminal, until the program ends."""
+    alive = os.pidfd_open(pid)
+    os.set_blocking(program, False)
+    waiting, client_open = b"", True
+    while True:
+        sources = [alive]
+        if client_open and not waiting:
+            sources.append(0)
+        if on_terminal:
+            sources.append(program)
+        ready, writable, _ = select.select(sources, [program] if waiting else [], [])
+        if writable:
+            try:
+                waiting = waiting[os.write(program, waiting):]
+            except BlockingIOError:
+                pass
+            except OSError:
+                waiting, client_open = b"", False
+        if on_terminal and program in ready:
+            answer = read(program)
+            if not answer:
+                return
+            write_all(1, answer)
+        elif alive in ready:
+            return
+        if 0 in ready:
+            block = read(0)
+            if block:
+                os.write(log, block)
+                waiting, when = fault.pass_on(block)
+                if when:
+                    cut(when, waiting, pid, program, on_terminal)
+                    return
+            else:
+                client_open = False
+                if on_terminal:
+                    return
+                os.close(program)
+
+
+def main():
+    folder, argv = sys.argv[1], sys.argv[2:]
+    name = os.path.join(folder, f"{time.time_ns():020d}-{os.getpid()}.in")
+    log = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    on_terminal = os.isatty(0)
+    pid, program = (spawn_on_terminal if on_terminal else spawn_on_pipe)(argv)
+    try:
+        flow(log, pid, program, on_terminal, Cut(folder, END_OF_LINE if on_terminal else END_OF_MESSAGE))
+    except OSError:
+        pass  # the client is gone
+    if on_terminal:
+        os.close(program)  # hang-up for a program that still runs
+    _, status = os.waitpid(pid, 0)
+    sys.exit(os.waitstatus_to_exitcode(status) & 0xFF)
+
+
+main()
