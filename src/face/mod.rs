@@ -11,8 +11,6 @@
 mod l2nm;
 mod l3nm;
 mod reader;
-#[cfg(test)]
-mod tests;
 mod view;
 mod vpn;
 
@@ -144,3 +142,6 @@ pub fn service_of(document: &ConfigTree, key: &ServiceKey) -> Result<Service, Ve
 pub fn view(document: &ConfigTree, key: &ServiceKey, state: Option<&ServiceState>) -> ConfigTree {
     face(&key.face).map_or_else(|| document.clone(), |face| face.view(document, state))
 }
+
+#[cfg(test)]
+mod tests;

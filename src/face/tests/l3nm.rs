@@ -1,5 +1,6 @@
 //! L3NM: what is understood, and what is refused with which path.
 
+#[cfg(test)]
 use super::laws::take_out_explicit_numbers;
 use super::*;
 use crate::service::element_service::{Match, Routing};

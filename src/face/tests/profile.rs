@@ -1,6 +1,7 @@
 //! Every leaf that the YANG profiles have, put into a document: it changes the service, is refused, or is one of the few
 //! that mean something to people only. So a leaf that is added to a profile and forgotten in a face fails here.
 
+#[cfg(test)]
 use super::*;
 use std::collections::BTreeMap;
 

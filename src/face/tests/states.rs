@@ -1,5 +1,6 @@
 //! Paths, documents and views.
 
+#[cfg(test)]
 use super::*;
 
 #[test]
