@@ -73,7 +73,9 @@ impl Controller {
         let base_revision = stored.map_or(0, |document| document.revision);
         let key = edit.key().clone();
         match edit {
-            DocumentEdit::Delete { .. } if stored.is_none() => Err(Failure::NotFound { what: format!("service {key}") }),
+            DocumentEdit::Delete { .. } if stored.is_none() => {
+                Err(Failure::NotFound { what: format!("service {key}") })
+            }
             DocumentEdit::Delete { .. } => {
                 Ok(Wanted { key, effect: ServiceEffect::Delete, base_revision, document: None })
             }
@@ -184,9 +186,8 @@ impl Controller {
 
     pub(super) fn adapter_of(&self, model: &Model, element: &str) -> Result<Arc<Adapter>, Failure> {
         let known = model.elements.get(element).ok_or_else(|| not_found(element))?;
-        self.adapter(&known.adapter).ok_or_else(|| {
-            Failure::Internal(format!("{element}: adapter {} is not installed", known.adapter))
-        })
+        self.adapter(&known.adapter)
+            .ok_or_else(|| Failure::Internal(format!("{element}: adapter {} is not installed", known.adapter)))
     }
 }
 
@@ -238,8 +239,7 @@ fn admitted(
 /// Claims on an element after all changes.
 fn candidate_claims(model: &Model, element: &str, changes: &[ServiceChange]) -> Vec<Claims> {
     let current = model.claims.get(element).into_iter().flatten();
-    let mut claims: BTreeMap<String, Claims> =
-        current.map(|(key, claims)| (key.clone(), (**claims).clone())).collect();
+    let mut claims: BTreeMap<String, Claims> = current.map(|(key, claims)| (key.clone(), (**claims).clone())).collect();
     for change in changes {
         match change.claims.get(element) {
             Some(Some(new)) => claims.insert(claims_key(element, &change.key), new.clone()),

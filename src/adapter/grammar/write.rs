@@ -140,9 +140,8 @@ impl Rules {
             None => Vec::new(),
         };
         for unit in old {
-            let stays = new.iter().any(|new| {
-                new.path == unit.path && (new.text == unit.text || self.line(unit.line).replace)
-            });
+            let stays =
+                new.iter().any(|new| new.path == unit.path && (new.text == unit.text || self.line(unit.line).replace));
             if !stays {
                 items.push(self.removal(&key, &place.context, unit)?);
             }
