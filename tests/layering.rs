@@ -14,9 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["domain"]),
     ("adagio", &["tree", "domain", "adapter"]),
     ("transaction", &["plan", "adagio", "store", "domain", "tree", "adapter"]),
-    ("controller", &[
-        "tree", "domain", "service", "face", "adapter", "plan", "yang", "store", "adagio", "transaction",
-    ]),
+    ("controller", &["tree", "domain", "service", "face", "adapter", "plan", "yang", "store", "adagio", "transaction"]),
     ("reconcile", &["controller", "domain", "service", "plan", "tree"]),
     ("assurance", &["controller", "domain", "service", "plan", "tree"]),
     ("presto", &["controller", "domain", "service", "plan", "tree"]),
@@ -27,8 +25,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// Modules in which input, output, clocks and randomness have no place, with the words that would betray them.
 const PURE: &[&str] = &["tree", "domain", "service", "face", "plan"];
 const IMPURE_WORDS: &[&str] = &[
-    "async fn", "tokio::", "std::fs", "std::net::Tcp", "std::process", "Timestamp::now", "SystemTime::now",
-    "Instant::now", "getrandom", "std::env", "std::thread",
+    "async fn",
+    "tokio::",
+    "std::fs",
+    "std::net::Tcp",
+    "std::process",
+    "Timestamp::now",
+    "SystemTime::now",
+    "Instant::now",
+    "getrandom",
+    "std::env",
+    "std::thread",
 ];
 
 #[test]

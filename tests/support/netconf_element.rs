@@ -5,7 +5,7 @@
 //! `<validate>` makes the next commit change nothing; killed inside a confirm window it comes back with the old one.
 use super::processes::Processes;
 use super::session::NetconfSession;
-use super::sshd::{self, Front, WireSession};
+use super::sshd::{self, Cut, Front, WireSession};
 use super::{Access, Unavailable, iosxr_models, program};
 use std::ops::Deref;
 use std::os::unix::net::UnixStream;
@@ -114,6 +114,16 @@ impl NetconfElement {
     pub fn restart(&mut self) {
         self.processes.kill(NETCONFD);
         self.start_netconfd();
+    }
+
+    /// Cuts the connection of the next session that sends this pattern, before or after the element gets the message.
+    pub fn cut(&self, when: Cut, pattern: &str) {
+        sshd::cut(self.processes.folder(), when, pattern);
+    }
+
+    /// Whether the ordered cut is still to come.
+    pub fn cut_is_pending(&self) -> bool {
+        sshd::cut_is_pending(self.processes.folder())
     }
 
     /// Takes SSH away (new connections are refused, open ones are cut) until [`NetconfElement::reconnect`].

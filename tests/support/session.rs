@@ -53,16 +53,19 @@ impl Ssh {
     }
 
     /// Everything up to the point which the function finds (an offset into what was said so far).
-    fn read_until(&mut self, what: &str, end: impl Fn(&[u8]) -> Option<usize>) -> Vec<u8> {
+    fn read_until(&mut self, what: &str, end: impl Fn(&[u8]) -> Option<usize>) -> Result<Vec<u8>, String> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(at) = end(&self.said) {
                 let rest = self.said.split_off(at);
-                return std::mem::replace(&mut self.said, rest);
+                return Ok(std::mem::replace(&mut self.said, rest));
             }
             match self.output.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(block) => self.said.extend(block),
-                Err(error) => panic!("waiting for {what}: {error}; so far: {}", String::from_utf8_lossy(&self.said)),
+                Err(error) => {
+                    let said = String::from_utf8_lossy(&self.said);
+                    return Err(format!("waiting for {what}: {error}; so far: {said}"));
+                }
             }
         }
     }
@@ -89,7 +92,10 @@ impl NetconfSession {
         let ssh = Ssh::open(access, &["-s"], &["netconf"]);
         let mut session = Self { ssh, hello: String::new(), messages: 0 };
         session.ssh.send(&format!("{HELLO}{EOM}"));
-        let hello = session.ssh.read_until("a hello", |said| find(said, EOM.as_bytes()).map(|at| at + EOM.len()));
+        let hello = session
+            .ssh
+            .read_until("a hello", |said| find(said, EOM.as_bytes()).map(|at| at + EOM.len()))
+            .unwrap_or_else(|error| panic!("{error}"));
         session.hello = String::from_utf8_lossy(&hello).trim_end_matches(EOM).to_owned();
         session
     }
@@ -106,6 +112,14 @@ impl NetconfSession {
 
     /// Sends one operation (the content of `<rpc>`) and returns the whole reply.
     pub fn rpc(&mut self, operation: &str) -> String {
+        self.try_rpc(operation).unwrap_or_else(|error| panic!("{operation}: {error}"))
+    }
+
+    /// The same where the session may be cut.
+    ///
+    /// # Errors
+    /// The session ended, or there was no reply in time.
+    pub fn try_rpc(&mut self, operation: &str) -> Result<String, String> {
         self.messages += 1;
         let id = self.messages;
         let rpc = format!("<rpc xmlns=\"{BASE}\" message-id=\"{id}\">{operation}</rpc>");
@@ -115,14 +129,14 @@ impl NetconfSession {
             // RFC 6242 §4.2: LF # size LF bytes, and LF # # LF at the end of the message.
             let header = self
                 .ssh
-                .read_until("a chunk", |said| said.iter().skip(2).position(|byte| *byte == b'\n').map(|at| at + 3));
+                .read_until("a chunk", |said| said.iter().skip(2).position(|byte| *byte == b'\n').map(|at| at + 3))?;
             let header = String::from_utf8_lossy(&header).into_owned();
             let size = header.strip_prefix("\n#").unwrap_or_else(|| panic!("no chunk: {header:?}")).trim_end();
             if size == "#" {
-                return String::from_utf8(reply).expect("a reply in UTF-8");
+                return Ok(String::from_utf8(reply).expect("a reply in UTF-8"));
             }
             let size: usize = size.parse().unwrap_or_else(|_| panic!("no chunk: {header:?}"));
-            reply.extend(self.ssh.read_until("a whole chunk", |said| (said.len() >= size).then_some(size)));
+            reply.extend(self.ssh.read_until("a whole chunk", |said| (said.len() >= size).then_some(size))?);
         }
     }
 
@@ -144,7 +158,7 @@ impl CliSession {
     /// Waits for the first prompt.
     pub fn open(access: &Access) -> Self {
         let mut session = Self { ssh: Ssh::open(access, &["-tt"], &[]), prompt: String::new() };
-        session.answer();
+        session.answer().unwrap_or_else(|error| panic!("{error}"));
         session
     }
 
@@ -155,19 +169,27 @@ impl CliSession {
 
     /// Types a line and returns what comes back before the next prompt, the echo included, line ends as `\n`.
     pub fn line(&mut self, line: &str) -> String {
+        self.try_line(line).unwrap_or_else(|error| panic!("{line}: {error}"))
+    }
+
+    /// The same where the session may be cut.
+    ///
+    /// # Errors
+    /// The session ended, or there was no prompt in time.
+    pub fn try_line(&mut self, line: &str) -> Result<String, String> {
         self.ssh.send(&format!("{line}\n"));
         self.answer()
     }
 
-    fn answer(&mut self) -> String {
+    fn answer(&mut self) -> Result<String, String> {
         let text = self.ssh.read_until("a prompt", |said| {
             let last = said.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
             (last.ends_with(b"# ") && !last.trim_ascii_end().contains(&b' ')).then_some(said.len())
-        });
+        })?;
         let text = String::from_utf8_lossy(&text).replace('\r', "");
         let (answer, prompt) = text.rsplit_once('\n').unwrap_or(("", &text));
         self.prompt = prompt.to_owned();
-        answer.to_owned()
+        Ok(answer.to_owned())
     }
 }
 

@@ -60,6 +60,9 @@ pub struct CliDialect {
     /// What ends a line that we send.
     #[serde(default = "newline")]
     pub line_terminator: String,
+    /// How the running configuration is read.
+    #[serde(default)]
+    pub read: CliRead,
     /// The last line of a complete `show running-config`, for instance `^end$`.
     #[serde(default)]
     pub end_marker: Option<String>,
@@ -75,6 +78,34 @@ pub struct CliDialect {
     /// Its rows; large, so that nothing pages.
     #[serde(default = "rows")]
     pub rows: u32,
+}
+
+/// How the running configuration is read, and what proves that it is complete beside the end marker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CliRead {
+    /// The command, `show running-config` by default.
+    #[serde(default = "show_running")]
+    pub command: String,
+    /// Processes that must be alive: one that died takes its part of the configuration out of the text.
+    #[serde(default)]
+    pub alive: Option<CliAlive>,
+}
+
+impl Default for CliRead {
+    fn default() -> Self {
+        Self { command: show_running(), alive: None }
+    }
+}
+
+/// A command whose answer names the living processes, and those that must be among its words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CliAlive {
+    /// The command.
+    pub command: String,
+    /// Words of its answer.
+    pub must_contain: Vec<String>,
 }
 
 /// A mode of the command line.
@@ -264,6 +295,10 @@ fn pattern(key: &str, written: &str) -> Result<Regex, DialectError> {
         pattern: written.into(),
         text: e.to_string().lines().last().unwrap_or_default().trim().into(),
     })
+}
+
+fn show_running() -> String {
+    "show running-config".into()
 }
 
 fn blank() -> String {

@@ -3,7 +3,7 @@
 
 use super::pattern::Bindings;
 use super::rules::{Cascade, ContextId, Line, LineId, Rules, Shape, is_opaque};
-use crate::tree::{Body, ConfigTree, Diff, Edit, Key, Node, Path, QName, Step, Value, ValueKind, apply};
+use crate::tree::{After, Body, ConfigTree, Key, Node, Path, QName, Step, Value, ValueKind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -187,7 +187,9 @@ fn cascade(rules: &[Cascade], base: &Path, bindings: &Bindings) -> Vec<Effect> {
 
 /// A text with `{argument}` filled in.
 pub(super) fn filled(text: &str, bindings: &Bindings) -> String {
-    bindings.iter().fold(text.to_owned(), |text, (name, values)| text.replace(&format!("{{{name}}}"), &values.join(" ")))
+    bindings
+        .iter()
+        .fold(text.to_owned(), |text, (name, values)| text.replace(&format!("{{{name}}}"), &values.join(" ")))
 }
 
 fn begins(node: &Node, text: &str) -> bool {
@@ -204,9 +206,10 @@ fn put(tree: &ConfigTree, path: &Path, place: &Place) -> ConfigTree {
 
 /// The tree with this node in the place of what stands there.
 pub(super) fn plant(tree: &ConfigTree, path: &Path, node: Arc<Node>) -> ConfigTree {
-    let create = Diff { edits: vec![Edit::Create { path: path.clone(), node, after: None }] };
-    // The place is free, so the edit fits.
-    apply(&create, &tree.without(path)).unwrap_or_else(|_| tree.clone())
+    match path.parent() {
+        Some(parent) => tree.with(&parent, node, After::Keep),
+        None => tree.clone(),
+    }
 }
 
 impl Place {
@@ -307,7 +310,8 @@ impl Draft {
                 }
                 Effect::ClearText(parent, text) => {
                     if let Some(at) = self.find(&parent) {
-                        at.children.retain(|step, _| !matches!(&step.key, Key::Opaque(line, _) if line.starts_with(&text)));
+                        at.children
+                            .retain(|step, _| !matches!(&step.key, Key::Opaque(line, _) if line.starts_with(&text)));
                     }
                 }
             }

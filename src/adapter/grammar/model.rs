@@ -4,9 +4,10 @@
 //! the grammar knows: a line that is not in the grammar is unknown to the model as well.
 
 use super::effect::filled;
+use super::nodepath::{NodePath, NodeStep};
 use super::pattern::Bindings;
 use super::rules::{Action, Condition, ContextId, ROOT, Rules};
-use crate::tree::{ConfigTree, Key, Path, Step};
+use crate::tree::{ConfigTree, Key, Node, Path};
 
 /// A line that the element refuses; the lines before it stay done.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -25,12 +26,14 @@ pub struct ExecuteError {
 pub struct Session {
     pub(super) tree: ConfigTree,
     pub(super) stack: Vec<(ContextId, Path)>,
+    /// Lines of which the grammar knows the beginning only are taken too: the renderer may have to type them back.
+    pub(super) lenient: bool,
 }
 
 impl Session {
     /// A session at the top of configuration mode.
     pub(super) fn new(tree: ConfigTree) -> Self {
-        Self { tree, stack: vec![(ROOT, Path::root())] }
+        Self { tree, stack: vec![(ROOT, Path::root())], lenient: false }
     }
 
     /// What the element says now.
@@ -80,6 +83,8 @@ impl Rules {
                     session.stack.push((*id, path));
                     return Ok(());
                 }
+                // The beginning of a line is not a line.
+                Action::Put(id) | Action::Negate(id) if self.line(*id).opaque && !session.lenient => continue,
                 Action::Put(id) => self.put(*id, &path, &bindings),
                 Action::Negate(id) => self.negate(*id, &path, &bindings),
                 Action::NegateContext(id) => self.negate_context(*id, &path, &bindings),
@@ -105,32 +110,31 @@ impl Rules {
 }
 
 fn refusal(tree: &ConfigTree, condition: &Condition, text: &str, base: &Path, bindings: &Bindings) -> Option<String> {
-    let exists = |absolute: bool, node: &super::nodepath::NodePath| {
-        let root = Path::root();
-        let base = if absolute { &root } else { base };
-        match node.place(base, bindings) {
-            Some(path) => {
-                let last = node.last().map(|step| &step.name);
-                tree.at(&path).is_some()
-                    || path.parent().and_then(|parent| tree.at(&parent).cloned()).is_some_and(|parent| {
-                        let bare = path.last().is_some_and(|step: &Step| step.key == Key::Single);
-                        bare && parent.children().iter().any(|child| Some(child.name()) == last)
-                    })
-            }
-            None => false,
-        }
+    let exists = |absolute: bool, node: &NodePath| {
+        let base = if absolute { Some(tree.root()) } else { tree.at(base) };
+        base.is_some_and(|base| stands(base, &node.steps, bindings))
     };
     match condition {
         Condition::Always => Some(filled(text, bindings)),
         Condition::Exists { absolute, path } => exists(*absolute, path).then(|| filled(text, bindings)),
         Condition::Missing { absolute, path } => (!exists(*absolute, path)).then(|| filled(text, bindings)),
         Condition::Other { path } => {
-            let step = path.steps.first()?;
-            let want = step.place(bindings)?;
-            let other = tree.top().iter().find(|node| node.name() == &step.name && node.step() != &want)?;
-            let Key::Entry(keys) = other.key() else { return None };
-            let found = keys.first()?.1.as_str().to_owned();
-            Some(filled(text, bindings).replace("{found}", &found))
+            let want = path.steps.first()?.place(bindings)?;
+            let Key::Entry(wanted) = &want.key else { return None };
+            tree.top().iter().filter(|node| node.name() == &want.name).find_map(|node| {
+                let Key::Entry(keys) = node.key() else { return None };
+                let ((_, found), same) = keys.split_first()?;
+                let conflict = same == &wanted[1..] && *found != wanted[0].1;
+                conflict.then(|| filled(text, bindings).replace("{found}", found.as_str()))
+            })
         }
     }
+}
+
+/// Whether some node stands at these steps; a list step whose keys are not all bound means any entry.
+fn stands(node: &Node, steps: &[NodeStep], bindings: &Bindings) -> bool {
+    let Some((step, rest)) = steps.split_first() else { return true };
+    let want = step.place(bindings).filter(|want| want.key != Key::Single);
+    let named = node.children().iter().filter(|child| child.name() == &step.name);
+    named.filter(|child| want.as_ref().is_none_or(|want| child.step() == want)).any(|c| stands(c, rest, bindings))
 }

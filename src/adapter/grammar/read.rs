@@ -115,12 +115,11 @@ impl Reading<'_> {
                 return Ok(true);
             }
             self.blocks.pop();
-            // The word that leaves the block stands where the block began.
-            if indent == outer && words.len() == 1 && words[0].starts_with(self.rules.general.leave.as_str()) {
-                let had_lines = self.draft.has_children(&path);
-                if had_lines {
-                    return Ok(true);
-                }
+            // The word that leaves the block stands where the block began. In a text without indentation a line that
+            // opened no block may stand before the word that leaves a known context.
+            let leaves = words.len() == 1 && words[0].starts_with(self.rules.general.leave.as_str());
+            if leaves && indent == outer && (outer > 0 || self.draft.has_children(&path)) {
+                return Ok(true);
             }
         }
         Ok(false)

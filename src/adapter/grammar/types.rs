@@ -90,12 +90,16 @@ impl Types {
             "mac" => ArgType::Mac,
             "rd" | "rt" => ArgType::Target,
             "number" => ArgType::Number { min: 0, max: u64::from(u32::MAX) },
-            other => match other.split_once('-').map(|(min, max)| (min.parse(), max.parse())) {
-                Some((Ok(min), Ok(max))) => ArgType::Number { min, max },
-                _ if other.is_empty() => return Err("an argument without a type".to_owned()),
+            "" => return Err("an argument without a type".to_owned()),
+            other => {
+                let (ranges, words): (Vec<&str>, Vec<&str>) = other.split('|').partition(|part| range(part).is_some());
+                let mut any: Vec<ArgType> = ranges.into_iter().filter_map(range).collect();
                 // A single word is a choice of one, which makes an optional word an argument.
-                _ => ArgType::Choice(other.split('|').map(str::to_owned).collect()),
-            },
+                if !words.is_empty() {
+                    any.push(ArgType::Choice(words.into_iter().map(str::to_owned).collect()));
+                }
+                if any.len() == 1 { any.remove(0) } else { ArgType::Any(any) }
+            }
         })
     }
 }
@@ -155,6 +159,12 @@ impl ArgType {
             _ => ValueKind::Text,
         }
     }
+}
+
+/// `16-1048575`.
+fn range(text: &str) -> Option<ArgType> {
+    let (min, max) = text.split_once('-')?;
+    Some(ArgType::Number { min: min.parse().ok()?, max: max.parse().ok()? })
 }
 
 fn number(word: &str, min: u64, max: u64) -> Option<String> {

@@ -1,0 +1,274 @@
+//! The CLI driver: lines in configuration mode, one at a time, stop at the first error.
+//!
+//! Class D: nothing can be locked or tried beforehand. A refused line after accepted ones is a partial effect; the
+//! transaction reads the element and undoes. Lines of class *busy* are retried for a bounded time and then named as
+//! residue, for an object outside the configuration still lives (see [`crate::adapter::CliLine::busy`]).
+
+use super::dialect::{CliDialect, Dialect};
+use super::session::{CliError, CliLimits, CliSession};
+use super::verdict::Verdict;
+use crate::adagio::driver::{Confirm, DriverError, Effect, Reader, Reading, Residue, Southbound, Writer, chain};
+use crate::adagio::ssh::{SshLimits, SshTarget};
+use crate::adagio::tap::Tap;
+use crate::adapter::{Adapter, CliLine, Payload};
+use crate::domain::{Class, ErrorClass};
+use async_trait::async_trait;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// An element that speaks a command line.
+pub struct CliElement {
+    /// Name in the inventory.
+    pub element: String,
+    /// How to reach it.
+    pub target: SshTarget,
+    /// Its adapter.
+    pub adapter: Arc<Adapter>,
+    /// The adapter's `[cli]` table, compiled.
+    pub dialect: Arc<Dialect>,
+    /// Limits of connections.
+    pub ssh: SshLimits,
+    /// Limits of sessions.
+    pub limits: CliLimits,
+    /// How long busy lines are retried.
+    pub busy: Duration,
+    /// Shows the bytes that leave.
+    pub tap: Tap,
+}
+
+/// Compiles the `[cli]` table of an adapter.
+pub fn dialect_of(adapter: &Adapter) -> Result<Dialect, String> {
+    let table = adapter.manifest().cli.clone().ok_or("the adapter has no [cli] table")?;
+    let dialect: CliDialect = toml::Value::Table(table).try_into().map_err(|error: toml::de::Error| error.to_string())?;
+    dialect.compile().map_err(|error| error.to_string())
+}
+
+#[async_trait]
+impl Southbound for CliElement {
+    fn element(&self) -> &str {
+        &self.element
+    }
+
+    async fn open_reader(&self) -> Result<Box<dyn Reader>, DriverError> {
+        Ok(Box::new(self.open().await?))
+    }
+
+    async fn open_writer(&self) -> Result<Box<dyn Writer>, DriverError> {
+        Ok(Box::new(self.open().await?))
+    }
+}
+
+impl CliElement {
+    async fn open(&self) -> Result<Session, DriverError> {
+        let dialect = self.dialect.clone();
+        let opened = CliSession::connect(&self.target, &self.ssh, dialect, self.limits, self.tap.clone()).await;
+        let cli = opened.map_err(|error| failed(&self.element, "connect", Effect::None, None, &error))?;
+        Ok(Session {
+            element: self.element.clone(),
+            adapter: self.adapter.clone(),
+            dialect: self.dialect.clone(),
+            cli,
+            busy: self.busy,
+        })
+    }
+}
+
+struct Session {
+    element: String,
+    adapter: Arc<Adapter>,
+    dialect: Arc<Dialect>,
+    cli: CliSession,
+    busy: Duration,
+}
+
+impl Session {
+    fn failed(&self, doing: &str, effect: Effect, line: Option<&str>, error: &CliError) -> DriverError {
+        failed(&self.element, doing, effect, line, error)
+    }
+
+    fn refused(&self, doing: &str, effect: Effect, line: &str, words: &str) -> DriverError {
+        DriverError {
+            element: self.element.clone(),
+            doing: doing.into(),
+            message: format!("`{}`: {words}", line.trim()),
+            class: ErrorClass::Rejected,
+            effect,
+            tag: None,
+            path: Some(line.trim().into()),
+        }
+    }
+
+    fn lines<'a>(&self, doing: &str, payload: &'a Payload) -> Result<&'a [CliLine], DriverError> {
+        match payload {
+            Payload::Cli { lines } => Ok(lines),
+            Payload::Netconf { .. } => Err(DriverError {
+                element: self.element.clone(),
+                doing: doing.into(),
+                message: "an edit-config payload came to a CLI element".into(),
+                class: ErrorClass::Bug,
+                effect: Effect::None,
+                tag: None,
+                path: None,
+            }),
+        }
+    }
+
+    /// Types the lines; on a refusal the rest is not typed.
+    async fn type_lines(&mut self, lines: &[CliLine]) -> Result<Residue, DriverError> {
+        let mut residue = Residue::new();
+        let deadline = Instant::now() + self.busy;
+        let mut changed = false;
+        for line in lines {
+            let effect = if changed { Effect::Partial } else { Effect::None };
+            loop {
+                let sent = self.cli.send_line(&line.text).await;
+                let reply = sent.map_err(|error| self.failed("configure", effect, Some(&line.text), &error))?;
+                match &reply.verdict {
+                    Verdict::Ok | Verdict::Notice => break,
+                    Verdict::Busy { text } if line.busy => {
+                        if Instant::now() >= deadline {
+                            residue.push(format!("{}: {text}", line.text.trim()));
+                            break;
+                        }
+                        tokio::time::sleep(BUSY_PAUSE).await;
+                    }
+                    Verdict::Busy { text } | Verdict::Error { text } => {
+                        return Err(self.refused("configure", effect, &line.text, text));
+                    }
+                    Verdict::EchoDiffers => {
+                        let words = "the element echoed another line; whether it took it is unknown";
+                        return Err(self.refused("configure", Effect::Unknown, &line.text, words));
+                    }
+                }
+            }
+            changed = true;
+        }
+        Ok(residue)
+    }
+}
+
+#[async_trait]
+impl Reader for Session {
+    fn class(&self) -> Class {
+        Class::D
+    }
+
+    async fn read_running(&mut self) -> Result<Reading, DriverError> {
+        let read = self.dialect.source().read.clone();
+        let mut partial = None;
+        if let Some(alive) = &read.alive {
+            let shown = self.cli.run_show(&alive.command).await;
+            let shown = shown.map_err(|error| self.failed("read running", Effect::None, None, &error))?;
+            let words: Vec<&str> = shown.split_whitespace().collect();
+            let dead: Vec<&str> =
+                alive.must_contain.iter().map(String::as_str).filter(|name| !words.contains(name)).collect();
+            if !dead.is_empty() {
+                // A dead sub-daemon takes its part of the configuration out of the text.
+                partial = Some(format!("not running: {}", dead.join(", ")));
+            }
+        }
+        let text = match self.cli.run_show_to_end(&read.command).await {
+            Ok(text) => text,
+            Err(error) => return Err(self.failed("read running", Effect::None, None, &error)),
+        };
+        let parsed = self.adapter.parse(&text).map_err(|error| DriverError {
+            element: self.element.clone(),
+            doing: "read running".into(),
+            message: chain(&error),
+            class: ErrorClass::Rejected,
+            effect: Effect::None,
+            tag: None,
+            path: None,
+        })?;
+        if !parsed.complete {
+            partial.get_or_insert_with(|| "the text has no end marker".into());
+        }
+        Ok(Reading { tree: self.adapter.normalise(&parsed.tree), partial, bytes: text.len() })
+    }
+
+    async fn close(self: Box<Self>) {
+        self.cli.close().await;
+    }
+}
+
+#[async_trait]
+impl Writer for Session {
+    async fn lock(&mut self) -> Result<(), DriverError> {
+        Ok(())
+    }
+
+    async fn prepare(&mut self, payload: &Payload) -> Result<(), DriverError> {
+        for line in self.lines("prepare", payload)? {
+            let refusal = self.dialect.check_line(&line.text).err().map(|refusal| refusal.to_string());
+            if let Some(words) = refusal {
+                return Err(self.refused("prepare", Effect::None, &line.text, &words));
+            }
+        }
+        Ok(())
+    }
+
+    async fn apply(&mut self, payload: &Payload, _confirm: Option<&Confirm>) -> Result<Residue, DriverError> {
+        let lines = self.lines("configure", payload)?.to_vec();
+        let entered = self.cli.enter_config().await;
+        let entered = entered.map_err(|error| self.failed("enter configuration mode", Effect::None, None, &error))?;
+        if !entered.accepted() {
+            let words = entered.output.join(" ");
+            return Err(self.refused("enter configuration mode", Effect::None, "configure", &words));
+        }
+        let typed = self.type_lines(&lines).await;
+        // The mode must be left whatever happened; a dead session has no mode.
+        if self.cli.ended().is_none()
+            && let Err(error) = self.cli.leave_config().await
+        {
+            tracing::debug!(element = self.element, %error, "configuration mode was not left in good order");
+        }
+        typed
+    }
+
+    async fn extend(&mut self, _confirm: &Confirm) -> Result<(), DriverError> {
+        Ok(())
+    }
+
+    async fn confirm(&mut self, _persist: &str) -> Result<(), DriverError> {
+        Ok(())
+    }
+
+    async fn cancel(&mut self, _persist: &str) -> Result<(), DriverError> {
+        Ok(())
+    }
+
+    async fn discard(&mut self) -> Result<(), DriverError> {
+        Ok(())
+    }
+
+    async fn save(&mut self) -> Result<(), DriverError> {
+        let saved = self.cli.save().await;
+        let saved = saved.map_err(|error| self.failed("save", Effect::None, None, &error))?;
+        if saved.accepted() {
+            return Ok(());
+        }
+        Err(self.refused("save", Effect::None, "save", &saved.output.join(" ")))
+    }
+
+    async fn unlock(&mut self) -> Result<(), DriverError> {
+        Ok(())
+    }
+}
+
+fn failed(element: &str, doing: &str, effect: Effect, line: Option<&str>, error: &CliError) -> DriverError {
+    DriverError {
+        element: element.into(),
+        doing: doing.into(),
+        message: match line {
+            Some(line) => format!("`{}`: {}", line.trim(), chain(error)),
+            None => chain(error),
+        },
+        class: error.class(),
+        effect: if error.is_unknown() { Effect::Unknown } else { effect },
+        tag: None,
+        path: line.map(|line| line.trim().into()),
+    }
+}
+
+const BUSY_PAUSE: Duration = Duration::from_millis(500);

@@ -1,0 +1,69 @@
+//! From an inventory entry to a driver.
+
+use super::cli::driver::{CliElement, dialect_of};
+use super::cli::session::CliLimits;
+use super::driver::Southbound;
+use super::netconf::driver::NetconfElement;
+use super::netconf::session::NetconfLimits;
+use super::ssh::{SshAuth, SshLimits, SshTarget};
+use super::tap::Tap;
+use crate::adapter::Adapter;
+use crate::adapter::manifest::Transport;
+use crate::domain::Element;
+use secrecy::SecretString;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Limits of everything that goes south.
+#[derive(Clone, Debug)]
+pub struct Connector {
+    /// Connections.
+    pub ssh: SshLimits,
+    /// NETCONF sessions.
+    pub netconf: NetconfLimits,
+    /// CLI sessions.
+    pub cli: CliLimits,
+    /// How long busy lines are retried.
+    pub busy: Duration,
+}
+
+impl Connector {
+    /// A driver for the element. Nothing is sent yet; a password file is read now.
+    pub fn southbound(&self, element: &Element, adapter: &Arc<Adapter>) -> Result<Arc<dyn Southbound>, String> {
+        let target = self.target(element)?;
+        let (name, adapter, tap) = (element.name.clone(), adapter.clone(), Tap::default());
+        Ok(match adapter.transport() {
+            Transport::Netconf => Arc::new(NetconfElement {
+                element: name,
+                target,
+                adapter,
+                ssh: self.ssh.clone(),
+                limits: self.netconf,
+                tap,
+            }),
+            Transport::Cli => {
+                let dialect = Arc::new(dialect_of(&adapter)?);
+                let (ssh, limits, busy) = (self.ssh.clone(), self.cli, self.busy);
+                Arc::new(CliElement { element: name, target, adapter, dialect, ssh, limits, busy, tap })
+            }
+        })
+    }
+
+    /// Where and as whom to log in.
+    pub fn target(&self, element: &Element) -> Result<SshTarget, String> {
+        let mut auth = Vec::new();
+        if let Some(file) = &element.private_key {
+            auth.push(SshAuth::PrivateKey(file.clone()));
+        }
+        if let Some(file) = &element.password_file {
+            let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+            auth.push(SshAuth::Password(SecretString::from(text.trim_end_matches(['\r', '\n']))));
+        }
+        if auth.is_empty() {
+            return Err("neither private_key nor password_file is given".into());
+        }
+        let host_key = element.host_key.as_ref().map(|key| key.parse()).transpose();
+        let host_key = host_key.map_err(|error| format!("host_key: {error}"))?;
+        Ok(SshTarget { address: element.address.clone(), username: element.username.clone(), auth, host_key })
+    }
+}

@@ -1,0 +1,282 @@
+//! The NETCONF driver: what the transaction asks for, in RFC 6241 operations.
+//!
+//! The class is probed from the hello: candidate and confirmed-commit:1.1 is A, candidate alone B, writable-running C.
+//! Validation is what the adapter says: `test-option=test-then-set` by default, because there are servers on which an
+//! explicit `<validate>` loses the edit with three `<ok/>`s.
+
+use super::capabilities::Capabilities;
+use super::operation::{ConfirmedCommit, Datastore, DefaultOperation, EditConfig, ErrorOption, Filter, TestOption};
+use super::error::NetconfError;
+use super::session::{NetconfLimits, NetconfSession};
+use crate::adagio::driver::{Confirm, DriverError, Effect, Reader, Reading, Residue, Southbound, Writer, chain};
+use crate::adagio::ssh::{SshLimits, SshTarget};
+use crate::adagio::tap::Tap;
+use crate::adapter::manifest::Validation;
+use crate::adapter::{Adapter, Payload};
+use crate::domain::{Class, ErrorClass};
+use async_trait::async_trait;
+use std::sync::Arc;
+
+/// An element that speaks NETCONF.
+pub struct NetconfElement {
+    /// Name in the inventory.
+    pub element: String,
+    /// How to reach it.
+    pub target: SshTarget,
+    /// Its adapter, with a schema.
+    pub adapter: Arc<Adapter>,
+    /// Limits of connections.
+    pub ssh: SshLimits,
+    /// Limits of sessions.
+    pub limits: NetconfLimits,
+    /// Shows the bytes that leave.
+    pub tap: Tap,
+}
+
+#[async_trait]
+impl Southbound for NetconfElement {
+    fn element(&self) -> &str {
+        &self.element
+    }
+
+    async fn open_reader(&self) -> Result<Box<dyn Reader>, DriverError> {
+        Ok(Box::new(self.open().await?))
+    }
+
+    async fn open_writer(&self) -> Result<Box<dyn Writer>, DriverError> {
+        Ok(Box::new(self.open().await?))
+    }
+}
+
+impl NetconfElement {
+    async fn open(&self) -> Result<Session, DriverError> {
+        let opened = NetconfSession::connect(&self.target, &self.ssh, self.limits, self.tap.clone()).await;
+        let netconf = opened.map_err(|error| failed(&self.element, "connect", Effect::None, &error))?;
+        let class = class_of(netconf.capabilities()).ok_or_else(|| DriverError {
+            element: self.element.clone(),
+            doing: "connect".into(),
+            message: "it offers neither :candidate nor :writable-running; nothing can be configured".into(),
+            class: ErrorClass::Rejected,
+            effect: Effect::None,
+            tag: None,
+            path: None,
+        })?;
+        Ok(Session { element: self.element.clone(), adapter: self.adapter.clone(), netconf, class, locked: Vec::new() })
+    }
+}
+
+/// What an element can take back, by its capabilities.
+pub fn class_of(capabilities: &Capabilities) -> Option<Class> {
+    match (capabilities.candidate, capabilities.confirmed_commit_11, capabilities.writable_running) {
+        (true, true, _) => Some(Class::A),
+        (true, false, _) => Some(Class::B),
+        (false, _, true) => Some(Class::C),
+        (false, _, false) => None,
+    }
+}
+
+struct Session {
+    element: String,
+    adapter: Arc<Adapter>,
+    netconf: NetconfSession,
+    class: Class,
+    locked: Vec<Datastore>,
+}
+
+impl Session {
+    fn failed(&self, doing: &str, effect: Effect, error: &NetconfError) -> DriverError {
+        failed(&self.element, doing, effect, error)
+    }
+
+    fn config<'a>(&self, doing: &str, payload: &'a Payload) -> Result<&'a str, DriverError> {
+        match payload {
+            Payload::Netconf { config } => Ok(config),
+            Payload::Cli { .. } => Err(DriverError {
+                element: self.element.clone(),
+                doing: doing.into(),
+                message: "a payload of CLI lines came to a NETCONF element".into(),
+                class: ErrorClass::Bug,
+                effect: Effect::None,
+                tag: None,
+                path: None,
+            }),
+        }
+    }
+
+    async fn edit(&self, target: Datastore, doing: &str, payload: &Payload, effect: Effect) -> Result<(), DriverError> {
+        let config = self.config(doing, payload)?;
+        let capabilities = self.netconf.capabilities();
+        let validation = self.adapter.manifest().netconf.as_ref().map(|options| options.validate).unwrap_or_default();
+        let test = validation == Validation::TestThenSet && capabilities.validate();
+        let edit = EditConfig {
+            target,
+            default_operation: Some(DefaultOperation::None),
+            test_option: test.then_some(TestOption::TestThenSet),
+            error_option: capabilities.rollback_on_error.then_some(ErrorOption::RollbackOnError),
+            config,
+        };
+        self.netconf.edit_config(edit).await.map_err(|error| self.failed(doing, effect, &error))?;
+        if validation == Validation::Explicit && target == Datastore::Candidate && capabilities.validate() {
+            let checked = self.netconf.validate(target).await;
+            checked.map_err(|error| self.failed("validate candidate", effect, &error))?;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Reader for Session {
+    fn class(&self) -> Class {
+        self.class
+    }
+
+    async fn read_running(&mut self) -> Result<Reading, DriverError> {
+        let filter = subtree_filter(&self.adapter);
+        let read = self.netconf.get_config(Datastore::Running, Some(Filter::Subtree(&filter)), None).await;
+        let data = read.map_err(|error| self.failed("read running", Effect::None, &error))?;
+        let text = data.to_document("data");
+        let parsed = self.adapter.parse(&text).map_err(|error| DriverError {
+            element: self.element.clone(),
+            doing: "read running".into(),
+            message: chain(&error),
+            class: ErrorClass::Rejected,
+            effect: Effect::None,
+            tag: None,
+            path: None,
+        })?;
+        let partial = (!parsed.complete).then(|| "the reply is not complete".to_string());
+        Ok(Reading { tree: self.adapter.normalise(&parsed.tree), partial, bytes: text.len() })
+    }
+
+    async fn close(self: Box<Self>) {
+        if let Err(error) = self.netconf.close().await {
+            tracing::debug!(element = self.element, %error, "session did not close in good order");
+        }
+    }
+}
+
+#[async_trait]
+impl Writer for Session {
+    async fn lock(&mut self) -> Result<(), DriverError> {
+        let stores: &[Datastore] = match self.class {
+            Class::A | Class::B => &[Datastore::Running, Datastore::Candidate],
+            Class::C | Class::D => &[Datastore::Running],
+        };
+        for store in stores {
+            if let Err(error) = self.netconf.lock(*store).await {
+                let error = self.failed(&format!("lock {}", store.as_str()), Effect::None, &error);
+                self.unlock().await.ok();
+                return Err(error);
+            }
+            self.locked.push(*store);
+        }
+        Ok(())
+    }
+
+    async fn prepare(&mut self, payload: &Payload) -> Result<(), DriverError> {
+        match self.class {
+            Class::A | Class::B => self.edit(Datastore::Candidate, "edit candidate", payload, Effect::None).await,
+            Class::C | Class::D => self.config("prepare", payload).map(|_| ()),
+        }
+    }
+
+    async fn apply(&mut self, payload: &Payload, confirm: Option<&Confirm>) -> Result<Residue, DriverError> {
+        match (self.class, confirm) {
+            (Class::A, Some(confirm)) => {
+                let commit = ConfirmedCommit {
+                    timeout: Some(confirm.timeout),
+                    persist: Some(&confirm.persist),
+                    persist_id: None,
+                };
+                let done = self.netconf.commit_confirmed(commit).await;
+                done.map_err(|error| self.failed("commit confirmed", Effect::None, &error))?;
+            }
+            (Class::A | Class::B, _) => {
+                let done = self.netconf.commit().await;
+                done.map_err(|error| self.failed("commit", Effect::Partial, &error))?;
+            }
+            (Class::C | Class::D, _) => {
+                self.edit(Datastore::Running, "edit running", payload, Effect::Partial).await?;
+            }
+        }
+        Ok(Residue::new())
+    }
+
+    async fn extend(&mut self, confirm: &Confirm) -> Result<(), DriverError> {
+        let commit = ConfirmedCommit {
+            timeout: Some(confirm.timeout),
+            persist: Some(&confirm.persist),
+            persist_id: Some(&confirm.persist),
+        };
+        let done = self.netconf.commit_confirmed(commit).await;
+        done.map(|_| ()).map_err(|error| self.failed("extend the confirmed commit", Effect::Unknown, &error))
+    }
+
+    async fn confirm(&mut self, persist: &str) -> Result<(), DriverError> {
+        let done = self.netconf.confirm(Some(persist)).await;
+        done.map(|_| ()).map_err(|error| self.failed("confirm", Effect::Unknown, &error))
+    }
+
+    async fn cancel(&mut self, persist: &str) -> Result<(), DriverError> {
+        let done = self.netconf.cancel_commit(Some(persist)).await;
+        done.map(|_| ()).map_err(|error| self.failed("cancel the confirmed commit", Effect::Unknown, &error))
+    }
+
+    async fn discard(&mut self) -> Result<(), DriverError> {
+        if !self.netconf.capabilities().candidate {
+            return Ok(());
+        }
+        let done = self.netconf.discard_changes().await;
+        done.map(|_| ()).map_err(|error| self.failed("discard candidate", Effect::None, &error))
+    }
+
+    async fn save(&mut self) -> Result<(), DriverError> {
+        if !self.netconf.capabilities().startup {
+            return Ok(());
+        }
+        let done = self.netconf.copy_config(Datastore::Startup, Datastore::Running).await;
+        done.map(|_| ()).map_err(|error| self.failed("save to startup", Effect::None, &error))
+    }
+
+    async fn unlock(&mut self) -> Result<(), DriverError> {
+        let mut first = None;
+        while let Some(store) = self.locked.pop() {
+            if let Err(error) = self.netconf.unlock(store).await {
+                let error = self.failed(&format!("unlock {}", store.as_str()), Effect::None, &error);
+                first.get_or_insert(error);
+            }
+        }
+        first.map_or(Ok(()), Err)
+    }
+}
+
+/// Asks for the top-level nodes that the adapter's templates can touch.
+fn subtree_filter(adapter: &Adapter) -> String {
+    let mut filter = String::new();
+    let (Some(options), Some(schema)) = (&adapter.manifest().netconf, adapter.schema()) else {
+        return filter;
+    };
+    for node in &options.read {
+        let name = node.trim_start_matches('/');
+        if let Some((module, name)) = name.split_once(':')
+            && let Some(module) = schema.module(module)
+        {
+            // Names and namespaces come from checked modules; neither can contain markup.
+            filter.push_str(&format!("<{name} xmlns=\"{}\"/>", module.namespace));
+        }
+    }
+    filter
+}
+
+fn failed(element: &str, doing: &str, effect: Effect, error: &NetconfError) -> DriverError {
+    let refused = error.rpc_errors().first();
+    DriverError {
+        element: element.into(),
+        doing: doing.into(),
+        message: chain(error),
+        class: error.class(),
+        effect: if error.is_unknown() { Effect::Unknown } else { effect },
+        tag: refused.map(|error| error.tag.clone()),
+        path: refused.and_then(|error| error.path.clone()),
+    }
+}
