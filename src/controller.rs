@@ -312,6 +312,11 @@ impl Controller {
         self.parts.adapters.values().map(summary).collect()
     }
 
+    /// Waits until no transaction holds anything.
+    pub async fn quiet(&self) {
+        self.gate.quiet().await;
+    }
+
     fn model(&self) -> Arc<Model> {
         self.model.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -164,6 +164,11 @@ fn a_service_is_removed_content_first_where_the_element_holds_the_object() {
     assert_eq!(
         shown,
         [
+            "router bgp 65000 vrf acme",
+            "address-family ipv4 unicast",
+            "no label vpn export",
+            "exit-address-family",
+            "exit",
             "no router bgp 65000 vrf acme",
             "no router bgp 65000",
             "interface eth1.100",
