@@ -413,8 +413,7 @@ impl Writer<'_> {
             let text = self.rules.context(*id).exit.clone();
             self.push_any(CliLine { text, busy: false })?;
         }
-        loop {
-            let Some((at, path)) = self.session.stack.last().cloned() else { break };
+        while let Some((at, path)) = self.session.stack.last().cloned() {
             let Some(step) = target.steps().get(path.steps().len()) else { break };
             let (id, bindings) =
                 self.rules.child_at(at, step).ok_or_else(|| GrammarError::NotALine { path: target.clone() })?;
