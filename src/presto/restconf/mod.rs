@@ -1,0 +1,19 @@
+//! RESTCONF (RFC 8040) over HTTP/1.1, on a loopback address and on a local socket.
+//!
+//! ```text
+//! request ─▶ target ─▶ media ─▶ conditions ─▶ edit ─▶ documents ─▶ controller ─▶ answer
+//!            (path)    (body)   (If-Match)    (whole document)                   (status, body, headers)
+//! ```
+//!
+//! Guarantees: a request is answered or refused with an `ietf-restconf:errors` body, never dropped; nothing is stored or sent
+//! for a request that is refused; a transaction that exists is named in the answer. Everything but `server`, `data` and
+//! `operations` is pure. What is not offered: YANG Patch, `insert`, `point`, `filter`, `with-defaults`, streams, NMDA datastores.
+
+pub mod conditions;
+pub mod documents;
+pub mod edit;
+pub mod errors;
+pub mod media;
+pub mod query;
+pub mod select;
+pub mod target;
