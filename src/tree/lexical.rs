@@ -168,6 +168,12 @@ pub(super) fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\r')
 }
 
+/// Whether a YANG string may hold the character (RFC 7950 §14, `yang-char`).
+pub(super) fn yang_char(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fdcf}' | '\u{fdf0}'..='\u{fffd}')
+        || (c as u32 >= 0x10000 && c as u32 & 0xFFFE != 0xFFFE)
+}
+
 fn canonical_text(form: Canonical, text: &str) -> Result<Cow<'_, str>, String> {
     match form {
         Canonical::Exact => Ok(Cow::Borrowed(text)),

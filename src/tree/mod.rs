@@ -20,6 +20,7 @@ pub mod schema;
 #[allow(clippy::module_inception)]
 mod tree;
 pub mod value;
+pub mod xml;
 
 pub use claims::{ClaimConflict, Claims, Intended, Layer, Owner};
 pub use codec::{CodecError, CodecErrorKind, Limits, Policy};

@@ -3,7 +3,7 @@
 //! It borrows strings without escapes from the input, never recurses without a bound given by its caller, and refuses what
 //! RFC 8259 refuses (control characters in strings, lone surrogates, leading zeros, trailing commas).
 
-use crate::tree::lexical::Token;
+use crate::tree::lexical::{Token, yang_char};
 use std::borrow::Cow;
 use std::collections::HashSet;
 
@@ -68,6 +68,9 @@ impl<'a> Cursor<'a> {
             match bytes.get(self.at) {
                 Some(b'"') => {
                     let tail = &self.text[copied..self.at];
+                    if !tail.is_ascii() && !tail.chars().all(yang_char) {
+                        return Err(Fault::new("a character that YANG does not allow"));
+                    }
                     if tail.len() + owned.as_ref().map_or(0, String::len) > self.value_bytes {
                         return Err(self.too_long());
                     }
@@ -241,8 +244,7 @@ fn escape(bytes: &[u8], at: &mut usize) -> Result<char, Fault> {
         b'"' => '"',
         b'\\' => '\\',
         b'/' => '/',
-        b'b' => '\u{8}',
-        b'f' => '\u{c}',
+        b'b' | b'f' => return Err(Fault::new("a character that YANG does not allow")),
         b'n' => '\n',
         b'r' => '\r',
         b't' => '\t',
@@ -260,8 +262,7 @@ fn escape(bytes: &[u8], at: &mut usize) -> Result<char, Fault> {
             } else {
                 high
             };
-            // RFC 7950 §14: a YANG string has no NUL.
-            char::from_u32(code).filter(|c| *c != '\0').ok_or_else(bad)?
+            char::from_u32(code).filter(|c| yang_char(*c)).ok_or(Fault::new("a character that YANG does not allow"))?
         }
         _ => return Err(bad()),
     })

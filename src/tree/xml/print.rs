@@ -1,0 +1,245 @@
+//! Tree -> XML text. Deterministic; see the module's header for the form.
+
+use super::escape;
+use super::opaque::declare;
+use crate::tree::codec::{SchemaIdAt, in_schema_order};
+use crate::tree::schema::{SchemaIndex, TypeSpec};
+use crate::tree::{Body, ConfigTree, Key, Name, Node, Path, QName, SchemaId, Step, Value, ValueKind};
+use std::sync::Arc;
+
+/// The whole tree as a sequence of elements, without an element around them.
+pub fn print(tree: &ConfigTree, index: &SchemaIndex, pretty: bool) -> String {
+    print_nodes(tree.top(), &Path::root(), index, pretty)
+}
+
+/// The elements of `nodes`, which are children of `parent`.
+pub fn print_nodes(nodes: &[Arc<Node>], parent: &Path, index: &SchemaIndex, pretty: bool) -> String {
+    let mut printer = Printer::new(index, pretty);
+    printer.children(SchemaIdAt::of(index, parent), nodes, None);
+    if pretty {
+        // Every element begins on a new line; the first line break is one too many, the last one is missing.
+        let mut text = printer.out.split_off(usize::from(printer.out.starts_with('\n')));
+        text.push('\n');
+        return text;
+    }
+    printer.out
+}
+
+pub(super) struct Printer<'a> {
+    pub(super) out: String,
+    pub(super) index: &'a SchemaIndex,
+    pretty: bool,
+    indent: usize,
+}
+
+impl<'a> Printer<'a> {
+    pub(super) fn new(index: &'a SchemaIndex, pretty: bool) -> Self {
+        Self { out: String::new(), index, pretty, indent: 0 }
+    }
+
+    /// Children in schema order; `outer` is the module whose namespace is the default one.
+    pub(super) fn children(&mut self, parent: Option<SchemaIdAt>, children: &[Arc<Node>], outer: Option<&Name>) {
+        for (id, child) in in_schema_order(self.index, parent, children) {
+            self.node(id, child, outer, "");
+        }
+    }
+
+    /// One node with all below it; `attributes` stands in its start tag.
+    pub(super) fn node(&mut self, id: Option<SchemaId>, node: &Node, outer: Option<&Name>, attributes: &str) {
+        match (node.body(), node.key()) {
+            (Body::Leaf(value), _) | (Body::Member { .. }, Key::Member(value)) => {
+                let ty = id.and_then(|id| self.index.node(id).ty.as_ref());
+                self.leaf(node.name(), value, ty, outer, attributes);
+            }
+            (Body::Opaque, Key::Opaque(text, _)) => self.opaque(node.name(), text, attributes),
+            _ => {
+                let inner = self.open(node.step(), id, outer, attributes);
+                if self.has_content(node.step()) || !node.children().is_empty() {
+                    self.children(id.map(SchemaIdAt::Below), node.children(), inner);
+                }
+                self.close(node.step(), !node.children().is_empty());
+            }
+        }
+    }
+
+    /// The start tag of a container or an entry, the keys of the entry behind it. Returns the module in scope.
+    pub(super) fn open<'s>(
+        &mut self,
+        step: &'s Step,
+        id: Option<SchemaId>,
+        outer: Option<&Name>,
+        attributes: &str,
+    ) -> Option<&'s Name> {
+        self.start(&step.name, outer, attributes);
+        self.out.push('>');
+        self.indent += 1;
+        if let Key::Entry(keys) = &step.key {
+            for (key, value) in keys.iter() {
+                let name = QName { module: step.name.module.clone(), name: key.clone() };
+                let leaf = id.and_then(|id| self.index.child(Some(id), &name));
+                let ty = leaf.and_then(|leaf| self.index.node(leaf).ty.as_ref());
+                self.leaf(&name, value, ty, Some(&step.name.module), "");
+            }
+        }
+        Some(&step.name.module)
+    }
+
+    /// The end tag of what `open` began; an element without content becomes an empty-element tag.
+    pub(super) fn close(&mut self, step: &Step, children: bool) {
+        self.indent -= 1;
+        if !children && !self.has_content(step) {
+            self.out.pop();
+            self.out.push_str("/>");
+            return;
+        }
+        self.line();
+        self.end(&step.name);
+    }
+
+    fn has_content(&self, step: &Step) -> bool {
+        matches!(&step.key, Key::Entry(keys) if !keys.is_empty())
+    }
+
+    /// A leaf or a member of a leaf-list.
+    pub(super) fn leaf(
+        &mut self,
+        name: &QName,
+        value: &Value,
+        ty: Option<&TypeSpec>,
+        outer: Option<&Name>,
+        attributes: &str,
+    ) {
+        let mut attributes = attributes.to_owned();
+        let text = self.wire(value, ty, &mut attributes);
+        self.start(name, outer, &attributes);
+        if text.is_empty() {
+            self.out.push_str("/>");
+            return;
+        }
+        self.out.push('>');
+        escape(&text, false, &mut self.out);
+        self.end(name);
+    }
+
+    /// An element that only names a node, for a filter.
+    pub(super) fn bare(&mut self, name: &QName, outer: Option<&Name>, attributes: &str) {
+        self.start(name, outer, attributes);
+        self.out.push_str("/>");
+    }
+
+    /// The text of a value; the declarations of the prefixes in it are added to the attributes of its element.
+    pub(super) fn wire(&self, value: &Value, ty: Option<&TypeSpec>, attributes: &mut String) -> String {
+        match (value.kind(), value.as_str().split_once(':')) {
+            (ValueKind::Identity, Some((module, name))) => {
+                let prefix = self.prefix(module, attributes);
+                format!("{prefix}:{name}")
+            }
+            _ if matches!(ty, Some(TypeSpec::InstanceIdentifier)) => {
+                self.instance_identifier(value.as_str(), attributes)
+            }
+            _ => value.as_str().to_owned(),
+        }
+    }
+
+    /// The module's own prefix, or a numbered one where another namespace has that already; its declaration is added if it is
+    /// not there yet.
+    pub(super) fn prefix(&self, module: &str, attributes: &mut String) -> String {
+        let known = self.index.module(module);
+        let (own, namespace) = known.map_or((module, module), |known| (&known.prefix, &known.namespace));
+        let mut prefix = own.to_owned();
+        let mut number = 0;
+        loop {
+            let mut declaration = String::new();
+            declare(&prefix, namespace, &mut declaration);
+            if attributes.contains(&declaration) {
+                return prefix;
+            }
+            if !attributes.contains(&format!(" xmlns:{prefix}=\"")) {
+                attributes.push_str(&declaration);
+                return prefix;
+            }
+            number += 1;
+            prefix = format!("{own}{number}");
+        }
+    }
+
+    /// From module names where the module changes to a prefix on every name (RFC 7950 §9.13).
+    fn instance_identifier(&self, text: &str, attributes: &mut String) -> String {
+        let mut out = String::with_capacity(text.len() * 2);
+        let mut module = String::new();
+        let mut rest = text;
+        while let Some(c) = rest.chars().next() {
+            match c {
+                '/' | '[' => {
+                    out.push(c);
+                    rest = &rest[1..];
+                    let end = rest.find(['/', '[', ']', '=']).unwrap_or(rest.len());
+                    let (word, tail) = rest.split_at(end);
+                    rest = tail;
+                    if word == "." || word.starts_with(|c: char| c.is_ascii_digit()) {
+                        out.push_str(word);
+                        continue;
+                    }
+                    let (of, name) = word.split_once(':').unwrap_or((&module, word));
+                    let prefix = self.prefix(of, attributes);
+                    out.push_str(&format!("{prefix}:{name}"));
+                    if c == '/' {
+                        module = of.to_owned();
+                    }
+                }
+                '\'' | '"' => {
+                    let end = rest[1..].find(c).map_or(rest.len(), |at| at + 2);
+                    out.push_str(&rest[..end]);
+                    rest = &rest[end..];
+                }
+                c => {
+                    out.push(c);
+                    rest = &rest[c.len_utf8()..];
+                }
+            }
+        }
+        out
+    }
+
+    /// What no schema knows: XML as it came; what came as JSON stands as text in an element.
+    fn opaque(&mut self, name: &QName, text: &str, attributes: &str) {
+        if !text.starts_with('<') {
+            self.start(name, None, attributes);
+            self.out.push('>');
+            escape(text, false, &mut self.out);
+            self.end(name);
+            return;
+        }
+        self.line();
+        let end = text[1..].find([' ', '/', '>']).map_or(text.len(), |at| at + 1);
+        self.out.push_str(&text[..end]);
+        self.out.push_str(attributes);
+        self.out.push_str(&text[end..]);
+    }
+
+    /// A start tag without its closing bracket.
+    fn start(&mut self, name: &QName, outer: Option<&Name>, attributes: &str) {
+        self.line();
+        self.out.push('<');
+        self.out.push_str(name.name.as_str());
+        if outer != Some(&name.module) {
+            let module = name.module.as_str();
+            let namespace = self.index.module(module).map_or(module, |module| module.namespace.as_str());
+            declare("", namespace, &mut self.out);
+        }
+        self.out.push_str(attributes);
+    }
+
+    fn end(&mut self, name: &QName) {
+        self.out.push_str("</");
+        self.out.push_str(name.name.as_str());
+        self.out.push('>');
+    }
+
+    fn line(&mut self) {
+        if self.pretty {
+            self.out.push('\n');
+            self.out.extend(std::iter::repeat_n("  ", self.indent));
+        }
+    }
+}

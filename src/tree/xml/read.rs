@@ -1,0 +1,557 @@
+//! XML bytes -> tree.
+//!
+//! Recursive descent along the schema; the depth is checked before each step down. With [`Unknown::Opaque`] an element that
+//! does not fit is read again from its start tag, as an opaque one.
+
+use super::source::{Attributes, Item, Source};
+use super::{NETCONF, RESTCONF};
+use crate::tree::codec::{CodecError, CodecErrorKind, Limits, Policy, State, Trail, Unknown, below};
+use crate::tree::lexical::{is_space, shown};
+use crate::tree::schema::{SchemaIndex, SchemaKind, SchemaNode};
+use crate::tree::{ConfigTree, Key, Name, Node, Path, QName, SchemaId, Step, Value};
+use quick_xml::events::BytesStart;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// What an `edit-config` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EditConfig {
+    /// All nodes but those to be removed.
+    pub tree: ConfigTree,
+    /// The elements that carry attributes, in the order of their ends: inner ones first.
+    pub marks: Vec<Mark>,
+}
+
+/// The attributes of one element.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The node.
+    pub path: Path,
+    /// Its operation, if it carries one.
+    pub operation: Option<Operation>,
+    /// Where it is put among its siblings, if it says so.
+    pub insert: Option<Insert>,
+}
+
+/// Operations of RFC 6241 §7.2 and of `default-operation`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Merge.
+    Merge,
+    /// Replace.
+    Replace,
+    /// Create; an error if it is there.
+    Create,
+    /// Delete; an error if it is not there.
+    Delete,
+    /// Remove.
+    Remove,
+}
+
+/// Places of RFC 7950 §7.7.9 and §7.8.6.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Insert {
+    /// Before all siblings.
+    First,
+    /// Behind all siblings.
+    Last,
+    /// Directly before this sibling.
+    Before(Step),
+    /// Directly behind this sibling.
+    After(Step),
+}
+
+pub(super) fn parse(
+    bytes: &[u8],
+    index: &SchemaIndex,
+    at: Option<&Path>,
+    policy: Policy,
+    limits: &Limits,
+    edit: bool,
+) -> Result<EditConfig, CodecError> {
+    let trail = Trail::new(at);
+    let whole = |kind, message: String| CodecError { kind, path: trail.to_string(), message, line: 0, column: 0 };
+    if bytes.len() > limits.bytes {
+        let message = format!("the document has {} bytes, {} are allowed", bytes.len(), limits.bytes);
+        return Err(whole(CodecErrorKind::TooBig, message));
+    }
+    let text = std::str::from_utf8(bytes)
+        .map_err(|fault| whole(CodecErrorKind::Malformed, format!("not UTF-8 at byte {}", fault.valid_up_to())))?;
+    let parent = match at.filter(|path| !path.steps().is_empty()) {
+        None => None,
+        Some(path) => Some(index.resolve(path).ok_or_else(|| {
+            whole(CodecErrorKind::UnknownElement, "the schema does not know the parent of the document".into())
+        })?),
+    };
+    let source = Source::new(text, limits.attributes);
+    let mut reader = Reader { source, index, policy, limits, trail, nodes: 0, broken: false, edit, marks: Vec::new() };
+    let mut content = Content { parent, ..Content::default() };
+    reader.document(&mut content)?;
+    let marks = std::mem::take(&mut reader.marks).into_iter().map(|(mut steps, operation, insert)| {
+        steps.reverse();
+        Mark { path: Path::new(steps), operation, insert }
+    });
+    let marks = marks.collect();
+    Ok(EditConfig { tree: below(at, index, content.nodes), marks })
+}
+
+pub(super) struct Reader<'a> {
+    pub(super) source: Source<'a>,
+    pub(super) index: &'a SchemaIndex,
+    policy: Policy,
+    pub(super) limits: &'a Limits,
+    trail: Trail,
+    nodes: usize,
+    /// The text is no XML: reading it again as an opaque node has failed.
+    broken: bool,
+    /// Operations are wanted.
+    edit: bool,
+    /// Steps from the node up to the element being read, and what the node carries.
+    marks: Vec<(Vec<Step>, Option<Operation>, Option<Insert>)>,
+}
+
+/// The content of one element, while it is read.
+#[derive(Default)]
+struct Content {
+    parent: Option<SchemaId>,
+    nodes: Vec<Arc<Node>>,
+    /// The keys of an entry, by their places.
+    keys: Vec<Option<Value>>,
+    /// Containers and leafs that were there.
+    single: HashSet<SchemaId>,
+    /// Entries and members that were there.
+    many: HashSet<(SchemaId, Key)>,
+    /// How often an equal opaque sibling was there.
+    opaque: HashMap<(QName, String), u32>,
+    /// The list whose entries are being read, and how many there were.
+    run: Option<(SchemaId, usize)>,
+}
+
+impl Content {
+    /// The number of the next entry of `list`, for paths of errors.
+    fn number(&mut self, list: SchemaId) -> usize {
+        let number = match self.run {
+            Some((last, number)) if last == list => number + 1,
+            _ => 1,
+        };
+        self.run = Some((list, number));
+        number
+    }
+}
+
+impl<'a> Reader<'a> {
+    /// The top-level elements, or the content of a `config` or `data` element around them.
+    fn document(&mut self, content: &mut Content) -> Result<(), CodecError> {
+        let mut wrapped = false;
+        let mut mark = 0;
+        let mut first = true;
+        loop {
+            match self.item()? {
+                Item::Open { start, offset } => {
+                    if std::mem::take(&mut first) && self.is_envelope(&start)? {
+                        mark = self.source.enter(&start, self.index).map_err(|fault| self.malformed(fault))?.0;
+                        wrapped = true;
+                        continue;
+                    }
+                    self.element(start, offset, 1, content)?;
+                }
+                Item::Close => {
+                    // Only the envelope can be closed here.
+                    self.source.leave(mark);
+                    loop {
+                        match self.item()? {
+                            Item::End => return Ok(()),
+                            Item::Text(text) if text.trim_matches(is_space).is_empty() => {}
+                            _ => return Err(self.malformed("more stands behind the end of the document".into())),
+                        }
+                    }
+                }
+                Item::Text(text) => self.only_space(&text)?,
+                Item::End if wrapped => return Err(self.malformed("the document ends inside an element".into())),
+                Item::End => return Ok(()),
+            }
+        }
+    }
+
+    fn is_envelope(&mut self, start: &BytesStart<'a>) -> Result<bool, CodecError> {
+        let name = start.name();
+        let (prefix, local) = name.0.split_once(':').unwrap_or(("", name.0));
+        if !matches!(local, "config" | "data") {
+            return Ok(false);
+        }
+        let (mark, _) = self.source.enter(start, self.index).map_err(|fault| self.malformed(fault))?;
+        let found = self.source.binding(prefix).map(|binding| binding.namespace.as_str());
+        let is = matches!(found, Some(NETCONF | RESTCONF));
+        self.source.leave(mark);
+        Ok(is)
+    }
+
+    /// Reads the children of the element that was just entered, up to its end.
+    fn children(&mut self, depth: usize, content: &mut Content) -> Result<(), CodecError> {
+        loop {
+            match self.item()? {
+                Item::Open { start, offset } => self.element(start, offset, depth, content)?,
+                Item::Close => return Ok(()),
+                Item::Text(text) => self.only_space(&text)?,
+                Item::End => return Err(self.malformed("the document ends inside an element".into())),
+            }
+        }
+    }
+
+    /// One element: known, unknown, or known and of another shape than the schema says.
+    fn element(
+        &mut self,
+        start: BytesStart<'a>,
+        offset: usize,
+        depth: usize,
+        content: &mut Content,
+    ) -> Result<(), CodecError> {
+        if depth > self.limits.depth {
+            return Err(self.error(CodecErrorKind::TooDeep, format!("nested deeper than {}", self.limits.depth)));
+        }
+        let bookmark = self.source.bookmark(offset);
+        let (mark, attributes) = self.source.enter(&start, self.index).map_err(|fault| self.malformed(fault))?;
+        let (name, found) = self.find(&start, content.parent);
+        let crumbs = self.trail.depth();
+        let list = found.ok().filter(|id| matches!(self.index.node(*id).kind, SchemaKind::List { .. }));
+        self.trail.push(name.clone(), list.map(|id| content.number(id)));
+        let before = content.nodes.len();
+        let result = match found {
+            Ok(id) if self.index.node(id).kind != SchemaKind::Any => match self.known(id, attributes, depth, content) {
+                Err(error) if self.keeps(&error) => Err(None),
+                Err(error) => Err(Some(error)),
+                Ok(()) => Ok(()),
+            },
+            Ok(_) => Err(None),
+            Err(kind) => match self.policy.unknown {
+                Unknown::Opaque => Err(None),
+                Unknown::Refuse => Err(Some(self.unknown(kind, content.parent, &name))),
+            },
+        };
+        match result {
+            Ok(()) => self.source.leave(mark),
+            Err(Some(error)) => return Err(error),
+            Err(None) => {
+                while self.trail.depth() > crumbs + 1 {
+                    self.trail.pop();
+                }
+                content.nodes.truncate(before);
+                self.source.rewind(&bookmark);
+                let again = self.opaque(name, depth, content);
+                self.broken = again.is_err();
+                again?;
+            }
+        }
+        self.trail.pop();
+        Ok(())
+    }
+
+    /// Whether a fault means "of another shape", so that the element is kept as it is.
+    fn keeps(&self, error: &CodecError) -> bool {
+        let shape = matches!(error.kind, CodecErrorKind::Malformed | CodecErrorKind::MissingKey);
+        self.policy.unknown == Unknown::Opaque && shape && !self.broken
+    }
+
+    fn find(&self, start: &BytesStart<'a>, parent: Option<SchemaId>) -> (QName, Result<SchemaId, CodecErrorKind>) {
+        let name = start.name();
+        let (prefix, local) = name.0.split_once(':').unwrap_or(("", name.0));
+        match self.source.binding(prefix) {
+            Some(binding) => match &binding.module {
+                Some(module) => match self.index.child_named(parent, module, local) {
+                    Some(id) => (self.index.node(id).name.clone(), Ok(id)),
+                    None => (QName::new(module, local), Err(CodecErrorKind::UnknownElement)),
+                },
+                None => (QName::new(&binding.namespace, local), Err(CodecErrorKind::UnknownNamespace)),
+            },
+            None => (QName::new(prefix, local), Err(CodecErrorKind::UnknownNamespace)),
+        }
+    }
+
+    fn known(
+        &mut self,
+        id: SchemaId,
+        attributes: Attributes,
+        depth: usize,
+        content: &mut Content,
+    ) -> Result<(), CodecError> {
+        self.count()?;
+        let schema = self.index.node(id);
+        let name = || schema.name.clone();
+        let operation = self.operation(&attributes)?;
+        if !schema.config {
+            match self.policy.state {
+                State::Keep => {}
+                State::Refuse => {
+                    return Err(self.error(CodecErrorKind::NotConfiguration, "is state, not configuration".into()));
+                }
+                State::Drop => return self.skip(),
+            }
+        }
+        let removed = matches!(operation, Some(Operation::Delete | Operation::Remove));
+        let marks = self.marks.len();
+        let node = match schema.kind {
+            SchemaKind::Container { .. } | SchemaKind::Operation => {
+                let mut inner = Content { parent: Some(id), ..Content::default() };
+                self.children(depth + 1, &mut inner)?;
+                self.once(id, content)?;
+                let presence = matches!(schema.kind, SchemaKind::Container { presence: true });
+                Node::container(name(), presence, inner.nodes)
+            }
+            SchemaKind::List { user_ordered } => {
+                let keys = vec![None; schema.keys.len()];
+                let mut inner = Content { parent: Some(id), keys, ..Content::default() };
+                self.children(depth + 1, &mut inner)?;
+                let mut full: Vec<(Name, Value)> = Vec::with_capacity(schema.keys.len());
+                for (name, value) in schema.keys.iter().zip(inner.keys) {
+                    let Some(value) = value else {
+                        let message = format!("the key '{name}' is missing");
+                        return Err(self.error(CodecErrorKind::MissingKey, message));
+                    };
+                    full.push((name.clone(), value));
+                }
+                let node = Node::entry(name(), full.into(), user_ordered, inner.nodes);
+                if !schema.keys.is_empty() && !content.many.insert((id, node.key().clone())) {
+                    let message = "two entries of the list have the same keys".into();
+                    return Err(self.error(CodecErrorKind::DuplicateEntry, message));
+                }
+                node
+            }
+            SchemaKind::LeafList { user_ordered } => {
+                let value = self.value(schema, removed)?;
+                let node = Node::member(name(), value, user_ordered);
+                if !content.many.insert((id, node.key().clone())) {
+                    if !schema.config {
+                        return Ok(());
+                    }
+                    let message = "the leaf-list has this value twice".into();
+                    return Err(self.error(CodecErrorKind::DuplicateEntry, message));
+                }
+                node
+            }
+            SchemaKind::Leaf | SchemaKind::Any => {
+                let value = self.value(schema, removed)?;
+                self.once(id, content)?;
+                let list = content.parent.filter(|list| self.index.is_key(*list, id));
+                let place =
+                    list.and_then(|list| self.index.node(list).keys.iter().position(|key| *key == schema.name.name));
+                if let Some(slot) = place.and_then(|place| content.keys.get_mut(place)) {
+                    *slot = Some(value.clone());
+                    self.trail.pop();
+                    self.trail.key(&schema.name.name, &value);
+                    self.trail.push(name(), None);
+                    return Ok(());
+                }
+                Node::leaf(name(), value)
+            }
+        };
+        for (steps, ..) in &mut self.marks[marks..] {
+            steps.push(node.step().clone());
+        }
+        let insert = self.insert(&attributes, schema)?;
+        if operation.is_some() || insert.is_some() {
+            self.marks.push((vec![node.step().clone()], operation, insert));
+        }
+        if !removed {
+            content.nodes.push(Arc::new(node));
+        }
+        Ok(())
+    }
+
+    /// Reads the value of a leaf up to the end of its element. Of a leaf that is to be removed the value does not matter.
+    fn value(&mut self, schema: &SchemaNode, removed: bool) -> Result<Value, CodecError> {
+        let mut text = String::new();
+        loop {
+            match self.item()? {
+                Item::Text(piece) => self.append(&mut text, &piece)?,
+                Item::Close => break,
+                Item::Open { .. } => {
+                    return Err(self.malformed("a single value is expected, not elements".into()));
+                }
+                Item::End => return Err(self.malformed("the document ends inside an element".into())),
+            }
+        }
+        let resolve = |prefix: Option<&str>| self.source.binding(prefix.unwrap_or(""))?.module.clone();
+        let read = match &schema.ty {
+            Some(ty) => ty.lexical(&text, &resolve).or_else(|fault| {
+                // A pretty printer puts line ends around a value of a union.
+                let trimmed = text.trim_matches(is_space);
+                if trimmed.len() < text.len() { ty.lexical(trimmed, &resolve) } else { Err(fault) }
+            }),
+            None => Err("the schema gives no type".into()),
+        };
+        match read {
+            Err(_) if removed || self.policy.unknown == Unknown::Opaque => Ok(Value::text(text.trim_matches(is_space))),
+            Err(message) => Err(self.error(CodecErrorKind::InvalidValue, message)),
+            Ok(value) => Ok(value),
+        }
+    }
+
+    /// Reads the element again, which the bookmark has put in front of us, and keeps its text.
+    fn opaque(&mut self, name: QName, depth: usize, content: &mut Content) -> Result<(), CodecError> {
+        let Item::Open { start, .. } = self.item()? else {
+            return Err(self.malformed("an element is expected".into()));
+        };
+        let mut text = String::new();
+        self.opaque_text(&start, "", depth, &mut text)?;
+        let nth = content.opaque.entry((name.clone(), text.clone())).or_default();
+        content.nodes.push(Arc::new(Node::opaque(name, &text, *nth, Vec::new())));
+        *nth += 1;
+        Ok(())
+    }
+
+    /// Reads up to the end of the element that was just entered.
+    fn skip(&mut self) -> Result<(), CodecError> {
+        let mut open = 1;
+        while open > 0 {
+            match self.item()? {
+                Item::Open { .. } => open += 1,
+                Item::Close => open -= 1,
+                Item::Text(_) => {}
+                Item::End => return Err(self.malformed("the document ends inside an element".into())),
+            }
+        }
+        Ok(())
+    }
+
+    fn operation(&self, attributes: &Attributes) -> Result<Option<Operation>, CodecError> {
+        if self.policy.unknown == Unknown::Refuse {
+            let stray = attributes.others.first().map(|(_, _, local, _)| local.as_str());
+            let edit = attributes.operation.as_ref().map(|_| "operation");
+            let edit = edit.or(attributes.insert.as_ref().or(attributes.anchor.as_ref()).map(|_| "insert"));
+            if let Some(name) = stray.or(edit.filter(|_| !self.edit)) {
+                let message = format!("the attribute {} is not accepted", shown(name));
+                return Err(self.error(CodecErrorKind::BadAttribute, message));
+            }
+        }
+        match attributes.operation.as_deref().filter(|_| self.edit) {
+            None => Ok(None),
+            Some("merge") => Ok(Some(Operation::Merge)),
+            Some("replace") => Ok(Some(Operation::Replace)),
+            Some("create") => Ok(Some(Operation::Create)),
+            Some("delete") => Ok(Some(Operation::Delete)),
+            Some("remove") => Ok(Some(Operation::Remove)),
+            Some(other) => {
+                Err(self.error(CodecErrorKind::BadAttribute, format!("{} is not an operation", shown(other))))
+            }
+        }
+    }
+
+    fn insert(&self, attributes: &Attributes, schema: &SchemaNode) -> Result<Option<Insert>, CodecError> {
+        let Some(place) = attributes.insert.as_deref().filter(|_| self.edit) else { return Ok(None) };
+        let anchor = || -> Option<Step> {
+            let text = attributes.anchor.as_deref()?;
+            let resolve = |prefix: Option<&str>| self.source.binding(prefix.unwrap_or(""))?.module.clone();
+            match schema.kind {
+                SchemaKind::LeafList { .. } => {
+                    let value = schema.ty.as_ref()?.lexical(text, &resolve).ok()?;
+                    Some(Step::member(schema.name.clone(), value))
+                }
+                SchemaKind::List { .. } => {
+                    let given = predicates(text)?;
+                    let list = content_of(self.index, schema)?;
+                    let keys: Option<Vec<(Name, Value)>> = schema
+                        .keys
+                        .iter()
+                        .map(|key| {
+                            let (_, text) = given.iter().find(|(name, _)| *name == key.as_str())?;
+                            let leaf = self.index.child_named(Some(list), schema.name.module.as_str(), key.as_str())?;
+                            let value = self.index.node(leaf).ty.as_ref()?.lexical(text, &resolve).ok()?;
+                            Some((key.clone(), value))
+                        })
+                        .collect();
+                    Some(Step { name: schema.name.clone(), key: Key::Entry(keys?.into()) })
+                }
+                _ => None,
+            }
+        };
+        let bad = || self.error(CodecErrorKind::BadAttribute, "the place of an insertion is not understood".into());
+        Ok(Some(match place {
+            "first" => Insert::First,
+            "last" => Insert::Last,
+            "before" => Insert::Before(anchor().ok_or_else(bad)?),
+            "after" => Insert::After(anchor().ok_or_else(bad)?),
+            _ => return Err(bad()),
+        }))
+    }
+
+    fn once(&self, id: SchemaId, content: &mut Content) -> Result<(), CodecError> {
+        if content.single.insert(id) {
+            return Ok(());
+        }
+        Err(self.error(CodecErrorKind::DuplicateEntry, "is given twice".into()))
+    }
+
+    fn only_space(&self, text: &str) -> Result<(), CodecError> {
+        if text.trim_matches(is_space).is_empty() {
+            return Ok(());
+        }
+        Err(self.malformed(format!("text {} stands where elements are expected", shown(text.trim()))))
+    }
+
+    pub(super) fn append(&self, text: &mut String, piece: &str) -> Result<(), CodecError> {
+        text.push_str(piece);
+        if text.len() > self.limits.value_bytes {
+            let message = format!("a value is longer than {} bytes", self.limits.value_bytes);
+            return Err(self.error(CodecErrorKind::TooBig, message));
+        }
+        Ok(())
+    }
+
+    pub(super) fn count(&mut self) -> Result<(), CodecError> {
+        self.nodes += 1;
+        if self.nodes > self.limits.nodes {
+            let message = format!("the document has more than {} nodes", self.limits.nodes);
+            return Err(self.error(CodecErrorKind::TooBig, message));
+        }
+        Ok(())
+    }
+
+    pub(super) fn item(&mut self) -> Result<Item<'a>, CodecError> {
+        self.source.next().map_err(|fault| self.malformed(fault))
+    }
+
+    fn unknown(&self, kind: CodecErrorKind, parent: Option<SchemaId>, name: &QName) -> CodecError {
+        let mut known = self.index.children(parent).iter().map(|id| &self.index.node(*id).name);
+        let hint = known.find(|known| known.name == name.name);
+        let what = match kind {
+            CodecErrorKind::UnknownNamespace => {
+                format!("no module has the namespace {}", shown(name.module.as_str()))
+            }
+            _ => "unknown node".into(),
+        };
+        let message = match hint {
+            Some(hint) => format!("{what}; did you mean '{hint}'?"),
+            None => what,
+        };
+        self.error(kind, message)
+    }
+
+    pub(super) fn malformed(&self, message: String) -> CodecError {
+        self.error(CodecErrorKind::Malformed, message)
+    }
+
+    pub(super) fn error(&self, kind: CodecErrorKind, message: String) -> CodecError {
+        CodecError::at(kind, self.trail.to_string(), message, self.source.text(), self.source.offset())
+    }
+}
+
+/// The number of a list, found from its node.
+fn content_of(index: &SchemaIndex, schema: &SchemaNode) -> Option<SchemaId> {
+    index.child(schema.parent, &schema.name)
+}
+
+/// The names (without prefix) and values of `[p:name='value'][…]`.
+fn predicates(text: &str) -> Option<Vec<(&str, &str)>> {
+    let mut found = Vec::new();
+    let mut rest = text.trim_matches(is_space);
+    while !rest.is_empty() {
+        let (name, tail) = rest.strip_prefix('[')?.split_once('=')?;
+        let tail = tail.trim_start_matches(is_space);
+        let quote = tail.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
+        let (value, tail) = tail[1..].split_once(quote)?;
+        rest = tail.trim_start_matches(is_space).strip_prefix(']')?.trim_start_matches(is_space);
+        let name = name.trim_matches(is_space);
+        found.push((name.split_once(':').map_or(name, |(_, name)| name), value));
+    }
+    Some(found)
+}

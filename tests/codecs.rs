@@ -1,0 +1,315 @@
+//! The JSON and XML codecs: round trips over random schemas and trees, and bad input.
+
+#[path = "support/arbitrary.rs"]
+mod arbitrary;
+
+use andante::tree::After;
+use andante::tree::codec::{State, Unknown};
+use andante::tree::node::Body;
+use andante::tree::schema::{SchemaIndex, SchemaKind, SchemaModule, SchemaNode, Tables, TypeSpec};
+use andante::tree::xml::{Insert, Operation};
+use andante::tree::{
+    CodecError, CodecErrorKind as Kind, ConfigTree, Diff, Limits, Name, Path, Policy, QName, SchemaId, Step, diff,
+    json, xml,
+};
+use proptest::prelude::*;
+
+const L: &Limits = &Limits::NORTH;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_printed_is_read_back(schema: u64, seed: u64) {
+        let index = arbitrary::schema(schema);
+        let tree = arbitrary::tree(&index, seed);
+        for pretty in [false, true] {
+            let text = json::print(&tree, &index, pretty);
+            let back = json::parse(text.as_bytes(), &index, None, Policy::STRICT, L);
+            prop_assert_eq!(back.as_ref(), Ok(&tree), "{}", text);
+            prop_assert_eq!(json::print(&back.unwrap(), &index, pretty), text);
+            let text = xml::print(&tree, &index, pretty);
+            let back = xml::parse(text.as_bytes(), &index, None, Policy::STRICT, L);
+            prop_assert_eq!(back.as_ref(), Ok(&tree), "{}", text);
+            prop_assert_eq!(xml::print(&back.unwrap(), &index, pretty), text);
+        }
+    }
+
+    #[test]
+    fn an_edit_makes_one_tree_of_the_other(schema: u64, seed: u64, change: u64) {
+        let index = arbitrary::schema(schema);
+        let a = arbitrary::tree(&index, seed);
+        let b = arbitrary::changed(&index, &a, change);
+        for (from, to) in [(&a, &b), (&b, &a)] {
+            let difference = diff(from, to);
+            let text = xml::edit_config(&difference, &index);
+            prop_assert_eq!(text.is_empty(), difference.is_empty());
+            prop_assert!(!text.contains("\"create\"") && !text.contains("\"delete\""));
+            let after = execute(&text, from, &index);
+            prop_assert_eq!(&after, to, "{}\n{:#?}", text, difference);
+            // Sending it again does no harm, user order included.
+            prop_assert_eq!(&execute(&text, &after, &index), to, "again: {}", text);
+        }
+    }
+
+    #[test]
+    fn no_text_makes_a_reader_panic(schema: u64, seed: u64, cut: prop::sample::Index, bytes: Vec<u8>) {
+        let index = arbitrary::schema(schema);
+        let tree = arbitrary::tree(&index, seed);
+        for text in [json::print(&tree, &index, false), xml::print(&tree, &index, false)] {
+            let mut broken = text.into_bytes();
+            let at = cut.index(broken.len() + 1);
+            broken.splice(at..at, bytes.iter().copied());
+            for policy in [Policy::STRICT, Policy::ELEMENT] {
+                let _ = json::parse(&broken, &index, None, policy, L);
+                let _ = xml::parse(&broken, &index, None, policy, L);
+                let _ = json::parse(&broken[..at], &index, None, policy, L);
+                let _ = xml::parse(&broken[..at], &index, None, policy, L);
+            }
+        }
+    }
+}
+
+/// What a server does with an edit and `default-operation=none`.
+fn execute(text: &str, on: &ConfigTree, index: &SchemaIndex) -> ConfigTree {
+    let edit = xml::parse_edit(format!("<config xmlns=\"{}\">{text}</config>", xml::NETCONF).as_bytes(), index, L);
+    let edit = edit.unwrap_or_else(|error| panic!("{error}: {text}"));
+    edit.marks.iter().fold(on.clone(), |tree, mark| {
+        let parent = mark.path.parent().unwrap();
+        match mark.operation {
+            Some(Operation::Remove) => tree.without(&mark.path),
+            Some(Operation::Merge) => {
+                let node = edit.tree.at(&mark.path).cloned();
+                let Some(node) = node else { return tree };
+                let tree = tree.overlay(&ConfigTree::default().with(&parent, node, After::Keep));
+                let node = tree.at(&mark.path).unwrap().clone();
+                match &mark.insert {
+                    None => tree,
+                    Some(Insert::First) => tree.with(&parent, node, After::First),
+                    Some(Insert::After(step)) => tree.with(&parent, node, After::Sibling(step)),
+                    Some(other) => panic!("{other:?} is never sent"),
+                }
+            }
+            Some(Operation::Replace) => {
+                tree.without(&mark.path).with(&parent, edit.tree.at(&mark.path).unwrap().clone(), After::Keep)
+            }
+            other => panic!("{other:?} is never sent"),
+        }
+    })
+}
+
+/// `m:c { leaf n (uint8); leaf w (uint64); leaf t (string); leaf i (identityref); list l { key k; leaf v; leaf s (state); } }`
+/// and `x:w` augmented into `m:c`.
+fn sample() -> SchemaIndex {
+    use andante::tree::schema::Canonical;
+    let module = |name: &str| SchemaModule {
+        name: Name::new(name),
+        namespace: format!("urn:{name}"),
+        prefix: format!("p{name}"),
+        revision: None,
+    };
+    let node = |module: &str, name: &str, parent: Option<u32>, kind, ty, children: &[u32]| SchemaNode {
+        name: QName::new(module, name),
+        parent: parent.map(SchemaId),
+        kind,
+        config: name != "s",
+        mandatory: false,
+        keys: if name == "l" { vec![Name::new("k")] } else { Vec::new() },
+        ty,
+        default: None,
+        cases: Vec::new(),
+        children: children.iter().copied().map(SchemaId).collect(),
+    };
+    let text = || Some(TypeSpec::Text(Canonical::Exact));
+    let int = |bits| Some(TypeSpec::Integer { bits, signed: false });
+    let identity = Some(TypeSpec::Identity { identities: vec!["m:a".into(), "x:b".into()] });
+    let (leaf, list) = (SchemaKind::Leaf, SchemaKind::List { user_ordered: false });
+    let container = SchemaKind::Container { presence: false };
+    SchemaIndex::from(Tables {
+        content_id: "sample".into(),
+        modules: vec![module("m"), module("x")],
+        top: vec![SchemaId(0)],
+        nodes: vec![
+            node("m", "c", None, container, None, &[1, 2, 3, 4, 5, 9]),
+            node("m", "n", Some(0), leaf, int(8), &[]),
+            node("m", "w", Some(0), leaf, int(64), &[]),
+            node("m", "t", Some(0), leaf, text(), &[]),
+            node("m", "i", Some(0), leaf, identity, &[]),
+            node("m", "l", Some(0), list, None, &[6, 7, 8]),
+            node("m", "k", Some(5), leaf, text(), &[]),
+            node("m", "v", Some(5), leaf, int(8), &[]),
+            node("m", "s", Some(5), leaf, text(), &[]),
+            node("x", "w", Some(0), leaf, text(), &[]),
+        ],
+    })
+}
+
+fn from_json(text: &str) -> Result<ConfigTree, CodecError> {
+    json::parse(text.as_bytes(), &sample(), None, Policy::STRICT, L)
+}
+
+fn from_xml(text: &str, policy: Policy) -> Result<ConfigTree, CodecError> {
+    xml::parse(text.as_bytes(), &sample(), None, policy, L)
+}
+
+#[test]
+fn bad_json_is_an_error_with_kind_and_path() {
+    let nested = format!("{{\"m:c\":{}1{}}}", "{\"t\":".repeat(1000), "}".repeat(1000));
+    let arrays = format!("{{\"m:c\":{}", "[".repeat(100_000));
+    for (text, kind, path) in [
+        ("", Kind::Malformed, "/"),
+        ("[]", Kind::Malformed, "/"),
+        ("{\"m:c\":{\"n\":1,}}", Kind::Malformed, "/m:c"),
+        ("{\"m:c\":{}} x", Kind::Malformed, "/"),
+        ("{\"m:c\":{},\"m:c\":{}}", Kind::Malformed, "/"),
+        ("{\"m:c\":{\"n\":1,\"m:n\":1}}", Kind::Malformed, "/m:c"),
+        ("{\"m:c\":{\"n\":01}}", Kind::Malformed, "/m:c/n"),
+        ("{\"m:c\":{\"t\":\"\\ud800\"}}", Kind::Malformed, "/m:c/t"),
+        ("{\"m:c\":{\"t\":\"\\u0000\"}}", Kind::Malformed, "/m:c/t"),
+        ("{\"c\":{}}", Kind::UnknownElement, "/"),
+        ("{\"z:c\":{}}", Kind::UnknownNamespace, "/"),
+        ("{\"m:c\":{\"z\":1}}", Kind::UnknownElement, "/m:c"),
+        ("{\"m:c\":{\"n\":256}}", Kind::InvalidValue, "/m:c/n"),
+        ("{\"m:c\":{\"n\":1.0}}", Kind::InvalidValue, "/m:c/n"),
+        ("{\"m:c\":{\"n\":\"1\"}}", Kind::InvalidValue, "/m:c/n"),
+        ("{\"m:c\":{\"n\":null}}", Kind::InvalidValue, "/m:c/n"),
+        ("{\"m:c\":{\"i\":\"b\"}}", Kind::InvalidValue, "/m:c/i"),
+        ("{\"m:c\":{\"l\":[{\"v\":1}]}}", Kind::MissingKey, "/m:c/l[1]"),
+        ("{\"m:c\":{\"l\":{\"k\":\"a\"}}}", Kind::Malformed, "/m:c/l"),
+        ("{\"m:c\":{\"l\":[{\"k\":\"a\"},{\"k\":\"a\"}]}}", Kind::DuplicateEntry, "/m:c/l[k='a']"),
+        ("{\"m:c\":{\"l\":[{\"k\":\"a\",\"v\":300}]}}", Kind::InvalidValue, "/m:c/l[k='a']/v"),
+        ("{\"m:c\":{\"l\":[{\"k\":\"a\",\"s\":\"x\"}]}}", Kind::NotConfiguration, "/m:c/l[k='a']/s"),
+        ("{\"m:c\":{\"@n\":{\"x:y\":1}}}", Kind::BadAttribute, "/m:c"),
+        (&nested, Kind::Malformed, "/m:c/t"),
+        (&arrays, Kind::Malformed, "/m:c"),
+    ] {
+        let error = from_json(text).expect_err(text);
+        assert_eq!((error.kind, error.path.as_str()), (kind, path), "{error}: {}", &text[..text.len().min(80)]);
+    }
+    let error = from_json("{\"m:c\":{\n  \"n\": 300}}").unwrap_err();
+    assert_eq!((error.line, error.column), (2, 8), "{error}");
+    let deep = Policy { unknown: Unknown::Opaque, state: State::Keep };
+    for text in [nested, arrays] {
+        let error = json::parse(text.as_bytes(), &sample(), None, deep, L).unwrap_err();
+        assert_eq!(error.kind, Kind::TooDeep, "{error}");
+    }
+    let large = format!("{{\"m:c\":{{\"t\":\"{}\"}}}}", "x".repeat(10 << 20));
+    assert_eq!(from_json(&large).unwrap_err().error_tag(), "too-big");
+}
+
+#[test]
+fn json_numbers_keep_all_digits_and_identities_take_their_module() {
+    let tree = from_json("{\"m:c\":{\"w\":18446744073709551615,\"i\":\"a\",\"x:w\":\"other\"}}").unwrap();
+    let text = json::print(&tree, &sample(), false);
+    assert_eq!(text, "{\"m:c\":{\"w\":\"18446744073709551615\",\"i\":\"m:a\",\"x:w\":\"other\"}}");
+}
+
+#[test]
+fn a_document_below_a_list_entry_starts_at_the_root() {
+    let index = sample();
+    let entry = Path::new(vec![Step::single(QName::new("m", "c")), Step::entry(QName::new("m", "l"), &[("k", "a")])]);
+    let json_tree = json::parse(b"{\"m:v\":7}", &index, Some(&entry), Policy::STRICT, L).unwrap();
+    let xml_tree = xml::parse(b"<v xmlns='urn:m'>7</v>", &index, Some(&entry), Policy::STRICT, L).unwrap();
+    assert_eq!(json_tree, xml_tree);
+    assert_eq!(json::print(&json_tree, &index, false), "{\"m:c\":{\"l\":[{\"k\":\"a\",\"v\":7}]}}");
+    let list = entry.parent().unwrap();
+    let node = json_tree.at(&entry).unwrap().clone();
+    assert_eq!(json::print_nodes(&[node.clone()], &list, &index, false), "{\"m:l\":[{\"k\":\"a\",\"v\":7}]}");
+    assert_eq!(xml::print_nodes(&[node], &list, &index, false), "<l xmlns=\"urn:m\"><k>a</k><v>7</v></l>");
+    let error = json::parse(b"{\"m:v\":700}", &index, Some(&entry), Policy::STRICT, L).unwrap_err();
+    assert_eq!(error.path, "/m:c/l[k='a']/v");
+}
+
+#[test]
+fn bad_xml_is_an_error_with_kind_and_path() {
+    let deep = format!("<c xmlns='urn:m'>{}", "<z>".repeat(1000));
+    for (text, kind, path) in [
+        ("<c xmlns='urn:m'>", Kind::Malformed, "/m:c"),
+        ("<c xmlns='urn:m'></d>", Kind::Malformed, "/m:c"),
+        ("</c>", Kind::Malformed, "/"),
+        ("<!DOCTYPE c [<!ENTITY a 'b'>]><c xmlns='urn:m'/>", Kind::Malformed, "/"),
+        ("<c xmlns='urn:m'><t>&a;</t></c>", Kind::Malformed, "/m:c/t"),
+        ("<c xmlns='urn:m'><t>&#0;</t></c>", Kind::Malformed, "/m:c/t"),
+        ("<c xmlns='urn:m'><t>&#1;</t></c>", Kind::Malformed, "/m:c/t"),
+        ("<c xmlns='urn:m'>text</c>", Kind::Malformed, "/m:c"),
+        ("<c xmlns='urn:m'><t><t/></t></c>", Kind::Malformed, "/m:c/t"),
+        ("<c/>", Kind::UnknownNamespace, "/:c"),
+        ("<p:c/>", Kind::UnknownNamespace, "/p:c"),
+        ("<c xmlns='urn:z'/>", Kind::UnknownNamespace, "/urn:z:c"),
+        ("<c xmlns='urn:m'><z/></c>", Kind::UnknownElement, "/m:c/z"),
+        ("<c xmlns='urn:m'><n>256</n></c>", Kind::InvalidValue, "/m:c/n"),
+        ("<c xmlns='urn:m'><i>q:b</i></c>", Kind::InvalidValue, "/m:c/i"),
+        ("<c xmlns='urn:m'><n>1</n><n>1</n></c>", Kind::DuplicateEntry, "/m:c/n"),
+        ("<c xmlns='urn:m'><l><k>a</k></l><l><v>1</v></l></c>", Kind::MissingKey, "/m:c/l[2]"),
+        ("<c xmlns='urn:m'><l><k>a</k></l><l><k>a</k></l></c>", Kind::DuplicateEntry, "/m:c/l[k='a']"),
+        ("<c xmlns='urn:m' a='1'/>", Kind::BadAttribute, "/m:c"),
+        ("<c xmlns='urn:m' a='1' a='2'/>", Kind::Malformed, "/"),
+        (&format!("<c xmlns='urn:m' xmlns:nc='{}' nc:operation='remove'/>", xml::NETCONF), Kind::BadAttribute, "/m:c"),
+        (&deep, Kind::UnknownElement, "/m:c/z"),
+    ] {
+        let error = from_xml(text, Policy::STRICT).expect_err(text);
+        assert_eq!((error.kind, error.path.as_str()), (kind, path), "{error}: {text:.80}");
+    }
+    assert_eq!(from_xml(&deep, Policy::ELEMENT).unwrap_err().kind, Kind::TooDeep);
+    let many: String = (0..100).map(|n| format!(" a{n}='x'")).collect();
+    assert!(from_xml(&format!("<c xmlns='urn:m'{many}/>"), Policy::ELEMENT).is_err());
+}
+
+#[test]
+fn prefixes_indentation_comments_and_the_place_of_keys_do_not_matter() {
+    let plain = "<c xmlns=\"urn:m\"><i xmlns:q=\"urn:x\">q:b</i><l><k>a</k><v>1</v></l></c>";
+    let other = "<?xml version='1.0'?>\n<nc:data xmlns:nc='urn:ietf:params:xml:ns:netconf:base:1.0'>\n <!-- c -->\
+        <y:c xmlns:y='urn:m' xmlns:b='urn:x'>\r\n\t<y:l><y:v>\n 1 </y:v>\n<y:k><![CDATA[a]]></y:k></y:l><y:i> b:b\n</y:i>\
+        </y:c></nc:data>\n";
+    let (a, b) = (from_xml(plain, Policy::STRICT).unwrap(), from_xml(other, Policy::STRICT).unwrap());
+    assert_eq!(a, b);
+    let printed = "<c xmlns=\"urn:m\"><i xmlns:px=\"urn:x\">px:b</i><l><k>a</k><v>1</v></l></c>";
+    assert_eq!(xml::print(&a, &sample(), false), printed);
+}
+
+#[test]
+fn what_an_element_says_and_no_schema_knows_is_kept_and_compared() {
+    let one = "<c xmlns='urn:m'><z:u xmlns:z='urn:z'><z:a z:k='1' b='2'>i:x</z:a> <z:a/></z:u><l><v>1</v></l>\
+        <t><odd/></t><n>many</n><same/><same/><l><k>a</k><s>up</s></l></c><top xmlns='urn:q'/>";
+    let two = "<m:c xmlns:m='urn:m'>\n <u xmlns='urn:z' xmlns:z='urn:z'>\n  <a b='2' z:k='1'>i:x</a>\n  <a></a></u>\
+        <m:l> <m:v>1</m:v> </m:l><m:t>\n<m:odd/></m:t><m:n> many </m:n><m:same/>\n<m:same/><m:l><m:k>a</m:k></m:l></m:c>\
+        <y:top xmlns:y='urn:q'/>";
+    let (a, b) = (from_xml(one, Policy::ELEMENT).unwrap(), from_xml(two, Policy::ELEMENT).unwrap());
+    let mut opaque = 0;
+    a.walk(&mut |_, node| {
+        opaque += usize::from(matches!(node.body(), Body::Opaque));
+        true
+    });
+    assert_eq!(opaque, 6);
+    assert_eq!(xml::print(&a, &sample(), true), xml::print(&b, &sample(), true));
+    assert_eq!(a, b);
+    let printed = xml::print(&a, &sample(), false);
+    assert_eq!(from_xml(&printed, Policy::ELEMENT).unwrap(), a, "{printed}");
+    assert!(printed.contains("<u xmlns=\"urn:z\"><a b=\"2\" xmlns:z=\"urn:z\" z:k=\"1\">i:x</a><a/></u>"), "{printed}");
+    // JSON keeps what JSON brought.
+    let text = "{\"m:c\":{\"z:u\":[1,{\"a\":null}],\"n\":[true],\"l\":[{\"v\":1}]},\"q\":\"x\"}";
+    let tree = json::parse(text.as_bytes(), &sample(), None, Policy::ELEMENT, L).unwrap();
+    let printed = json::print(&tree, &sample(), false);
+    assert_eq!(json::parse(printed.as_bytes(), &sample(), None, Policy::ELEMENT, L).unwrap(), tree, "{printed}");
+}
+
+#[test]
+fn an_edit_has_shared_ancestors_and_one_operation_per_change() {
+    let index = sample();
+    let old = from_json("{\"m:c\":{\"n\":1,\"t\":\"x\",\"l\":[{\"k\":\"a\",\"v\":1},{\"k\":\"b\"}]}}").unwrap();
+    let new = from_json("{\"m:c\":{\"n\":2,\"l\":[{\"k\":\"a\",\"v\":2},{\"k\":\"c\",\"v\":3}]}}").unwrap();
+    let text = xml::edit_config(&diff(&old, &new), &index);
+    assert_eq!(
+        text,
+        "<c xmlns=\"urn:m\" xmlns:nc=\"urn:ietf:params:xml:ns:netconf:base:1.0\"><n nc:operation=\"merge\">2</n>\
+         <t nc:operation=\"remove\"/><l><k>a</k><v nc:operation=\"merge\">2</v></l>\
+         <l nc:operation=\"remove\"><k>b</k></l><l nc:operation=\"merge\"><k>c</k><v>3</v></l></c>"
+    );
+    assert_eq!(xml::edit_config(&Diff::default(), &index), "");
+    let entry = Path::new(vec![Step::single(QName::new("m", "c")), Step::entry(QName::new("m", "l"), &[("k", "a")])]);
+    let leaf = entry.child(Step::single(QName::new("m", "v")));
+    let name = entry.parent().unwrap().child(Step::single(QName::new("m", "n")));
+    assert_eq!(xml::subtree_filter([&entry.parent().unwrap()], &index), "<c xmlns=\"urn:m\"/>");
+    assert_eq!(xml::subtree_filter([&entry, &name], &index), "<c xmlns=\"urn:m\"><n/><l><k>a</k></l></c>");
+    assert_eq!(xml::subtree_filter([&leaf], &index), "<c xmlns=\"urn:m\"><l><k>a</k><v/></l></c>");
+}
