@@ -9,11 +9,19 @@
 //! for a request that is refused; a transaction that exists is named in the answer. Everything but `server`, `data` and
 //! `operations` is pure. What is not offered: YANG Patch, `insert`, `point`, `filter`, `with-defaults`, streams, NMDA datastores.
 
+mod answer;
 pub mod conditions;
+mod data;
 pub mod documents;
+pub mod dry_run;
 pub mod edit;
 pub mod errors;
+mod load;
 pub mod media;
+mod operations;
 pub mod query;
 pub mod select;
+mod server;
 pub mod target;
+
+pub use server::{Options, Restconf};
