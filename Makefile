@@ -8,7 +8,7 @@ TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 help:
 	@echo "make demo          build, then the whole story on three simulated elements, told as it runs"
 	@echo "make test          all tests, real servers (netconfd, FRR, OpenSSH) included"
-	@echo "make test-packets  pings through an MPLS L3VPN in User-Mode Linux (root, about two minutes)"
+	@echo "make test-packets  pings through an MPLS L3VPN in User-Mode Linux (root, about a minute)"
 	@echo "make check         format, lints, documentation, dependencies, layering"
 	@echo "make setup         what both commands need from the system, and nothing else (they do it themselves)"
 	@echo "make bench         benchmarks      make fmt   format the code      make clean-lab   remove left-over test folders"

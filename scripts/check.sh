@@ -22,7 +22,7 @@ step format "$cargo" fmt --check
 step lints "$cargo" clippy --workspace --all-targets -- -D warnings
 step documentation env RUSTDOCFLAGS="-D warnings" "$cargo" doc --workspace --no-deps
 if [ -e tests/layering.rs ]; then step layering "$cargo" test -q --test layering; fi
-step shell bash -n scripts/*.sh .ci/run
+for script in scripts/*.sh tests/packets/*.sh .ci/run; do step "shell ($script)" bash -n "$script"; done
 
 if "$cargo" deny --version >/dev/null 2>&1; then
     step dependencies "$cargo" deny check

@@ -19,10 +19,10 @@ grep -E '^test result: ' "$log" | awk '
     { for (i = 1; i < NF; i++) { if ($(i + 1) ~ /^passed/) p += $i; if ($(i + 1) ~ /^failed/) f += $i; if ($(i + 1) ~ /^ignored/) g += $i } }
     END { printf "tests: %d passed, %d failed, %d ignored, in %d binaries\n", p, f, g, NR }'
 if [ -s "$skips" ]; then
-    echo "skipped because this machine cannot: $(wc -l < "$skips")"
+    echo "skipped, for the reason given: $(wc -l <"$skips")"
     cat "$skips"
 else
-    echo "skipped because this machine cannot: 0"
+    echo "skipped: 0"
 fi
 if [ "$status" = 0 ]; then echo "result: ok"; else echo "result: FAILED"; fi
 exit "$status"

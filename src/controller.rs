@@ -1,1 +1,580 @@
-//! controller
+//! The spine: the only place that knows the order of the stations.
+//!
+//! ```text
+//!  edits ─ propose ─► Plan ─ keep ─► (24 h) ─ commit_kept ─┐
+//!    └──── write ─────────────────────────────────────────┤
+//!  deviations ─ heal ─────────────────────────────────────┴─► gate ─ propose again ─► transaction ─► mirror follows
+//!  check (one look of the loop): read ─ compare ─► deviations
+//! ```
+//!
+//! There is one way to compute a difference and one way to write: dry-run, commit, heal and recovery go through them.
+//! Guarantees: `propose` writes nothing, takes no lock and no number; a kept plan is committed with exactly its bytes or
+//! refused; every verb asks `authorize` first; every write leaves an audit record.
+
+mod closing;
+mod failure;
+mod gate;
+mod inventory;
+mod look;
+mod model;
+mod propose;
+mod request;
+mod undo;
+
+pub use failure::Failure;
+pub use request::{
+    Absent, AdapterSummary, CheckReport, DocumentEdit, Expect, KeptPlan, Probe, Terms, Why,
+};
+
+use crate::adagio::connect::Connector;
+use crate::adapter::{Adapter, manifest::Transport};
+use crate::domain::{
+    AuditRecord, Event, Fault, FaultTag, Principal, ServiceKey, StoredDocument, TransactionRecord, Verb, authorize,
+};
+use crate::face;
+use crate::plan::{Allowed, Plan};
+use crate::store::{self, Batch, Durability, Store, Table};
+use crate::adagio::Southbound;
+use crate::transaction::{Ambient, Probe as Points, Recovery, Runner, StopSignal, TransactionLimits, TransactionRequest};
+use crate::tree::{ConfigTree, Limits, Path, Policy, SchemaIndex, json};
+use crate::yang::client::{Loaded, YangWorker};
+use crate::yang::protocol::{DocumentKind, Encoding};
+use closing::{EndClosing, PlanClosing};
+use gate::Gate;
+use model::Model;
+use propose::Proposal;
+use undo::AdapterUndo;
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+/// What a controller is made of; `bin` wires it.
+pub struct Parts {
+    /// Durable state.
+    pub store: Arc<dyn Store>,
+    /// Our lease.
+    pub epoch: u64,
+    /// The libyang worker.
+    pub yang: Arc<YangWorker>,
+    /// The modules of the north, compiled.
+    pub north: Arc<Loaded>,
+    /// Adapters by name, with their schemas.
+    pub adapters: BTreeMap<String, Arc<Adapter>>,
+    /// How elements are reached.
+    pub connector: Connector,
+    /// Time and chance.
+    pub ambient: Arc<dyn Ambient>,
+    /// Called at the named points of a transaction.
+    pub probe: Arc<dyn Points>,
+    /// Time limits of transactions.
+    pub limits: TransactionLimits,
+    /// The daemon ends.
+    pub stop: StopSignal,
+    /// How long a kept plan lives.
+    pub keep: Duration,
+    /// How many are kept.
+    pub keep_max: usize,
+    /// Their size together, bytes.
+    pub keep_bytes: usize,
+}
+
+/// The controller. Share it by `Arc`.
+pub struct Controller {
+    parts: Parts,
+    model: Arc<RwLock<Arc<Model>>>,
+    gate: Gate,
+    runner: Runner,
+    recovery: Recovery,
+}
+
+/// What a write is made of.
+enum Work {
+    Edits { edits: Vec<DocumentEdit>, allowed: Allowed },
+    Heal { element: String, paths: Vec<Path> },
+}
+
+impl Controller {
+    /// Loads what is known.
+    pub async fn start(parts: Parts) -> Result<Arc<Self>, Failure> {
+        let schema = parts.north.index.clone();
+        let meaning = move |document: &StoredDocument| service_in(&schema, document);
+        let model = Model::load(parts.store.as_ref(), &meaning).await?;
+        let model = Arc::new(RwLock::new(Arc::new(model)));
+        let undo = AdapterUndo { model: model.clone(), adapters: parts.adapters.clone() };
+        let (store, ambient, probe) = (parts.store.clone(), parts.ambient.clone(), parts.probe.clone());
+        let runner = Runner::new(store, parts.epoch, ambient.clone(), Arc::new(undo), probe, parts.limits.clone());
+        let recovery = Recovery::new(runner.clone(), Arc::new(EndClosing { ambient }));
+        Ok(Arc::new(Self { parts, model, gate: Gate::default(), runner, recovery }))
+    }
+
+    /// Ends what a daemon before us left open; call it before anything else is sent.
+    pub async fn recover(&self) -> Result<Vec<TransactionRecord>, Failure> {
+        Ok(self.recovery.run(&self.reachable()).await?)
+    }
+
+    /// Tries again what is still unresolved and due. Answers in how long there is something to do.
+    pub async fn recover_again(&self) -> Result<Option<Duration>, Failure> {
+        for record in self.recovery.retry(&self.reachable()).await? {
+            tracing::info!(transaction = record.id, outcome = ?record.outcome, "an open transaction was looked at again");
+        }
+        Ok(self.recovery.next_retry())
+    }
+
+    /// Drivers of all elements that have what a driver needs.
+    fn reachable(&self) -> BTreeMap<String, Arc<dyn Southbound>> {
+        let model = self.model();
+        let names: Vec<&String> = model.elements.keys().collect();
+        let found = names.into_iter().filter_map(|name| {
+            let south = self.southbounds(&model, std::iter::once(name.as_str()));
+            if let Err(error) = &south {
+                tracing::warn!(element = %name, %error, "cannot be driven");
+            }
+            south.ok()
+        });
+        found.flatten().collect()
+    }
+
+    /// The schema of the north: the faces' modules and `andante`.
+    pub fn schema(&self) -> &Arc<SchemaIndex> {
+        &self.parts.north.index
+    }
+
+    /// The documents of one face, by id.
+    pub async fn documents(&self, principal: &Principal, face: &str) -> Result<Vec<StoredDocument>, Failure> {
+        authorize(principal, Verb::Read, face)?;
+        let model = self.model();
+        Ok(model.documents.values().filter(|document| document.key.face == face).map(|d| (**d).clone()).collect())
+    }
+
+    /// One document.
+    pub async fn document(&self, principal: &Principal, key: &ServiceKey) -> Result<Option<StoredDocument>, Failure> {
+        authorize(principal, Verb::Read, &key.to_string())?;
+        Ok(self.model().documents.get(key).map(|document| (**document).clone()))
+    }
+
+    /// The tree of a stored document.
+    pub fn tree_of(&self, document: &StoredDocument) -> Result<ConfigTree, Failure> {
+        tree_in(self.schema(), document).map_err(Failure::Internal)
+    }
+
+    /// The document as a GET shows it, state laid over it.
+    pub fn view(&self, key: &ServiceKey, document: &ConfigTree) -> ConfigTree {
+        face::view(document, key, None)
+    }
+
+    /// Splits a tree of many services into one document each.
+    pub fn split(&self, tree: &ConfigTree) -> Result<Vec<(ServiceKey, ConfigTree)>, Failure> {
+        face::documents(tree).map_err(propose::refused_document)
+    }
+
+    /// The path of a service in its document.
+    pub fn service_path(&self, key: &ServiceKey) -> Option<Path> {
+        Some(face::face(&key.face)?.service_path(&key.id))
+    }
+
+    /// The modules that are served as faces, with the path of their list's container.
+    pub fn faces(&self) -> Vec<(&'static str, Path)> {
+        face::FACES.iter().map(|face| (face.module, face.services_path())).collect()
+    }
+
+    /// Plans edits. Writes nothing, takes no lock, no number.
+    pub async fn propose(
+        &self,
+        principal: &Principal,
+        edits: Vec<DocumentEdit>,
+        allowed: &Allowed,
+    ) -> Result<Plan, Failure> {
+        for edit in &edits {
+            authorize(principal, Verb::Plan, &edit.key().to_string())?;
+        }
+        Ok(self.proposal(&edits, allowed).await?.plan)
+    }
+
+    /// Plans edits and keeps the plan for a later commit.
+    pub async fn keep(
+        &self,
+        principal: &Principal,
+        edits: Vec<DocumentEdit>,
+        allowed: &Allowed,
+    ) -> Result<KeptPlan, Failure> {
+        let plan = self.propose(principal, edits, allowed).await?;
+        let created = self.parts.ambient.now();
+        let expires = created.saturating_add(jiff::SignedDuration::try_from(self.parts.keep).unwrap_or_default());
+        let expires = expires.unwrap_or(created);
+        let kept = KeptPlan { plan, allowed: allowed.clone(), created, expires, author: principal.user.clone() };
+        let mut batch = self.without_old_plans().await?;
+        batch.put(Table::Plans, &kept_key(&kept.plan.id), &kept)?;
+        self.commit_batch(batch).await?;
+        Ok(kept)
+    }
+
+    /// The kept plans that have not expired, oldest first.
+    pub async fn kept_list(&self, principal: &Principal) -> Result<Vec<KeptPlan>, Failure> {
+        authorize(principal, Verb::Read, "plans")?;
+        let now = self.parts.ambient.now();
+        let mut kept: Vec<KeptPlan> =
+            store::list(self.parts.store.as_ref(), Table::Plans, KEPT).await?.into_iter().map(|(_, plan)| plan).collect();
+        kept.retain(|plan: &KeptPlan| plan.expires > now);
+        kept.sort_by_key(|plan| plan.created);
+        Ok(kept)
+    }
+
+    /// The kept plan whose id begins so; at least 8 characters, and only one.
+    pub async fn kept(&self, principal: &Principal, id: &str) -> Result<KeptPlan, Failure> {
+        let mut found = self.kept_list(principal).await?;
+        found.retain(|kept| kept.plan.id.starts_with(id));
+        match (id.len() >= 8, found.len()) {
+            (true, 1) => Ok(found.remove(0)),
+            (true, n) if n > 1 => Err(Failure::NotFound { what: format!("a single plan that begins with {id}") }),
+            _ => Err(Failure::NotFound { what: format!("plan {id} (it may have expired; make a new one)") }),
+        }
+    }
+
+    /// Plans and commits. When what was read moved meanwhile it plans again.
+    pub async fn write(
+        self: &Arc<Self>,
+        principal: &Principal,
+        edits: Vec<DocumentEdit>,
+        allowed: &Allowed,
+        terms: &Terms,
+    ) -> Result<TransactionRecord, Failure> {
+        for edit in &edits {
+            authorize(principal, Verb::Write, &edit.key().to_string())?;
+        }
+        self.carried_out(principal, Work::Edits { edits, allowed: allowed.clone() }, None, terms).await
+    }
+
+    /// Commits a kept plan: exactly its bytes, or [`Failure::Stale`].
+    pub async fn commit_kept(
+        self: &Arc<Self>,
+        principal: &Principal,
+        id: &str,
+        terms: &Terms,
+    ) -> Result<TransactionRecord, Failure> {
+        let kept = self.kept(principal, id).await?;
+        for change in &kept.plan.services {
+            authorize(principal, Verb::Write, &change.key.to_string())?;
+        }
+        let edits = self.edits_of(&kept.plan)?;
+        self.carried_out(principal, Work::Edits { edits, allowed: kept.allowed }, Some(kept.plan), terms).await
+    }
+
+    /// Brings deviations of an element back to what is intended. `ids` empty = all of the element.
+    pub async fn heal(
+        self: &Arc<Self>,
+        principal: &Principal,
+        element: &str,
+        ids: &[String],
+        terms: &Terms,
+    ) -> Result<TransactionRecord, Failure> {
+        authorize(principal, Verb::Heal, element)?;
+        let paths = self.deviating(element, ids).await?;
+        self.carried_out(principal, Work::Heal { element: element.into(), paths }, None, terms).await
+    }
+
+    /// Transactions, newest first.
+    pub async fn transactions(&self, principal: &Principal) -> Result<Vec<TransactionRecord>, Failure> {
+        authorize(principal, Verb::Read, "transactions")?;
+        let rows = store::list(self.parts.store.as_ref(), Table::Transactions, "").await?;
+        let mut records: Vec<TransactionRecord> = rows.into_iter().map(|(_, record)| record).collect();
+        records.sort_by(|a, b| (b.started, &b.id).cmp(&(a.started, &a.id)));
+        Ok(records)
+    }
+
+    /// The transaction whose id begins so.
+    pub async fn transaction(&self, principal: &Principal, id: &str) -> Result<Option<TransactionRecord>, Failure> {
+        let mut found = self.transactions(principal).await?;
+        found.retain(|record| record.id.starts_with(id));
+        Ok(if found.len() == 1 { found.pop() } else { None })
+    }
+
+    /// Outbox rows after a sequence number.
+    pub async fn events_after(&self, sequence: u64, limit: usize) -> Result<Vec<(u64, Event)>, Failure> {
+        Ok(self.parts.store.events_after(sequence, limit).await?)
+    }
+
+    /// The adapters, by name.
+    pub fn adapters(&self) -> Vec<AdapterSummary> {
+        let summary = |adapter: &Arc<Adapter>| AdapterSummary {
+            name: adapter.name().into(),
+            version: adapter.version().into(),
+            digest: adapter.digest().into(),
+            transport: match adapter.transport() {
+                Transport::Netconf => "netconf".into(),
+                Transport::Cli => "cli".into(),
+            },
+            functions: adapter.functions().into_iter().map(str::to_string).collect(),
+            simulated_only: adapter.simulated_only(),
+        };
+        self.parts.adapters.values().map(summary).collect()
+    }
+
+    /// Waits until no transaction holds anything.
+    pub async fn quiet(&self) {
+        self.gate.quiet().await;
+    }
+
+    fn model(&self) -> Arc<Model> {
+        self.model.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn adapter(&self, name: &str) -> Option<Arc<Adapter>> {
+        self.parts.adapters.get(name).cloned()
+    }
+
+    /// Runs the work in a task of its own, so that a caller who goes away does not end it, and waits as long as asked.
+    async fn carried_out(
+        self: &Arc<Self>,
+        principal: &Principal,
+        work: Work,
+        pinned: Option<Plan>,
+        terms: &Terms,
+    ) -> Result<TransactionRecord, Failure> {
+        let id = uuid::Uuid::now_v7().to_string();
+        let (this, who, what, how) = (self.clone(), principal.clone(), id.clone(), terms.clone());
+        let mut task = tokio::spawn(async move { this.execute(&who, &what, work, pinned, &how).await });
+        if let Some(wait) = terms.wait
+            && tokio::time::timeout(wait, &mut task).await.is_err()
+        {
+            // Without a record nothing was sent yet; then it is still planning, and worth waiting for.
+            if let Some(record) = store::get(self.parts.store.as_ref(), Table::Transactions, &id).await? {
+                return Ok(record);
+            }
+        }
+        task.await.unwrap_or_else(|error| Err(Failure::Internal(error.to_string())))
+    }
+
+    async fn execute(
+        &self,
+        principal: &Principal,
+        id: &str,
+        work: Work,
+        pinned: Option<Plan>,
+        terms: &Terms,
+    ) -> Result<TransactionRecord, Failure> {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let proposal = self.planned(&work).await?;
+            let names = proposal.names();
+            let pass = self.gate.enter(names).await;
+            // Somebody else may have been decided while we waited.
+            let proposal = if self.model().generation == proposal.generation {
+                proposal
+            } else {
+                self.planned(&work).await?
+            };
+            if !pass.covers(&proposal.names()) {
+                continue;
+            }
+            if let Some(pinned) = &pinned {
+                same_bytes(pinned, &proposal.plan)?;
+            }
+            if let Some(want) = terms.require_class
+                && let Some(weak) = proposal.plan.elements.iter().find(|element| element.class > want)
+            {
+                return Err(Failure::ClassTooWeak { element: weak.element.clone(), have: weak.class, want });
+            }
+            let summary = self.summary(&work, &proposal.plan);
+            let record = self.run(principal, id, proposal.plan, summary).await?;
+            if is_stale(&record) && pinned.is_none() && attempt < ATTEMPTS {
+                tracing::info!(transaction = id, "what was read has moved; planning again");
+                continue;
+            }
+            return Ok(record);
+        }
+    }
+
+    async fn planned(&self, work: &Work) -> Result<Proposal, Failure> {
+        match work {
+            Work::Edits { edits, allowed } => self.proposal(edits, allowed).await,
+            Work::Heal { element, paths } => self.healing(element, paths).await,
+        }
+    }
+
+    fn summary(&self, work: &Work, plan: &Plan) -> String {
+        match work {
+            Work::Heal { element, paths } => format!("heal {element} ({} deviations)", paths.len()),
+            Work::Edits { .. } => {
+                let verb = |change: &crate::plan::ServiceChange| format!("{:?} {}", change.effect, change.key).to_lowercase();
+                plan.services.iter().map(verb).collect::<Vec<_>>().join(", ")
+            }
+        }
+    }
+
+    /// The transaction; the pass of the gate is held by the caller.
+    async fn run(
+        &self,
+        principal: &Principal,
+        id: &str,
+        plan: Plan,
+        summary: String,
+    ) -> Result<TransactionRecord, Failure> {
+        let model = self.model();
+        let elements = self.southbounds(&model, plan.elements.iter().map(|element| element.element.as_str()))?;
+        let closing = Arc::new(PlanClosing::new(self.model.clone(), self.parts.ambient.clone(), plan.clone()));
+        let request = TransactionRequest {
+            id: id.into(),
+            plan,
+            principal: principal.clone(),
+            summary,
+            closing: closing.clone(),
+            progress: None,
+        };
+        let record = self.runner.run(request, &elements, self.parts.stop.child()).await;
+        self.follow(&closing, &record)?;
+        Ok(record)
+    }
+
+    /// The mirror follows what has been decided.
+    fn follow(&self, closing: &PlanClosing, record: &TransactionRecord) -> Result<(), Failure> {
+        let decided = record.phase >= crate::domain::Phase::Decided
+            && !matches!(record.outcome, Some(crate::domain::Outcome::NotApplied { .. }));
+        let batch = closing.done.lock().unwrap_or_else(PoisonError::into_inner).batch.take();
+        if let (true, Some(batch)) = (decided, batch) {
+            self.mirror(&batch)?;
+        }
+        Ok(())
+    }
+
+    fn mirror(&self, batch: &Batch) -> Result<(), Failure> {
+        let schema = self.schema().clone();
+        let meaning = move |document: &StoredDocument| service_in(&schema, document);
+        let mut model = self.model.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::make_mut(&mut model).apply(batch, &meaning)?;
+        Ok(())
+    }
+
+    /// A batch of our own, outside any transaction: durable, then mirrored.
+    async fn commit_batch(&self, batch: Batch) -> Result<(), Failure> {
+        self.parts.store.commit(self.parts.epoch, batch.clone(), Durability::Now).await?;
+        self.mirror(&batch)
+    }
+
+    /// A batch that removes plans that have expired or are too many.
+    async fn without_old_plans(&self) -> Result<Batch, Failure> {
+        let now = self.parts.ambient.now();
+        let rows = self.parts.store.list_bytes(Table::Plans, KEPT).await?;
+        let mut plans = Vec::new();
+        let mut batch = Batch::default();
+        for (key, bytes) in rows {
+            match serde_json::from_slice::<KeptPlan>(&bytes) {
+                Ok(kept) if kept.expires > now => plans.push((kept.created, key, bytes.len())),
+                _ => batch.delete(Table::Plans, &key),
+            }
+        }
+        plans.sort();
+        let mut bytes: usize = plans.iter().map(|(_, _, size)| size).sum();
+        let mut count = plans.len();
+        for (_, key, size) in plans {
+            if count < self.parts.keep_max && bytes < self.parts.keep_bytes {
+                break;
+            }
+            batch.delete(Table::Plans, &key);
+            count -= 1;
+            bytes -= size;
+        }
+        Ok(batch)
+    }
+
+    fn edits_of(&self, plan: &Plan) -> Result<Vec<DocumentEdit>, Failure> {
+        let edit = |change: &crate::plan::ServiceChange| {
+            let model = self.model();
+            let revision = model.documents.get(&change.key).map_or(0, |document| document.revision);
+            if revision != change.base_revision {
+                return Err(Failure::Stale { element: None, path: format!("service {}", change.key) });
+            }
+            Ok(match &change.document {
+                None => DocumentEdit::Delete { key: change.key.clone(), expect: None },
+                Some(body) => {
+                    let document = parsed(self.schema(), body).map_err(Failure::Internal)?;
+                    DocumentEdit::Put { key: change.key.clone(), document, expect: None }
+                }
+            })
+        };
+        plan.services.iter().map(edit).collect()
+    }
+
+    /// Every fault that libyang finds in a document.
+    async fn validate(&self, body: &str) -> Result<(), Failure> {
+        let north = &self.parts.north;
+        let found = self.parts.yang.validate(&north.id, DocumentKind::Config, Encoding::Json, body).await;
+        let found = found.map_err(|error| Failure::Internal(crate::adagio::driver::chain(&error)))?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        let fault = |fault: crate::yang::protocol::Fault| Fault {
+            path: fault.path,
+            tag: if fault.tag == "data-missing" { FaultTag::DataMissing } else { FaultTag::InvalidValue },
+            app_tag: fault.app_tag,
+            message: fault.message,
+        };
+        Err(Failure::Document(found.into_iter().map(fault).collect()))
+    }
+
+    /// Audits a write that is no transaction.
+    fn audited(&self, batch: &mut Batch, principal: &Principal, action: &str, target: &str, result: &str) {
+        batch.audit.push(AuditRecord {
+            at: self.parts.ambient.now(),
+            principal: principal.clone(),
+            action: action.into(),
+            target: target.into(),
+            plan: None,
+            transaction: None,
+            result: result.into(),
+        });
+    }
+}
+
+fn is_stale(record: &TransactionRecord) -> bool {
+    use crate::domain::{Outcome, outcome::CauseKind};
+    matches!(&record.outcome, Some(Outcome::NotApplied { cause }) if cause.kind == CauseKind::Stale)
+}
+
+/// A pinned plan is committed only if planning again gives the same bytes.
+fn same_bytes(pinned: &Plan, fresh: &Plan) -> Result<(), Failure> {
+    for (old, new) in pinned.elements.iter().zip(&fresh.elements) {
+        if old.element != new.element || old.payload != new.payload {
+            let moved = old.read_set.iter().find(|entry| !new.read_set.contains(entry));
+            let path = moved.or(old.read_set.first()).map_or_else(|| "/".into(), |entry| entry.path.to_string());
+            return Err(Failure::Stale { element: Some(old.element.clone()), path });
+        }
+    }
+    if pinned.elements.len() != fresh.elements.len() {
+        let known = |plan: &Plan, name: &str| plan.elements.iter().any(|element| element.element == name);
+        let odd = pinned.elements.iter().find(|element| !known(fresh, &element.element));
+        let odd = odd.or_else(|| fresh.elements.iter().find(|element| !known(pinned, &element.element)));
+        let path = odd.and_then(|element| element.read_set.first()).map_or_else(|| "/".into(), |e| e.path.to_string());
+        return Err(Failure::Stale { element: odd.map(|element| element.element.clone()), path });
+    }
+    if pinned.numbers != fresh.numbers {
+        let moved = pinned.numbers.iter().find(|take| !fresh.numbers.contains(take));
+        let path = moved.map_or_else(|| "a number".into(), |take| format!("number {} of {}", take.number, take.pool));
+        return Err(Failure::Stale { element: None, path });
+    }
+    Ok(())
+}
+
+fn parsed(schema: &SchemaIndex, body: &str) -> Result<ConfigTree, String> {
+    json::parse(body.as_bytes(), schema, None, Policy::STRICT, &Limits::NORTH).map_err(|error| error.to_string())
+}
+
+fn tree_in(schema: &SchemaIndex, document: &StoredDocument) -> Result<ConfigTree, String> {
+    parsed(schema, &document.body)
+}
+
+fn service_in(schema: &SchemaIndex, document: &StoredDocument) -> Result<crate::service::Service, String> {
+    let tree = tree_in(schema, document)?;
+    face::service_of(&tree, &document.key)
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+}
+
+/// Prefix of kept plans in their table.
+const KEPT: &str = "kept/";
+
+fn kept_key(id: &str) -> String {
+    format!("{KEPT}{id}")
+}
+
+/// How often a write is planned again because what it read moved.
+const ATTEMPTS: u32 = 3;

@@ -2,7 +2,10 @@
 mod support;
 
 use std::path::Path;
-use support::{FrrElement, FrrOptions, NetconfElement, ncclient_get_config, ncclient_hello, ncclient_rpcs, or_skip};
+use support::{
+    Cut, FrrElement, FrrOptions, NetconfElement, NetconfOptions, ncclient_get_config, ncclient_hello, ncclient_rpcs,
+    or_skip,
+};
 
 const BASE: &str = "urn:ietf:params:xml:ns:netconf:base:1.0";
 
@@ -68,9 +71,7 @@ fn netconf_element_takes_native_models_and_forgets_them_again() {
 
 #[test]
 fn netconf_sessions_are_recorded_byte_for_byte() {
-    let Some(mut element) =
-        or_skip("netconf element", NetconfElement::start(support::NetconfOptions::ietf_interfaces()))
-    else {
+    let Some(mut element) = or_skip("netconf element", NetconfElement::start(NetconfOptions::ietf_interfaces())) else {
         return;
     };
     let mut first = element.operator();
@@ -160,10 +161,72 @@ fn frr_element_types_echoes_and_forgets() {
     assert_eq!(element.running_config(), before);
 }
 
+/// netconfd alone never answers here; the recorder lets it take the hello first.
+#[test]
+fn a_client_in_haste_is_answered() {
+    let Some(element) = or_skip("netconf element", NetconfElement::start(NetconfOptions::ietf_interfaces())) else {
+        return;
+    };
+    for _ in 0..3 {
+        let reply =
+            support::NetconfSession::ask_in_haste(&element, "<get-config><source><running/></source></get-config>");
+        assert!(reply.as_ref().is_ok_and(|reply| reply.contains("<data")), "{reply:?}");
+    }
+}
+
+#[test]
+fn a_netconf_session_is_cut_before_or_after_the_element_obeys() {
+    let Some(element) = or_skip("netconf element", NetconfElement::start(NetconfOptions::ietf_interfaces())) else {
+        return;
+    };
+    let empty = element.running();
+    for (when, obeyed) in [(Cut::BeforeDelivery, false), (Cut::AfterDelivery, true)] {
+        let mut session = element.operator();
+        session.expect_ok(
+            "<edit-config><target><candidate/></target><config>\
+             <interfaces xmlns=\"urn:ietf:params:xml:ns:yang:ietf-interfaces\"><interface><name>eth0</name>\
+             <type xmlns:ianaift=\"urn:ietf:params:xml:ns:yang:iana-if-type\">ianaift:ethernetCsmacd</type>\
+             </interface></interfaces></config></edit-config>",
+        );
+        element.cut(when, "<commit/>");
+        assert!(session.try_rpc("<commit/>").is_err(), "{when:?}: no answer");
+        assert!(!element.cut_is_pending());
+        if obeyed {
+            // The answer is lost at once, the element takes its time.
+            support::wait_until("the edit is running", support::processes::PATIENCE, || element.running() != empty)
+                .unwrap_or_else(|error| panic!("{error}"));
+        } else {
+            assert_eq!(element.running(), empty);
+            element.operator().expect_ok("<discard-changes/>");
+        }
+    }
+}
+
+#[test]
+fn a_typed_line_is_cut_before_or_after_the_element_obeys() {
+    let options = FrrOptions::pe("pe2", "10.255.0.2", "10.255.0.1");
+    let Some(element) = or_skip("frr element", FrrElement::start(options)) else { return };
+    let before = element.running_config();
+    for (when, obeyed) in [(Cut::BeforeDelivery, false), (Cut::AfterDelivery, true)] {
+        let mut session = element.operator();
+        session.line("configure terminal");
+        element.cut(when, "ip route 203.0.113.0/24");
+        assert!(session.try_line("ip route 203.0.113.0/24 blackhole").is_err(), "{when:?}: no answer");
+        if obeyed {
+            let line = "\nip route 203.0.113.0/24 blackhole\n";
+            support::wait_until("the line is running", support::processes::PATIENCE, || {
+                element.running_config().contains(line)
+            })
+            .unwrap_or_else(|error| panic!("{error}"));
+        } else {
+            assert_eq!(element.running_config(), before);
+        }
+    }
+}
+
 #[test]
 fn nothing_is_left_behind() {
-    let Some(element) = or_skip("netconf element", NetconfElement::start(support::NetconfOptions::ietf_interfaces()))
-    else {
+    let Some(element) = or_skip("netconf element", NetconfElement::start(NetconfOptions::ietf_interfaces())) else {
         return;
     };
     let session = element.operator();

@@ -7,9 +7,13 @@
 //! * [`tap`] shows the bytes that leave, so that a test can compare them with the bytes of a plan.
 
 pub mod cli;
+pub mod connect;
 pub mod driver;
 pub mod netconf;
 pub mod ssh;
 pub mod tap;
 
 pub use driver::{Confirm, DriverError, Effect, Reader, Reading, Southbound, Writer};
+
+// What is sent is made by the adapter and carried by the driver; the transaction knows it from here.
+pub use crate::adapter::Payload;

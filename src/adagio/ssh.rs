@@ -14,19 +14,20 @@
 //!
 //! It does not: keep a known-hosts file (the pin lives in the inventory), talk to an agent, forward anything, retry.
 
+mod algorithms;
+mod auth;
+mod error;
 mod pin;
+mod socket;
 
+pub use error::SshError;
 pub use pin::{HostKey, HostKeyPin, PinError};
 
-use crate::domain::ErrorClass;
 use bytes::{Buf, Bytes, BytesMut};
-use russh::client::{self, AuthResult, KeyboardInteractiveAuthResponse};
-use russh::keys::{
-    Algorithm, EcdsaCurve, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate, decode_secret_key,
-};
-use russh::{ChannelMsg, ChannelStream, MethodKind, MethodSet, Preferred, cipher, compression, kex, mac};
-use secrecy::{ExposeSecret, SecretString};
-use std::borrow::Cow;
+use russh::keys::PublicKeyOrCertificate;
+use russh::{ChannelMsg, ChannelStream, client};
+use secrecy::SecretString;
+use socket::Socket;
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
@@ -36,7 +37,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_util::sync::{CancellationToken, DropGuard, WaitForCancellationFutureOwned};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// How to reach and enter one element.
 #[derive(Clone, Debug)]
@@ -99,122 +100,6 @@ impl Default for SshLimits {
     }
 }
 
-/// Why there is no connection, or why it ended.
-#[derive(Debug, thiserror::Error)]
-pub enum SshError {
-    /// TCP or the key exchange failed.
-    #[error("{address}: cannot connect")]
-    Connect {
-        /// `host:port`
-        address: String,
-        /// what the network or the library said
-        #[source]
-        source: russh::Error,
-    },
-    /// A step did not end in time.
-    #[error("{address}: {step} took longer than {limit:?}")]
-    TimedOut {
-        /// `host:port`
-        address: String,
-        /// what was being done
-        step: &'static str,
-        /// the limit that passed
-        limit: Duration,
-    },
-    /// No host key is pinned for this element.
-    #[error("{address}: host key {fingerprint} is not pinned; check it and pin it (element probe --trust)")]
-    HostKeyUnknown {
-        /// `host:port`
-        address: String,
-        /// `SHA256:…` of the key the element showed
-        fingerprint: String,
-        /// the same key as `algorithm base64`
-        openssh: String,
-    },
-    /// The element shows another key than the pinned one.
-    #[error("{address}: host key is {got}, pinned is {expected}; nothing was sent")]
-    HostKeyChanged {
-        /// `host:port`
-        address: String,
-        /// the pin
-        expected: String,
-        /// `SHA256:…` of the key the element showed
-        got: String,
-    },
-    /// The element shows a host certificate.
-    #[error("{address}: host certificates are not accepted; pin the plain host key")]
-    HostCertificate {
-        /// `host:port`
-        address: String,
-    },
-    /// The private key file is unusable.
-    #[error("private key {path}: cannot be used")]
-    PrivateKey {
-        /// the file
-        path: PathBuf,
-        /// why
-        #[source]
-        source: russh::keys::Error,
-    },
-    /// The element refused every way that was offered.
-    #[error("{address}: authentication of {username} refused (tried {tried}; the element offers {offered})")]
-    AuthRefused {
-        /// `host:port`
-        address: String,
-        /// the account
-        username: String,
-        /// methods tried, comma separated
-        tried: String,
-        /// methods the element would take
-        offered: String,
-    },
-    /// The connection broke during authentication.
-    #[error("{address}: connection lost during authentication")]
-    AuthBroken {
-        /// `host:port`
-        address: String,
-        /// why
-        #[source]
-        source: russh::Error,
-    },
-    /// The element would not open a channel.
-    #[error("{address}: cannot open {what}")]
-    Channel {
-        /// `host:port`
-        address: String,
-        /// shell or subsystem
-        what: String,
-        /// why
-        #[source]
-        source: russh::Error,
-    },
-    /// The element refused the terminal, shell or subsystem on an open channel.
-    #[error("{address}: the element refuses {what}")]
-    ChannelRefused {
-        /// `host:port`
-        address: String,
-        /// shell or subsystem
-        what: String,
-    },
-}
-
-impl SshError {
-    /// What a retry may do with this error.
-    pub fn class(&self) -> ErrorClass {
-        match self {
-            SshError::Connect { source: russh::Error::NoCommonAlgo { .. }, .. } => ErrorClass::Rejected,
-            SshError::Connect { .. } | SshError::TimedOut { .. } | SshError::AuthBroken { .. } => ErrorClass::Transient,
-            // A session limit looks like this on every server: worth another try later.
-            SshError::Channel { .. } | SshError::ChannelRefused { .. } => ErrorClass::Transient,
-            SshError::HostKeyUnknown { .. }
-            | SshError::HostKeyChanged { .. }
-            | SshError::HostCertificate { .. }
-            | SshError::PrivateKey { .. }
-            | SshError::AuthRefused { .. } => ErrorClass::Rejected,
-        }
-    }
-}
-
 /// Size and name of the terminal that a shell gets.
 #[derive(Clone, Debug)]
 pub struct Terminal {
@@ -245,7 +130,7 @@ impl SshConnection {
     /// Connects, checks the host key and authenticates.
     pub async fn connect(target: &SshTarget, limits: &SshLimits) -> Result<Self, SshError> {
         let (mut handle, socket, host_key) = key_exchange(target, limits).await?;
-        let auth = authenticate(&mut handle, target);
+        let auth = auth::authenticate(&mut handle, target);
         within(limits.auth_timeout, "authentication", &target.address, auth).await??;
         tracing::debug!(address = target.address, username = target.username, "ssh connection open");
         let inner =
@@ -286,7 +171,7 @@ impl SshConnection {
     ) -> Result<SshStream, SshError> {
         let address = &self.inner.address;
         let work = async {
-            let failed = |source| SshError::Channel { address: address.clone(), what: what.clone(), source };
+            let failed = |e| SshError::Channel { address: address.clone(), what: what.clone(), source: Box::new(e) };
             let refused = || SshError::ChannelRefused { address: address.clone(), what: what.clone() };
             let mut channel = self.inner.handle.channel_open_session().await.map_err(failed)?;
             let mut early = BytesMut::new();
@@ -368,13 +253,13 @@ async fn key_exchange(
     let address = &target.address;
     let seen = Arc::new(Mutex::new(None));
     let verifier = Verifier { pin: target.host_key.clone(), seen: seen.clone() };
-    let config = Arc::new(client_config(target, limits));
+    let config = Arc::new(algorithms::client_config(target, limits));
     let end = CancellationToken::new();
     let guard = end.clone().drop_guard();
     let work = async {
         let tcp = TcpStream::connect(address.as_str()).await?;
         tcp.set_nodelay(true)?;
-        client::connect_stream(config, Socket { tcp, end: Box::pin(end.cancelled_owned()) }, verifier).await
+        client::connect_stream(config, Socket::new(tcp, end), verifier).await
     };
     let result = within(limits.connect_timeout, "connect and key exchange", address, work).await?;
     let verdict = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -387,8 +272,10 @@ async fn key_exchange(
             Err(SshError::HostKeyChanged { address: address.clone(), expected, got: got.fingerprint })
         }
         (Some(Verdict::Certificate), _) => Err(SshError::HostCertificate { address: address.clone() }),
-        (_, Err(source)) => Err(SshError::Connect { address: address.clone(), source }),
-        (None, Ok(_)) => Err(SshError::Connect { address: address.clone(), source: russh::Error::UnknownKey }),
+        (_, Err(e)) => Err(SshError::Connect { address: address.clone(), source: Box::new(e) }),
+        (None, Ok(_)) => {
+            Err(SshError::Connect { address: address.clone(), source: Box::new(russh::Error::UnknownKey) })
+        }
     }
 }
 
@@ -415,126 +302,6 @@ async fn granted(channel: &mut russh::Channel<client::Msg>, early: &mut BytesMut
             Some(ChannelMsg::Failure | ChannelMsg::Eof | ChannelMsg::Close) | None => return false,
             Some(_) => {}
         }
-    }
-}
-
-async fn authenticate(handle: &mut client::Handle<Verifier>, target: &SshTarget) -> Result<(), SshError> {
-    let broken = |source| SshError::AuthBroken { address: target.address.clone(), source };
-    let mut tried: Vec<&'static str> = Vec::new();
-    let mut offered: Option<MethodSet> = None;
-    for auth in &target.auth {
-        match auth {
-            SshAuth::PrivateKey(path) => {
-                let key = load_private_key(path).await?;
-                let hash = handle.best_supported_rsa_hash().await.map_err(broken)?.flatten();
-                tried.push("publickey");
-                let key = PrivateKeyWithHashAlg::new(Arc::new(key), hash);
-                match handle.authenticate_publickey(&target.username, key).await.map_err(broken)? {
-                    AuthResult::Success => return Ok(()),
-                    AuthResult::Failure { remaining_methods, .. } => offered = Some(remaining_methods),
-                }
-            }
-            SshAuth::Password(password) => {
-                let takes = |m| offered.as_ref().is_none_or(|o| o.contains(&m));
-                if takes(MethodKind::Password) {
-                    tried.push("password");
-                    let secret = password.expose_secret();
-                    match handle.authenticate_password(&target.username, secret).await.map_err(broken)? {
-                        AuthResult::Success => return Ok(()),
-                        AuthResult::Failure { remaining_methods, .. } => offered = Some(remaining_methods),
-                    }
-                }
-                if offered.as_ref().is_none_or(|o| o.contains(&MethodKind::KeyboardInteractive)) {
-                    tried.push("keyboard-interactive");
-                    match keyboard_interactive(handle, &target.username, password).await.map_err(broken)? {
-                        None => return Ok(()),
-                        Some(remaining) => offered = Some(remaining),
-                    }
-                }
-            }
-        }
-    }
-    let offered = offered.map(|o| o.iter().map(|m| <&'static str>::from(m)).collect::<Vec<_>>().join(", "));
-    Err(SshError::AuthRefused {
-        address: target.address.clone(),
-        username: target.username.clone(),
-        tried: if tried.is_empty() { "nothing".into() } else { tried.join(", ") },
-        offered: offered.filter(|o| !o.is_empty()).unwrap_or_else(|| "nothing else".into()),
-    })
-}
-
-/// Answers each hidden prompt with the password; `None` is success. A visible prompt is not a place for a password:
-/// it gets an empty answer.
-async fn keyboard_interactive(
-    handle: &mut client::Handle<Verifier>,
-    username: &str,
-    password: &SecretString,
-) -> Result<Option<MethodSet>, russh::Error> {
-    let mut answer = handle.authenticate_keyboard_interactive_start(username, None).await?;
-    for _ in 0..MAX_INTERACTIVE_ROUNDS {
-        match answer {
-            KeyboardInteractiveAuthResponse::Success => return Ok(None),
-            KeyboardInteractiveAuthResponse::Failure { remaining_methods, .. } => return Ok(Some(remaining_methods)),
-            KeyboardInteractiveAuthResponse::InfoRequest { prompts, .. } => {
-                let reply = |echo: bool| if echo { String::new() } else { password.expose_secret().to_owned() };
-                let responses = prompts.iter().map(|p| reply(p.echo)).collect();
-                answer = handle.authenticate_keyboard_interactive_respond(responses).await?;
-            }
-        }
-    }
-    Ok(Some(MethodSet::empty()))
-}
-
-async fn load_private_key(path: &PathBuf) -> Result<PrivateKey, SshError> {
-    let failed = |source| SshError::PrivateKey { path: path.clone(), source };
-    let text = tokio::fs::read_to_string(path).await.map_err(|e| failed(e.into()))?;
-    let text = zeroize::Zeroizing::new(text);
-    decode_secret_key(&text, None).map_err(failed)
-}
-
-fn client_config(target: &SshTarget, limits: &SshLimits) -> client::Config {
-    let mut key: Vec<Algorithm> = vec![
-        Algorithm::Ed25519,
-        Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 },
-        Algorithm::Ecdsa { curve: EcdsaCurve::NistP384 },
-        Algorithm::Ecdsa { curve: EcdsaCurve::NistP521 },
-        Algorithm::Rsa { hash: Some(HashAlg::Sha512) },
-        Algorithm::Rsa { hash: Some(HashAlg::Sha256) },
-    ];
-    let mut preferred = Preferred {
-        cipher: Cow::Borrowed(&[
-            cipher::CHACHA20_POLY1305,
-            cipher::AES_256_GCM,
-            cipher::AES_256_CTR,
-            cipher::AES_192_CTR,
-            cipher::AES_128_CTR,
-        ]),
-        compression: Cow::Borrowed(&[compression::NONE]),
-        ..Preferred::DEFAULT
-    };
-    if limits.legacy_algorithms {
-        key.push(Algorithm::Rsa { hash: None });
-        preferred.kex.to_mut().extend([kex::DH_G14_SHA1, kex::DH_G1_SHA1]);
-        preferred.mac.to_mut().push(mac::HMAC_SHA1);
-        preferred.cipher.to_mut().extend([cipher::AES_256_CBC, cipher::AES_128_CBC]);
-    }
-    // A server with several host keys must be asked for the kind that is pinned. The other kinds stay in the list so
-    // that a changed key is seen and reported as such.
-    if let Some(HostKeyPin::Key(pinned)) = &target.host_key {
-        let same = |a: &Algorithm| match (a, pinned.algorithm()) {
-            (Algorithm::Rsa { .. }, Algorithm::Rsa { .. }) => true,
-            (a, b) => *a == b,
-        };
-        key.sort_by_key(|a| !same(a));
-    }
-    preferred.key = Cow::Owned(key);
-    client::Config {
-        preferred,
-        nodelay: true,
-        keepalive_interval: Some(limits.keepalive_interval),
-        keepalive_max: limits.keepalive_max,
-        inactivity_timeout: None,
-        ..client::Config::default()
     }
 }
 
@@ -570,45 +337,5 @@ impl client::Handler for Verifier {
     }
 }
 
-/// The TCP socket with a switch: once the token is cancelled every read and write fails, which ends the library's task.
-struct Socket {
-    tcp: TcpStream,
-    end: Pin<Box<WaitForCancellationFutureOwned>>,
-}
-
-impl Socket {
-    fn ended(&mut self, cx: &mut Context<'_>) -> bool {
-        self.end.as_mut().poll(cx).is_ready()
-    }
-}
-
-impl AsyncRead for Socket {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.ended(cx) {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
-        }
-        Pin::new(&mut self.tcp).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Socket {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        if self.ended(cx) {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
-        }
-        Pin::new(&mut self.tcp).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
-    }
-}
-
 /// Bytes kept while a channel is not granted yet.
 const MAX_EARLY: usize = 64 * 1024;
-/// Rounds of keyboard-interactive before an element that only asks is given up.
-const MAX_INTERACTIVE_ROUNDS: usize = 5;

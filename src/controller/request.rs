@@ -1,7 +1,7 @@
 //! What callers of the controller hand in and get back.
 
 use crate::domain::{Class, Deviation, ElementState, ServiceKey};
-use crate::plan::Plan;
+use crate::plan::{Allowed, Plan};
 use crate::tree::ConfigTree;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -70,6 +70,8 @@ pub struct Terms {
 pub struct KeptPlan {
     /// The plan.
     pub plan: Plan,
+    /// What its author allowed.
+    pub allowed: Allowed,
     /// When it was made.
     pub created: Timestamp,
     /// When it is thrown away.

@@ -3,9 +3,10 @@
 use crate::adapter::{Impact, Payload};
 use crate::domain::{Class, ServiceKey};
 use crate::service::element_service::ElementService;
+use crate::service::ledger::Take;
 use crate::tree::{Claims, ConfigTree, Diff, Edit, Node, Path};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The plan of one request, over all its elements.
@@ -18,8 +19,8 @@ pub struct Plan {
     pub services: Vec<ServiceChange>,
     /// The elements that change, sorted by name. An element without a difference is not listed.
     pub elements: Vec<ElementPlan>,
-    /// Numbers that the ledger takes when the transaction is decided: `pool/owner` and the number.
-    pub numbers: BTreeMap<String, String>,
+    /// Numbers that the ledger takes when the transaction is decided; tentative until then.
+    pub numbers: Vec<Take>,
     /// For people: what deserves a look before the commit.
     pub warnings: Vec<String>,
 }
@@ -52,6 +53,8 @@ pub struct ServiceChange {
     pub base_revision: u64,
     /// Its claims after the plan, by element; an element that it leaves is listed with `None`.
     pub claims: BTreeMap<String, Option<Claims>>,
+    /// Ledger keys of all numbers that it uses after the plan; what it holds beyond these is released.
+    pub asked: BTreeSet<String>,
     /// What it asks of each element, for `dry-run=model`.
     pub wanted: BTreeMap<String, ElementService>,
 }

@@ -8,11 +8,12 @@ use crate::adapter::Ownership;
 use crate::plan::compare::words;
 use crate::plan::{HandMade, Refused};
 use crate::tree::{After, Body, ConfigTree, Key, Node, Path};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What the caller allows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Allowed {
     /// Hand-made changes that may be overwritten: all, or at and below these printed paths.
     pub overwrite: Permit,
@@ -21,7 +22,8 @@ pub struct Allowed {
 }
 
 /// For which paths something is allowed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Permit {
     /// For none.
     #[default]
@@ -73,12 +75,7 @@ pub(super) struct Scope {
 /// Computes the target of one element.
 pub(super) fn scope(views: &Views<'_>, ownership: &dyn Fn(&Path) -> Ownership, allowed: &Allowed) -> Scope {
     let mut walk = Walk { views, ownership, allowed, found: Scope::default() };
-    let top = walk.children(
-        &Path::root(),
-        Some(views.old.root()),
-        Some(views.new.root()),
-        views.actual.root(),
-    );
+    let top = walk.children(&Path::root(), Some(views.old.root()), Some(views.new.root()), views.actual.root());
     walk.found.target = ConfigTree::new(top);
     walk.found
 }
@@ -92,7 +89,13 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     /// The children that `actual` should have.
-    fn children(&mut self, path: &Path, old: Option<&Arc<Node>>, new: Option<&Arc<Node>>, actual: &Node) -> Vec<Arc<Node>> {
+    fn children(
+        &mut self,
+        path: &Path,
+        old: Option<&Arc<Node>>,
+        new: Option<&Arc<Node>>,
+        actual: &Node,
+    ) -> Vec<Arc<Node>> {
         let mut result: Vec<Arc<Node>> = actual.children().to_vec();
         let mut names: Vec<&Arc<Node>> = Vec::new();
         names.extend(old.iter().flat_map(|node| node.children()));
@@ -146,16 +149,18 @@ impl Walk<'_> {
         let ours = self.views.recorded.at(path).is_some();
         match new.body() {
             Body::Container { presence: false } => {}
-            Body::Container { presence: true } | Body::Entry { .. } | Body::Member { .. } | Body::Leaf(_) | Body::Opaque => {
-                match (self.ownership)(path) {
-                    _ if ours => {}
-                    Ownership::Shared => self.adopt(path, have),
-                    Ownership::Own => {
-                        self.found.refused.push(Refused::ExistsUnowned { path: path.clone(), actual: words(Some(have)) });
-                        return have.clone();
-                    }
+            Body::Container { presence: true }
+            | Body::Entry { .. }
+            | Body::Member { .. }
+            | Body::Leaf(_)
+            | Body::Opaque => match (self.ownership)(path) {
+                _ if ours => {}
+                Ownership::Shared => self.adopt(path, have),
+                Ownership::Own => {
+                    self.found.refused.push(Refused::ExistsUnowned { path: path.clone(), actual: words(Some(have)) });
+                    return have.clone();
                 }
-            }
+            },
         }
         if matches!(new.body(), Body::Leaf(_) | Body::Member { .. }) {
             return new.clone();

@@ -199,6 +199,9 @@ pub enum Routing {
         hold_time: Option<u16>,
         /// Maximum number of prefixes.
         max_prefix: Option<u32>,
+        /// Beyond the maximum the element only warns; otherwise it does what the platform does.
+        #[serde(default)]
+        max_prefix_warning_only: bool,
         /// Redistribute connected routes, per family.
         redistribute_connected: Vec<Family>,
         /// False = session configured and shut.

@@ -7,7 +7,13 @@
 //! Guarantees: a [`Batch`] is all or nothing; it is durable when `commit` returns, `Durability::Lazy` appends excepted;
 //! outbox rows get their sequence numbers in the order of commit.
 
-use crate::domain::{AuditRecord, Event, JournalRecord};
+pub mod memory;
+pub mod sqlite;
+
+pub use memory::MemoryStore;
+pub use sqlite::SqliteStore;
+
+use crate::domain::{AuditRecord, ErrorClass, Event, JournalRecord};
 use async_trait::async_trait;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -35,6 +41,38 @@ pub enum Table {
     Deviations,
     /// Installation facts (hash key, installation id) by name.
     Installation,
+}
+
+impl Table {
+    /// All tables, in the order of the enumeration.
+    pub const ALL: [Table; 10] = [
+        Table::Elements,
+        Table::ElementStates,
+        Table::Documents,
+        Table::Claims,
+        Table::Recorded,
+        Table::Numbers,
+        Table::Plans,
+        Table::Transactions,
+        Table::Deviations,
+        Table::Installation,
+    ];
+
+    /// The name under which an engine keeps it; it must never change.
+    pub fn name(self) -> &'static str {
+        match self {
+            Table::Elements => "elements",
+            Table::ElementStates => "element-states",
+            Table::Documents => "documents",
+            Table::Claims => "claims",
+            Table::Recorded => "recorded",
+            Table::Numbers => "numbers",
+            Table::Plans => "plans",
+            Table::Transactions => "transactions",
+            Table::Deviations => "deviations",
+            Table::Installation => "installation",
+        }
+    }
 }
 
 /// One change of a batch.
@@ -71,6 +109,19 @@ impl Batch {
     /// Adds a removal.
     pub fn delete(&mut self, table: Table, key: &str) {
         self.changes.push(Change::Delete(table, key.into()));
+    }
+
+    /// Adds a journal record.
+    pub fn append(&mut self, transaction: &str, record: JournalRecord) {
+        self.journal.push((transaction.into(), record));
+    }
+
+    /// Adds everything of `other`, behind what is there.
+    pub fn extend(&mut self, other: Batch) {
+        self.changes.extend(other.changes);
+        self.journal.extend(other.journal);
+        self.audit.extend(other.audit);
+        self.events.extend(other.events);
     }
 }
 
@@ -159,6 +210,34 @@ pub enum StoreError {
         /// The epoch seen.
         newer: u64,
     },
+    /// The database was written by a newer version of this program.
+    #[error("store: {path} has schema {found}, this program knows {known}: run the newer version, or restore a backup")]
+    NewerSchema {
+        /// The file.
+        path: String,
+        /// Its schema version.
+        found: i64,
+        /// The newest that is known here.
+        known: i64,
+    },
+    /// The file or its folder cannot be written.
+    #[error("store: {path} is read-only: check owner, mode and mount")]
+    ReadOnly {
+        /// The file.
+        path: String,
+    },
+    /// No space is left. Nothing of the batch was written.
+    #[error("store: no space is left for {path}")]
+    Full {
+        /// The file.
+        path: String,
+    },
+    /// Another process holds the database for longer than the time limit.
+    #[error("store: {path} is held by another process")]
+    Busy {
+        /// The file.
+        path: String,
+    },
     /// The engine failed.
     #[error("store: {doing}")]
     Engine {
@@ -168,4 +247,16 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+impl StoreError {
+    /// For whoever might try again.
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            StoreError::Encode { .. } | StoreError::Decode { .. } => ErrorClass::Bug,
+            StoreError::LeaseLost { .. } => ErrorClass::Conflict,
+            StoreError::NewerSchema { .. } | StoreError::ReadOnly { .. } => ErrorClass::Rejected,
+            StoreError::Full { .. } | StoreError::Busy { .. } | StoreError::Engine { .. } => ErrorClass::Transient,
+        }
+    }
 }

@@ -5,11 +5,10 @@
 //! The daemons run in a nameless namespace (bgpd wants port 179, and zebra must not touch the machine's routes); sshd
 //! and vtysh run outside: they meet at the daemons' unix sockets in the element's folder.
 use super::processes::{Processes, run};
-use super::sshd::{self, Front, WireSession};
+use super::sshd::{self, Cut, Front, WireSession};
 use super::{Access, CliSession, Unavailable, program, require_root, wait_until};
 use std::ops::Deref;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -77,10 +76,8 @@ impl FrrElement {
             .map(str::to_owned)
             .collect();
         let access = sshd::start(&mut processes, Front::ForcedProgram, &front.join(" "))?;
-        processes.spawn(NAMESPACE, Command::new("unshare").args(["--net", "--", "sleep", "infinity"]));
+        processes.spawn_namespace();
         let mut element = Self { access, daemons, processes, front };
-        element.wait_for_namespace();
-        element.in_namespace(&["ip", "link", "set", "lo", "up"]);
         element.start_daemons();
         Ok(element)
     }
@@ -132,7 +129,7 @@ impl FrrElement {
         let vty = own.join(format!("{daemon}.vty"));
         let _ = std::fs::remove_file(&vty);
         let binary = program(daemon).unwrap_or_else(|missing| panic!("{missing:?}"));
-        let mut command = self.namespaced(&binary.display().to_string());
+        let mut command = self.processes.command_in_namespace(&binary.display().to_string());
         command
             .arg("--vty_socket")
             .arg(&own)
@@ -157,6 +154,16 @@ impl FrrElement {
         self.start_daemons();
     }
 
+    /// Cuts the connection of the next session that sends this pattern, before or after the element gets the message.
+    pub fn cut(&self, when: Cut, pattern: &str) {
+        sshd::cut(self.processes.folder(), when, pattern);
+    }
+
+    /// Whether the ordered cut is still to come.
+    pub fn cut_is_pending(&self) -> bool {
+        sshd::cut_is_pending(self.processes.folder())
+    }
+
     /// Takes SSH away (new connections are refused, open ones are cut) until [`FrrElement::reconnect`].
     pub fn disconnect(&mut self) {
         self.processes.kill_tree("sshd");
@@ -169,7 +176,7 @@ impl FrrElement {
 
     /// Runs a command in the element's network namespace, to look at or make kernel objects.
     pub fn in_namespace(&self, command: &[&str]) -> String {
-        run(self.namespaced(command[0]).args(&command[1..]))
+        run(self.processes.command_in_namespace(command[0]).args(&command[1..]))
     }
 
     /// What a daemon has logged.
@@ -203,22 +210,6 @@ impl FrrElement {
         let text = std::fs::read_to_string(file).unwrap_or_default();
         text.lines().find(|line| line.starts_with("router ")).map(str::to_owned)
     }
-
-    fn namespaced(&self, binary: &str) -> Command {
-        let mut command = Command::new("nsenter");
-        command.arg(format!("--net=/proc/{}/ns/net", self.processes.pid(NAMESPACE))).arg("--").arg(binary);
-        command
-    }
-
-    fn wait_for_namespace(&mut self) {
-        let theirs = PathBuf::from(format!("/proc/{}/ns/net", self.processes.pid(NAMESPACE)));
-        let ours = std::fs::read_link("/proc/self/ns/net").expect("own namespace");
-        self.processes
-            .wait_for(NAMESPACE, "a namespace of its own", || {
-                std::fs::read_link(&theirs).is_ok_and(|namespace| namespace != ours)
-            })
-            .unwrap_or_else(|error| panic!("{error}"));
-    }
 }
 
 impl Deref for FrrElement {
@@ -237,6 +228,3 @@ fn namespaces_work() -> Result<(), Unavailable> {
         Err(error) => Err(Unavailable(format!("unshare: {error}"))),
     }
 }
-
-/// The process that keeps the namespace alive while daemons come and go.
-const NAMESPACE: &str = "namespace";

@@ -23,12 +23,15 @@ pub mod netconf_element;
 pub mod processes;
 pub mod session;
 pub mod sshd;
+pub mod uml;
 pub mod witness;
 
 pub use access::Access;
 pub use frr_element::{FrrElement, FrrOptions};
 pub use netconf_element::{NetconfElement, NetconfOptions, Target};
 pub use session::{CliSession, NetconfSession};
+pub use sshd::{Cut, WireSession};
+pub use uml::UmlLab;
 pub use witness::{ncclient_get_config, ncclient_hello, ncclient_rpcs};
 
 use std::io::Write;
@@ -50,18 +53,18 @@ pub fn or_skip<T>(tier: &str, started: Result<T, Unavailable>) -> Option<T> {
     match started {
         Ok(element) => Some(element),
         Err(Unavailable(reason)) => {
+            assert!(
+                std::env::var("ANDANTE_LAB").as_deref() != Ok("required"),
+                "{tier} is required (ANDANTE_LAB) but cannot start: {reason}"
+            );
             skipped(tier, &reason);
             None
         }
     }
 }
 
-/// Prints and counts one skip.
+/// Prints and counts one skip, with its reason.
 pub fn skipped(tier: &str, reason: &str) {
-    assert!(
-        std::env::var("ANDANTE_LAB").as_deref() != Ok("required"),
-        "{tier} is required (ANDANTE_LAB) but cannot start: {reason}"
-    );
     let test = std::thread::current().name().unwrap_or("test").to_owned();
     let line = format!("SKIPPED: {test}: {tier}: {reason}\n");
     // Not eprintln!: the test runner swallows what passing tests print.

@@ -3,9 +3,11 @@
 //! What it is like (measured, 2.13): candidate, confirmed commit 1.1, validate 1.1, no `:startup` unless asked; it
 //! checks at edit-config; a commit writes `startup-cfg.xml`, so a restart keeps what was committed; an explicit
 //! `<validate>` makes the next commit change nothing; killed inside a confirm window it comes back with the old one.
+//! A first RPC that it reads together with the client's hello is never answered: the recorder in front keeps the two
+//! apart, or every test would fail now and then.
 use super::processes::Processes;
 use super::session::NetconfSession;
-use super::sshd::{self, Front, WireSession};
+use super::sshd::{self, Cut, Front, WireSession};
 use super::{Access, Unavailable, iosxr_models, program};
 use std::ops::Deref;
 use std::os::unix::net::UnixStream;
@@ -116,6 +118,16 @@ impl NetconfElement {
         self.start_netconfd();
     }
 
+    /// Cuts the connection of the next session that sends this pattern, before or after the element gets the message.
+    pub fn cut(&self, when: Cut, pattern: &str) {
+        sshd::cut(self.processes.folder(), when, pattern);
+    }
+
+    /// Whether the ordered cut is still to come.
+    pub fn cut_is_pending(&self) -> bool {
+        sshd::cut_is_pending(self.processes.folder())
+    }
+
     /// Takes SSH away (new connections are refused, open ones are cut) until [`NetconfElement::reconnect`].
     pub fn disconnect(&mut self) {
         self.processes.kill_tree("sshd");
@@ -186,6 +198,7 @@ impl NetconfElement {
             .args(self.options.modules.iter().map(|module| format!("--module={module}")))
             .args(&self.options.extra_arguments);
         self.processes.spawn(NETCONFD, &mut command);
+        sshd::server_is(&folder, self.processes.pid(NETCONFD));
         self.processes
             .wait_for(NETCONFD, "its socket", || UnixStream::connect(&socket).is_ok())
             .unwrap_or_else(|error| panic!("{error}"));

@@ -54,11 +54,20 @@ impl Processes {
 
     /// Starts a process that stays in the foreground; its output goes to `<name>.log` in the folder.
     pub fn spawn(&mut self, name: &str, command: &mut Command) {
+        self.start(name, command.stdin(Stdio::null()));
+    }
+
+    /// The same for a process that takes orders: its standard input.
+    pub fn spawn_with_input(&mut self, name: &str, command: &mut Command) -> ChildStdin {
+        self.start(name, command.stdin(Stdio::piped()));
+        self.children.get_mut(name).and_then(|child| child.stdin.take()).expect("piped")
+    }
+
+    fn start(&mut self, name: &str, command: &mut Command) {
         assert!(!self.children.contains_key(name), "{name} runs already");
         let log = File::options().create(true).append(true).open(self.log_path(name)).expect("log file");
         let child = command
             .current_dir(&self.folder)
-            .stdin(Stdio::null())
             .stdout(log.try_clone().expect("log file"))
             .stderr(log)
             .process_group(0)
@@ -104,9 +113,23 @@ impl Processes {
     ///
     /// # Errors
     /// It ended, or the condition did not come true: the text has the end of its log.
-    pub fn wait_for(&mut self, name: &str, what: &str, mut holds: impl FnMut() -> bool) -> Result<(), String> {
+    pub fn wait_for(&mut self, name: &str, what: &str, holds: impl FnMut() -> bool) -> Result<(), String> {
+        self.wait_within(PATIENCE, name, what, holds)
+    }
+
+    /// The same with a limit of its own.
+    ///
+    /// # Errors
+    /// As [`Processes::wait_for`].
+    pub fn wait_within(
+        &mut self,
+        limit: Duration,
+        name: &str,
+        what: &str,
+        mut holds: impl FnMut() -> bool,
+    ) -> Result<(), String> {
         let mut ended = false;
-        let waited = wait_until(&format!("{name}: {what}"), PATIENCE, || {
+        let waited = wait_until(&format!("{name}: {what}"), limit, || {
             ended = !self.is_alive(name);
             ended || holds()
         });
@@ -117,6 +140,30 @@ impl Processes {
             Ok(()) => Ok(()),
             Err(error) => Err(format!("{error}\n{tail}")),
         }
+    }
+
+    /// A network namespace without a name: it lives as long as the element, whatever starts and ends inside.
+    pub fn spawn_namespace(&mut self) {
+        self.spawn(NAMESPACE, Command::new("unshare").args(["--net", "--", "sleep", "infinity"]));
+        let theirs = self.namespace_path();
+        let ours = std::fs::read_link("/proc/self/ns/net").expect("own namespace");
+        self.wait_for(NAMESPACE, "a namespace of its own", || {
+            std::fs::read_link(&theirs).is_ok_and(|namespace| namespace != ours)
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+        run(self.command_in_namespace("ip").args(["link", "set", "lo", "up"]));
+    }
+
+    /// What `nsenter --net=` takes.
+    pub fn namespace_path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/ns/net", self.pid(NAMESPACE)))
+    }
+
+    /// A command that will run in the namespace; the process it becomes is the program itself.
+    pub fn command_in_namespace(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net={}", self.namespace_path().display())).arg("--").arg(program);
+        command
     }
 
     fn log_path(&self, name: &str) -> PathBuf {
@@ -148,6 +195,9 @@ impl Drop for Processes {
         }
     }
 }
+
+/// The process that keeps a namespace alive.
+const NAMESPACE: &str = "namespace";
 
 /// A script of the lab.
 pub fn lab_file(name: &str) -> PathBuf {

@@ -53,16 +53,19 @@ impl Ssh {
     }
 
     /// Everything up to the point which the function finds (an offset into what was said so far).
-    fn read_until(&mut self, what: &str, end: impl Fn(&[u8]) -> Option<usize>) -> Vec<u8> {
+    fn read_until(&mut self, what: &str, end: impl Fn(&[u8]) -> Option<usize>) -> Result<Vec<u8>, String> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(at) = end(&self.said) {
                 let rest = self.said.split_off(at);
-                return std::mem::replace(&mut self.said, rest);
+                return Ok(std::mem::replace(&mut self.said, rest));
             }
             match self.output.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(block) => self.said.extend(block),
-                Err(error) => panic!("waiting for {what}: {error}; so far: {}", String::from_utf8_lossy(&self.said)),
+                Err(error) => {
+                    let said = String::from_utf8_lossy(&self.said);
+                    return Err(format!("waiting for {what}: {error}; so far: {said}"));
+                }
             }
         }
     }
@@ -86,10 +89,24 @@ pub struct NetconfSession {
 impl NetconfSession {
     /// Exchanges the hellos.
     pub fn open(access: &Access) -> Self {
-        let ssh = Ssh::open(access, &["-s"], &["netconf"]);
-        let mut session = Self { ssh, hello: String::new(), messages: 0 };
-        session.ssh.send(&format!("{HELLO}{EOM}"));
-        let hello = session.ssh.read_until("a hello", |said| find(said, EOM.as_bytes()).map(|at| at + EOM.len()));
+        let mut ssh = Ssh::open(access, &["-s"], &["netconf"]);
+        ssh.send(&format!("{HELLO}{EOM}"));
+        Self::greeted(ssh, 0)
+    }
+
+    /// Sends the hello and the first operation in one piece, without having seen the server's hello; returns the reply.
+    pub fn ask_in_haste(access: &Access, operation: &str) -> Result<String, String> {
+        let mut ssh = Ssh::open(access, &["-s"], &["netconf"]);
+        ssh.send(&format!("{HELLO}{EOM}{}", chunked(1, operation)));
+        Self::greeted(ssh, 1).reply()
+    }
+
+    fn greeted(ssh: Ssh, messages: u32) -> Self {
+        let mut session = Self { ssh, hello: String::new(), messages };
+        let hello = session
+            .ssh
+            .read_until("a hello", |said| find(said, EOM.as_bytes()).map(|at| at + EOM.len()))
+            .unwrap_or_else(|error| panic!("{error}"));
         session.hello = String::from_utf8_lossy(&hello).trim_end_matches(EOM).to_owned();
         session
     }
@@ -106,23 +123,33 @@ impl NetconfSession {
 
     /// Sends one operation (the content of `<rpc>`) and returns the whole reply.
     pub fn rpc(&mut self, operation: &str) -> String {
+        self.try_rpc(operation).unwrap_or_else(|error| panic!("{operation}: {error}"))
+    }
+
+    /// The same where the session may be cut.
+    ///
+    /// # Errors
+    /// The session ended, or there was no reply in time.
+    pub fn try_rpc(&mut self, operation: &str) -> Result<String, String> {
         self.messages += 1;
-        let id = self.messages;
-        let rpc = format!("<rpc xmlns=\"{BASE}\" message-id=\"{id}\">{operation}</rpc>");
-        self.ssh.send(&format!("\n#{}\n{rpc}\n##\n", rpc.len()));
+        self.ssh.send(&chunked(self.messages, operation));
+        self.reply()
+    }
+
+    fn reply(&mut self) -> Result<String, String> {
         let mut reply = Vec::new();
         loop {
             // RFC 6242 §4.2: LF # size LF bytes, and LF # # LF at the end of the message.
             let header = self
                 .ssh
-                .read_until("a chunk", |said| said.iter().skip(2).position(|byte| *byte == b'\n').map(|at| at + 3));
+                .read_until("a chunk", |said| said.iter().skip(2).position(|byte| *byte == b'\n').map(|at| at + 3))?;
             let header = String::from_utf8_lossy(&header).into_owned();
             let size = header.strip_prefix("\n#").unwrap_or_else(|| panic!("no chunk: {header:?}")).trim_end();
             if size == "#" {
-                return String::from_utf8(reply).expect("a reply in UTF-8");
+                return Ok(String::from_utf8(reply).expect("a reply in UTF-8"));
             }
             let size: usize = size.parse().unwrap_or_else(|_| panic!("no chunk: {header:?}"));
-            reply.extend(self.ssh.read_until("a whole chunk", |said| (said.len() >= size).then_some(size)));
+            reply.extend(self.ssh.read_until("a whole chunk", |said| (said.len() >= size).then_some(size))?);
         }
     }
 
@@ -144,7 +171,7 @@ impl CliSession {
     /// Waits for the first prompt.
     pub fn open(access: &Access) -> Self {
         let mut session = Self { ssh: Ssh::open(access, &["-tt"], &[]), prompt: String::new() };
-        session.answer();
+        session.answer().unwrap_or_else(|error| panic!("{error}"));
         session
     }
 
@@ -155,20 +182,33 @@ impl CliSession {
 
     /// Types a line and returns what comes back before the next prompt, the echo included, line ends as `\n`.
     pub fn line(&mut self, line: &str) -> String {
+        self.try_line(line).unwrap_or_else(|error| panic!("{line}: {error}"))
+    }
+
+    /// The same where the session may be cut.
+    ///
+    /// # Errors
+    /// The session ended, or there was no prompt in time.
+    pub fn try_line(&mut self, line: &str) -> Result<String, String> {
         self.ssh.send(&format!("{line}\n"));
         self.answer()
     }
 
-    fn answer(&mut self) -> String {
+    fn answer(&mut self) -> Result<String, String> {
         let text = self.ssh.read_until("a prompt", |said| {
             let last = said.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
             (last.ends_with(b"# ") && !last.trim_ascii_end().contains(&b' ')).then_some(said.len())
-        });
+        })?;
         let text = String::from_utf8_lossy(&text).replace('\r', "");
         let (answer, prompt) = text.rsplit_once('\n').unwrap_or(("", &text));
         self.prompt = prompt.to_owned();
-        answer.to_owned()
+        Ok(answer.to_owned())
     }
+}
+
+fn chunked(id: u32, operation: &str) -> String {
+    let rpc = format!("<rpc xmlns=\"{BASE}\" message-id=\"{id}\">{operation}</rpc>");
+    format!("\n#{}\n{rpc}\n##\n", rpc.len())
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {

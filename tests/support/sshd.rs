@@ -33,6 +33,37 @@ impl WireSession {
     }
 }
 
+/// Where a connection is cut, see [`cut`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// The element never gets the message.
+    BeforeDelivery,
+    /// The element obeys, and only its answer is lost: the client cannot know.
+    AfterDelivery,
+}
+
+/// Cuts the connection of the next session that sends a message with this pattern in it (an RPC, a typed line). Once.
+pub fn cut(folder: &Path, when: Cut, pattern: &str) {
+    let when = match when {
+        Cut::BeforeDelivery => "before",
+        Cut::AfterDelivery => "after",
+    };
+    let order = folder.join("wire.cut");
+    let part = folder.join("wire.cut.part");
+    std::fs::write(&part, format!("{when}\n{pattern}")).expect("order");
+    std::fs::rename(part, order).expect("order");
+}
+
+/// Whether the ordered cut is still to come.
+pub fn cut_is_pending(folder: &Path) -> bool {
+    folder.join("wire.cut").exists()
+}
+
+/// Tells the recorder which process serves the sessions: it lets it take the hello before anything else.
+pub fn server_is(folder: &Path, pid: u32) {
+    std::fs::write(folder.join("wire.server"), pid.to_string()).expect("process id");
+}
+
 /// Makes keys, starts sshd under the name `sshd`, and waits until it greets. The program may contain `{port}`.
 ///
 /// # Errors

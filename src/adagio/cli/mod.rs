@@ -11,6 +11,7 @@
 //! * [`session`] owns one terminal.
 
 pub mod dialect;
+pub mod driver;
 pub mod prompt;
 pub mod session;
 pub mod terminal;

@@ -330,7 +330,7 @@ impl CliSession {
             return Err(CliError::Rejected(clip(refused)));
         }
         if let Some(marker) = marker {
-            let last = words.last().or(first).unwrap_or_default();
+            let last = words.next_back().or(first).unwrap_or_default();
             if !marker.is_match(last) {
                 return Err(CliError::Incomplete { last: clip(last) });
             }

@@ -14,9 +14,9 @@ pub struct Capabilities {
     /// `:candidate`
     pub candidate: bool,
     /// `:confirmed-commit:1.0`: a confirmed commit without persist
-    pub confirmed_commit10: bool,
+    pub confirmed_commit_10: bool,
     /// `:confirmed-commit:1.1`: persist and cancel-commit
-    pub confirmed_commit11: bool,
+    pub confirmed_commit_11: bool,
     /// `:validate:1.0`: the operation
     pub validate10: bool,
     /// `:validate:1.1`: also `test-only`
@@ -113,8 +113,8 @@ impl Capabilities {
                 "base:1.0" => found.base10 = true,
                 "base:1.1" => found.base11 = true,
                 "capability:candidate:1.0" => found.candidate = true,
-                "capability:confirmed-commit:1.0" => found.confirmed_commit10 = true,
-                "capability:confirmed-commit:1.1" => found.confirmed_commit11 = true,
+                "capability:confirmed-commit:1.0" => found.confirmed_commit_10 = true,
+                "capability:confirmed-commit:1.1" => found.confirmed_commit_11 = true,
                 "capability:validate:1.0" => found.validate10 = true,
                 "capability:validate:1.1" => found.validate11 = true,
                 "capability:rollback-on-error:1.0" => found.rollback_on_error = true,
@@ -143,7 +143,7 @@ impl Capabilities {
 
     /// Either version of `:confirmed-commit`.
     pub fn confirmed_commit(&self) -> bool {
-        self.confirmed_commit10 || self.confirmed_commit11
+        self.confirmed_commit_10 || self.confirmed_commit_11
     }
 }
 
@@ -198,9 +198,9 @@ mod tests {
             "urn:ietf:params:xml:ns:yang:ietf-interfaces?module=ietf-interfaces&revision=2014-05-08&features=arbitrary-names,if-mib&deviations=acme-dev",
             "urn:ietf:params:xml:ns:netconf:base:1.0?module=ietf-netconf&revision=2011-06-01&features=startup,writable-running",
         ]);
-        assert!(c.base10 && c.base11 && c.candidate && c.confirmed_commit11 && c.validate() && c.xpath);
+        assert!(c.base10 && c.base11 && c.candidate && c.confirmed_commit_11 && c.validate() && c.xpath);
         assert!(!c.startup && !c.writable_running, "the feature list of ietf-netconf is not believed");
-        assert!(!c.confirmed_commit10 && !c.validate10);
+        assert!(!c.confirmed_commit_10 && !c.validate10);
         let defaults = c.with_defaults.clone().unwrap();
         assert_eq!(defaults.basic, WithDefaults::Explicit);
         assert_eq!(defaults.modes.len(), 3);

@@ -6,7 +6,8 @@
 
 use super::capabilities::Capabilities;
 use super::operation::{ConfirmedCommit, Datastore, DefaultOperation, EditConfig, ErrorOption, Filter, TestOption};
-use super::session::{NetconfError, NetconfLimits, NetconfSession};
+use super::error::NetconfError;
+use super::session::{NetconfLimits, NetconfSession};
 use crate::adagio::driver::{Confirm, DriverError, Effect, Reader, Reading, Residue, Southbound, Writer, chain};
 use crate::adagio::ssh::{SshLimits, SshTarget};
 use crate::adagio::tap::Tap;

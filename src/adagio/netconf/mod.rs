@@ -7,17 +7,21 @@
 //! * [`framing`] cuts the byte stream into messages; pure.
 //! * [`message`] reads hellos, replies and notifications; pure. [`xml`] is the guarded walk under it.
 //! * [`operation`] prints the operations; [`capabilities`] reads what an element can do.
-//! * [`session`] owns one stream in one task and offers the typed calls.
+//! * [`session`] owns one stream in one task and offers the typed calls; [`error`] is why they fail.
 
 pub mod capabilities;
+pub mod error;
+pub mod driver;
 pub mod framing;
 pub mod message;
 pub mod operation;
 pub mod session;
+mod task;
 pub mod xml;
 
 pub use capabilities::{Capabilities, Module, WithDefaults};
+pub use error::{EndCause, NetconfError};
 pub use message::{Notification, ReplyBody, RpcError, RpcReply};
 pub use operation::{ConfirmedCommit, Datastore, DefaultOperation, EditConfig, ErrorOption, Filter, TestOption};
-pub use session::{EndCause, NetconfError, NetconfLimits, NetconfSession};
+pub use session::{Done, NetconfLimits, NetconfSession};
 pub use xml::Fragment;

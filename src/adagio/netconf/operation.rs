@@ -4,6 +4,7 @@
 use super::capabilities::WithDefaults;
 use super::message::{BASE, MONITORING, NOTIFICATION};
 use quick_xml::escape::escape;
+use std::time::Duration;
 
 /// A configuration datastore (RFC 6241 §5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -72,8 +73,8 @@ pub struct EditConfig<'a> {
 /// The arguments of a confirmed commit (RFC 6241 §8.4).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ConfirmedCommit<'a> {
-    /// Seconds until the element reverts by itself; `None` is 600.
-    pub timeout: Option<u32>,
+    /// Time until the element reverts by itself, sent in whole seconds, rounded up, at least one; `None` is 600.
+    pub timeout: Option<Duration>,
     /// A name under which other sessions may confirm or cancel; needs `:confirmed-commit:1.1`.
     pub persist: Option<&'a str>,
     /// The name of the pending commit that this one extends.
@@ -142,7 +143,9 @@ pub(super) fn commit() -> String {
 
 pub(super) fn commit_confirmed(commit: &ConfirmedCommit<'_>) -> String {
     let mut out = String::from("<commit><confirmed/>");
-    if let Some(seconds) = commit.timeout {
+    if let Some(timeout) = commit.timeout {
+        let seconds = timeout.as_secs() + u64::from(timeout.subsec_nanos() > 0);
+        let seconds = seconds.clamp(1, u64::from(u32::MAX));
         out.push_str(&format!("<confirm-timeout>{seconds}</confirm-timeout>"));
     }
     if let Some(persist) = commit.persist {
@@ -249,7 +252,11 @@ mod tests {
     fn texts_are_escaped() {
         assert_eq!(confirm(Some("a<b&c")), "<commit><persist-id>a&lt;b&amp;c</persist-id></commit>");
         assert_eq!(confirm(None), "<commit/>");
-        let all = ConfirmedCommit { timeout: Some(30), persist: Some("p\"'"), persist_id: Some("old") };
+        let all = ConfirmedCommit {
+            timeout: Some(Duration::from_millis(29_001)),
+            persist: Some("p\"'"),
+            persist_id: Some("old"),
+        };
         assert_eq!(
             commit_confirmed(&all),
             "<commit><confirmed/><confirm-timeout>30</confirm-timeout><persist>p&quot;&apos;</persist>\

@@ -6,6 +6,12 @@ One file per session, FOLDER/<start time in ns>-<pid>.in. The bytes are in the f
 whoever sees an effect finds its cause in the file. The program keeps its own standard output when there is no
 terminal; with a terminal it gets one of its own with the same size and modes, and the outer one is made raw: what the
 client sees is what the program prints.
+A file FOLDER.cut (its first line `before` or `after`, then a pattern) cuts the connection once: the next message that
+contains the pattern is held back until it is complete, the session's sshd is killed, and the program gets the message
+(after: only the reply is lost) or does not (before). The file is gone when that has happened.
+A file FOLDER.server (the process id of the server behind the program) asks for patience after the client's hello:
+netconfd 2.13 takes the first RPC for more of the old framing, and never answers it, when one read brings it together
+with the hello. What follows the hello is held back until the program and the server are asleep again.
 Ends with the program, whose exit status it passes on; when the client goes away, the program gets end of input (or a
 hang-up, on a terminal).
 """
@@ -20,6 +26,8 @@ import time
 import tty
 
 BLOCK = 65536
+END_OF_MESSAGE = (b"]]>]]>", b"\n##\n")
+END_OF_LINE = (b"\n", b"\r")
 
 
 def become(argv):
@@ -72,11 +80,97 @@ def write_all(fd, block):
         block = block[os.write(fd, block):]
 
 
-def flow(log, pid, program, on_terminal):
+def asleep(pid):
+    """Whether every thread of the process waits for something to happen."""
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/stat") as stat:
+                if stat.read().rpartition(")")[2].split()[0] != "S":
+                    return False
+    except OSError:
+        pass  # it is gone: nothing to wait for
+    return True
+
+
+def settle(folder, pid, program):
+    """Waits until the server has taken what was sent. A write wakes its reader before it returns: when the pipe is
+    empty and the program sleeps again, the server is awake until it has dealt with it."""
+    try:
+        with open(folder + ".server") as server:
+            server = int(server.read())
+    except OSError:
+        return
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        left = struct.unpack("i", fcntl.ioctl(program, termios.FIONREAD, b"\0" * 4))[0]
+        if left == 0 and asleep(pid) and asleep(server):
+            return
+        time.sleep(0.001)
+
+
+class Cut:
+    """Looks at each message of the client for the pattern of FOLDER.cut."""
+
+    def __init__(self, folder, ends):
+        self.order = folder + ".cut"
+        self.ends = ends
+        self.message = b""  # since the last end of a message
+        self.held = b""
+
+    def pass_on(self, block):
+        """What the program gets now, and `before` or `after` when the connection is to be cut."""
+        self.message += block
+        complete = self.message.endswith(self.ends)
+        block, self.held = self.held + block, b""
+        when = self.wanted()
+        if when and not complete:
+            self.held = block
+            return b"", None
+        if complete:
+            self.message = b""
+        if when:
+            try:
+                os.rename(self.order, f"{self.order}.{os.getpid()}")
+            except OSError:
+                when = None  # another session was faster
+        return block, when
+
+    def wanted(self):
+        try:
+            with open(self.order, "rb") as order:
+                when, _, pattern = order.read().partition(b"\n")
+        except OSError:
+            return None
+        return when.decode() if pattern.strip() in self.message else None
+
+
+def cut(when, block, pid, program, on_terminal):
+    """Kills the session's sshd; then lets the program finish the message, if it is to have it."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    os.kill(os.getppid(), signal.SIGKILL)
+    if when == "before":
+        os.kill(pid, signal.SIGKILL)
+        return
+    os.set_blocking(program, True)
+    write_all(program, block)
+    if on_terminal:
+        said = b""
+        while not said.endswith(b"# ") and select.select([program], [], [], 5)[0]:
+            answer = read(program)
+            said += answer
+            if not answer:
+                return
+    else:
+        select.select([os.pidfd_open(pid)], [], [], 5)  # it ends when it cannot write its reply
+        os.close(program)
+
+
+def flow(folder, log, pid, program, on_terminal, fault):
     """Client -> log -> program, and program -> client on a terminal, until the program ends."""
     alive = os.pidfd_open(pid)
     os.set_blocking(program, False)
     waiting, client_open = b"", True
+    hello, rest = not on_terminal, b""  # rest: what came with the hello and has to wait
     while True:
         sources = [alive]
         if client_open and not waiting:
@@ -90,7 +184,10 @@ def flow(log, pid, program, on_terminal):
             except BlockingIOError:
                 pass
             except OSError:
-                waiting, client_open = b"", False
+                waiting, rest, client_open = b"", b"", False
+            if not waiting and hello == "sent":
+                settle(folder, pid, program)
+                waiting, rest, hello = rest, b"", False
         if on_terminal and program in ready:
             answer = read(program)
             if not answer:
@@ -102,7 +199,13 @@ def flow(log, pid, program, on_terminal):
             block = read(0)
             if block:
                 os.write(log, block)
-                waiting = block
+                waiting, when = fault.pass_on(block)
+                head, end, tail = waiting.partition(END_OF_MESSAGE[0])
+                if hello and end:
+                    waiting, rest, hello = head + end, tail, "sent"
+                if when:
+                    cut(when, waiting, pid, program, on_terminal)
+                    return
             else:
                 client_open = False
                 if on_terminal:
@@ -117,7 +220,7 @@ def main():
     on_terminal = os.isatty(0)
     pid, program = (spawn_on_terminal if on_terminal else spawn_on_pipe)(argv)
     try:
-        flow(log, pid, program, on_terminal)
+        flow(folder, log, pid, program, on_terminal, Cut(folder, END_OF_LINE if on_terminal else END_OF_MESSAGE))
     except OSError:
         pass  # the client is gone
     if on_terminal:

@@ -1,4 +1,7 @@
 use super::*;
+use crate::adagio::netconf::framing::{Decoder, FramingError, encode};
+use crate::adagio::netconf::message;
+use crate::domain::ErrorClass;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 const HELLO: &str = "urn:ietf:params:netconf:base:1.1 urn:ietf:params:netconf:capability:candidate:1.0 \
@@ -34,7 +37,7 @@ impl Element {
     }
 
     /// Whether the other side has hung up.
-    async fn is_left(mut self) -> bool {
+    async fn leaves(mut self) -> bool {
         let mut buf = [0; 4096];
         loop {
             match self.stream.read(&mut buf).await {
@@ -55,12 +58,17 @@ fn limits() -> NetconfLimits {
     NetconfLimits {
         hello_timeout: Duration::from_secs(5),
         rpc_timeout: Duration::from_secs(5),
+        knock_after: Duration::from_secs(4),
         frames: FrameLimits { max_message: 100_000, max_chunk: 50_000, max_chunks: 100 },
         notifications: 2,
     }
 }
 
 async fn open_with(capabilities: &str, behind: &[u8], tap: Tap) -> (NetconfSession, Element) {
+    open_limited(capabilities, behind, tap, limits()).await
+}
+
+async fn open_limited(capabilities: &str, behind: &[u8], tap: Tap, limits: NetconfLimits) -> (NetconfSession, Element) {
     let (ours, theirs) = duplex(1024);
     let mut element = Element { stream: theirs, decoder: Decoder::new(FrameLimits::default()) };
     let first = [hello(capabilities), behind.to_vec()].concat();
@@ -72,7 +80,7 @@ async fn open_with(capabilities: &str, behind: &[u8], tap: Tap) -> (NetconfSessi
             element.decoder.set_framing(Framing::Chunked);
         }
     };
-    let (session, ()) = tokio::join!(NetconfSession::over(ours, limits(), tap), serve);
+    let (session, ()) = tokio::join!(NetconfSession::over(ours, limits, tap), serve);
     (session.unwrap(), element)
 }
 
@@ -208,14 +216,15 @@ async fn a_timeout_is_unknown_and_ends_the_session() {
     let error = result.unwrap_err();
     assert!(error.is_unknown(), "{error:?}");
     assert!(matches!(session.commit().await.unwrap_err(), NetconfError::Closed { cause: EndCause::TimedOut(_), .. }));
-    assert!(element.is_left().await);
+    assert!(element.leaves().await);
 }
 
 #[tokio::test]
 async fn broken_answers_end_the_session() {
     let ns = message::BASE;
     let unasked = format!("<rpc-reply xmlns=\"{ns}\" message-id=\"77\"><ok/></rpc-reply>");
-    let cases: [(Vec<u8>, fn(&EndCause) -> bool); 5] = [
+    type Expected = fn(&EndCause) -> bool;
+    let cases: [(Vec<u8>, Expected); 5] = [
         (b"<rpc-reply/>]]>]]>".to_vec(), |c| matches!(c, EndCause::Framing(FramingError::Header { .. }))),
         (b"\n#99999999\n".to_vec(), |c| matches!(c, EndCause::Framing(FramingError::ChunkTooLarge { .. }))),
         (encode(Framing::Chunked, b"not xml").unwrap(), |c| matches!(c, EndCause::Message(_))),
@@ -233,7 +242,7 @@ async fn broken_answers_end_the_session() {
         let NetconfError::Unknown { cause, .. } = &error else { panic!("{error:?}") };
         assert!(expected(cause), "{cause:?}");
         assert_eq!(error.class(), ErrorClass::Bug);
-        assert!(element.is_left().await);
+        assert!(element.leaves().await);
     }
 }
 
@@ -320,14 +329,40 @@ async fn an_element_without_a_usable_hello() {
     assert!(matches!(try_with(b"SSH-2.0-x\r\n").await, Err(NetconfError::Hello(EndCause::Closed))));
     let endless = Box::leak([b'x'; 3000].to_vec().into_boxed_slice());
     assert!(matches!(try_with(endless).await, Err(NetconfError::Hello(_))));
+    let no_version = Box::leak(hello("urn:ietf:params:netconf:capability:candidate:1.0").into_boxed_slice());
+    assert!(matches!(try_with(no_version).await, Err(NetconfError::Hello(EndCause::Message(MessageError::Hello(_))))));
     assert!(matches!(try_with(b"<hello/>]]>]]>").await, Err(NetconfError::Hello(EndCause::Message(_)))));
+}
+
+#[tokio::test]
+async fn an_element_that_forgot_the_first_rpc_is_knocked_at_once() {
+    let quick = NetconfLimits { knock_after: Duration::from_millis(20), ..limits() };
+    let (session, mut element) = open_limited(HELLO, b"", Tap::default(), quick).await;
+    let serve = async {
+        assert!(element.read().await.contains("<discard-changes/>"));
+        let knock = element.read().await; // nothing was answered so far
+        assert!(knock.contains("message-id=\"2\"") && knock.contains("<filter type=\"subtree\"></filter>"), "{knock}");
+        element.answer(1, "<ok/>").await;
+        element.answer(2, "<data/>").await;
+        assert!(element.read().await.contains("message-id=\"3\""));
+        tokio::time::sleep(Duration::from_millis(60)).await; // longer than the patience: only the first is watched
+        element.answer(3, "<ok/>").await;
+        element.read().await
+    };
+    let ask = async {
+        session.discard_changes().await.unwrap();
+        session.discard_changes().await.unwrap();
+        let _ = tokio::time::timeout(Duration::from_millis(50), session.commit()).await;
+    };
+    let (next, ()) = tokio::join!(serve, ask);
+    assert!(next.contains("<commit/>"), "{next}");
 }
 
 #[tokio::test]
 async fn dropping_the_session_hangs_up() {
     let (session, element) = open().await;
     drop(session);
-    assert!(element.is_left().await);
+    assert!(element.leaves().await);
 }
 
 #[tokio::test]
@@ -336,7 +371,7 @@ async fn closing_is_polite() {
     let serve = async {
         assert!(element.read().await.contains("<close-session/>"));
         element.answer(1, "<ok/>").await;
-        element.is_left().await
+        element.leaves().await
     };
     let (closed, left) = tokio::join!(session.close(), serve);
     closed.unwrap();

@@ -1,0 +1,244 @@
+//! Patterns of CLI lines: words, typed arguments, optional groups.
+//!
+//! `neighbor {peer:ip} remote-as {as:1-4294967295}` matches a line into bindings, and bindings build the line again in
+//! its canonical form. An argument may repeat (`{rt:rt...}`); `[…]` is optional. `{text:rest}` takes the rest of a line.
+//! Matching knows words only: blanks and indentation carry no meaning.
+
+use super::types::{ArgType, Types};
+use std::collections::BTreeMap;
+
+/// What the arguments of a matched line were, canonical. A repeated argument has several values.
+pub(super) type Bindings = BTreeMap<String, Vec<String>>;
+
+/// A compiled pattern.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pattern {
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Part {
+    Word(String),
+    Arg { name: String, ty: ArgType, many: bool },
+    Optional(Vec<Part>),
+}
+
+impl Pattern {
+    /// Reads a pattern. `types` are the named types of the grammar.
+    pub(super) fn compile(text: &str, types: &Types) -> Result<Self, String> {
+        let spaced = text.replace('[', " [ ").replace(']', " ] ");
+        let mut words = spaced.split_whitespace();
+        let parts = parts(&mut words, types, false)?;
+        if parts.is_empty() { Err("the pattern is empty".to_owned()) } else { Ok(Self { parts }) }
+    }
+
+    /// The bindings of a line, if it matches as a whole.
+    pub(super) fn matches(&self, words: &[&str]) -> Option<Bindings> {
+        let mut bindings = Bindings::new();
+        let whole = step(&self.parts, words, &mut bindings, &mut |rest, _| rest.is_empty());
+        whole.then_some(bindings)
+    }
+
+    /// The line of these bindings; `None` if an argument that is not optional is missing.
+    pub(super) fn build(&self, bindings: &Bindings) -> Option<String> {
+        let mut out = Vec::new();
+        build(&self.parts, bindings, &mut out).then(|| out.join(" "))
+    }
+
+    /// The part of the pattern that is a value: optional groups, and arguments that are not among `keys`.
+    pub(super) fn value(&self, keys: &[&str]) -> Pattern {
+        let parts = self.parts.iter().filter(|part| match part {
+            Part::Word(_) => false,
+            Part::Arg { name, .. } => !keys.contains(&name.as_str()),
+            Part::Optional(_) => true,
+        });
+        Pattern { parts: parts.cloned().collect() }
+    }
+
+    /// Whether it has no parts.
+    pub(super) fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// The first word, where it is fixed.
+    pub(super) fn first_word(&self) -> Option<&str> {
+        match self.parts.first() {
+            Some(Part::Word(word)) => Some(word),
+            _ => None,
+        }
+    }
+
+    /// How special it is: patterns with more fixed words are tried first.
+    pub(super) fn weight(&self) -> usize {
+        self.parts
+            .iter()
+            .map(|part| match part {
+                Part::Word(_) => 4,
+                Part::Arg { ty, .. } if ty.is_rest() => 0,
+                Part::Arg { .. } | Part::Optional(_) => 1,
+            })
+            .sum()
+    }
+
+    /// All arguments with their types, in order, those of optional groups included.
+    pub(super) fn args(&self) -> Vec<(&str, &ArgType, bool)> {
+        fn collect<'a>(parts: &'a [Part], out: &mut Vec<(&'a str, &'a ArgType, bool)>) {
+            for part in parts {
+                match part {
+                    Part::Word(_) => {}
+                    Part::Arg { name, ty, many } => out.push((name, ty, *many)),
+                    Part::Optional(inner) => collect(inner, out),
+                }
+            }
+        }
+        let mut out = Vec::new();
+        collect(&self.parts, &mut out);
+        out
+    }
+
+    /// The type of an argument.
+    pub(super) fn arg(&self, name: &str) -> Option<&ArgType> {
+        self.args().into_iter().find(|(have, _, _)| *have == name).map(|(_, ty, _)| ty)
+    }
+}
+
+fn parts<'a>(words: &mut impl Iterator<Item = &'a str>, types: &Types, inside: bool) -> Result<Vec<Part>, String> {
+    let mut out = Vec::new();
+    while let Some(word) = words.next() {
+        match word {
+            "[" => out.push(Part::Optional(parts(words, types, true)?)),
+            "]" if inside => return Ok(out),
+            "]" => return Err("a `]` without its `[`".to_owned()),
+            word => match word.strip_prefix('{').and_then(|word| word.strip_suffix('}')) {
+                None if word.contains(['{', '}']) => return Err(format!("`{word}` is neither a word nor an argument")),
+                None => out.push(Part::Word(word.to_owned())),
+                Some(arg) => {
+                    let (name, ty) = arg.split_once(':').unwrap_or((arg, "word"));
+                    let (ty, many) = match ty.strip_suffix("...") {
+                        Some(ty) => (ty, true),
+                        None => (ty, false),
+                    };
+                    out.push(Part::Arg { name: name.to_owned(), ty: types.find(ty)?, many });
+                }
+            },
+        }
+    }
+    if inside { Err("a `[` without its `]`".to_owned()) } else { Ok(out) }
+}
+
+type Next<'n> = &'n mut dyn FnMut(&[&str], &mut Bindings) -> bool;
+
+/// Matches `parts` at the start of `words`, then asks `next` about the rest; goes back where `next` says no.
+fn step(parts: &[Part], words: &[&str], bindings: &mut Bindings, next: Next<'_>) -> bool {
+    let Some((part, more)) = parts.split_first() else {
+        return next(words, bindings);
+    };
+    match part {
+        Part::Word(word) => {
+            words.split_first().is_some_and(|(first, rest)| first == word && step(more, rest, bindings, next))
+        }
+        Part::Optional(inner) => {
+            let saved = bindings.clone();
+            if step(inner, words, bindings, &mut |rest, bindings| step(more, rest, bindings, next)) {
+                return true;
+            }
+            *bindings = saved;
+            step(more, words, bindings, next)
+        }
+        Part::Arg { name, ty, many } => {
+            if ty.is_rest() {
+                if words.is_empty() {
+                    return false;
+                }
+                bindings.insert(name.clone(), vec![words.join(" ")]);
+                return step(more, &[], bindings, next);
+            }
+            let longest = if *many { words.len() } else { words.len().min(1) };
+            for take in (1..=longest).rev() {
+                let values: Option<Vec<String>> = words[..take].iter().map(|word| ty.canonical(word)).collect();
+                let Some(mut values) = values else { continue };
+                if *many {
+                    values.sort();
+                    values.dedup();
+                }
+                let saved = bindings.insert(name.clone(), values);
+                if step(more, &words[take..], bindings, next) {
+                    return true;
+                }
+                match saved {
+                    Some(values) => bindings.insert(name.clone(), values),
+                    None => bindings.remove(name),
+                };
+            }
+            false
+        }
+    }
+}
+
+fn build(parts: &[Part], bindings: &Bindings, out: &mut Vec<String>) -> bool {
+    parts.iter().all(|part| match part {
+        Part::Word(word) => {
+            out.push(word.clone());
+            true
+        }
+        Part::Arg { name, .. } => match bindings.get(name) {
+            Some(values) => {
+                out.extend(values.iter().cloned());
+                true
+            }
+            None => false,
+        },
+        Part::Optional(inner) => {
+            let mut words = Vec::new();
+            if build(inner, bindings, &mut words) {
+                out.append(&mut words);
+            }
+            true
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pattern(text: &str) -> Pattern {
+        Pattern::compile(text, &Types::default()).unwrap()
+    }
+
+    fn words(line: &str) -> Vec<&str> {
+        line.split_whitespace().collect()
+    }
+
+    #[test]
+    fn a_line_is_matched_into_canonical_bindings_and_built_again() {
+        let p = pattern("ip route {prefix:ip4-prefix} {via:ip4} [tag {tag:1-4294967295}] [{distance:1-255}]");
+        for (typed, canonical) in [
+            ("ip route 10.8.0.5/16 192.168.1.2", "ip route 10.8.0.0/16 192.168.1.2"),
+            ("ip  route 10.0.0.0/8 192.0.2.1 tag 007 150", "ip route 10.0.0.0/8 192.0.2.1 tag 7 150"),
+            ("ip route 10.0.0.0/8 192.0.2.1 9", "ip route 10.0.0.0/8 192.0.2.1 9"),
+        ] {
+            let bindings = p.matches(&words(typed)).unwrap_or_else(|| panic!("{typed}"));
+            assert_eq!(p.build(&bindings).unwrap(), canonical);
+        }
+        assert!(p.matches(&words("ip route 10.0.0.0/8 192.0.2.1 256")).is_none());
+        assert!(p.matches(&words("ip route 10.0.0.0/8 192.0.2.1 tag")).is_none());
+    }
+
+    #[test]
+    fn the_value_of_a_line_is_what_is_neither_word_nor_key() {
+        let p = pattern("neighbor {peer:ip} maximum-prefix {max:1-9999} [{warn:warning-only}]");
+        let bindings = p.matches(&words("neighbor 2001:DB8::0:1 maximum-prefix 100 warning-only")).unwrap();
+        let value = p.value(&["peer"]);
+        assert_eq!(value.build(&bindings).unwrap(), "100 warning-only");
+        assert_eq!(bindings["peer"], ["2001:db8::1"]);
+    }
+
+    #[test]
+    fn a_repeated_argument_takes_all_its_words_in_one_order() {
+        let p = pattern("rt vpn import {rt:rt...}");
+        let bindings = p.matches(&words("rt vpn import 65000:2 65000:1 65000:2")).unwrap();
+        assert_eq!(p.build(&bindings).unwrap(), "rt vpn import 65000:1 65000:2");
+        assert!(p.matches(&words("rt vpn import")).is_none());
+    }
+}

@@ -1,0 +1,126 @@
+//! The inventory: which elements there are, how they are onboarded, what is known of them.
+
+use super::Controller;
+use super::failure::Failure;
+use super::propose::not_found;
+use super::request::{Absent, Probe};
+use crate::adagio::ssh::probe_host_key;
+use crate::domain::{Element, ElementState, Fault, FaultTag, Principal, Verb, authorize};
+use crate::store::{Batch, Table};
+use std::collections::BTreeSet;
+
+impl Controller {
+    /// All elements with what is known of them, by name.
+    pub async fn elements(&self, principal: &Principal) -> Result<Vec<(Element, ElementState)>, Failure> {
+        authorize(principal, Verb::Read, "elements")?;
+        let model = self.model();
+        let state = |element: &Element| model.states.get(&element.name).cloned().unwrap_or_default();
+        Ok(model.elements.values().map(|element| (element.clone(), state(element))).collect())
+    }
+
+    /// Takes an inventory: new and changed entries. Answers the names that changed.
+    pub async fn apply_elements(
+        &self,
+        principal: &Principal,
+        elements: Vec<Element>,
+        absent: Absent,
+    ) -> Result<Vec<String>, Failure> {
+        authorize(principal, Verb::Onboard, "elements")?;
+        self.checked(&elements)?;
+        let model = self.model();
+        let mut batch = Batch::default();
+        let mut changed = Vec::new();
+        let named: BTreeSet<&str> = elements.iter().map(|element| element.name.as_str()).collect();
+        let leaving = model.elements.values().filter(|old| old.managed && !named.contains(old.name.as_str()));
+        let leaving = leaving.filter(|_| absent == Absent::Unmanage).map(|old| Element { managed: false, ..old.clone() });
+        for mut element in elements.iter().cloned().chain(leaving) {
+            let old = model.elements.get(&element.name);
+            // A key that was pinned by probing stays pinned when the file does not speak of it.
+            if element.host_key.is_none() {
+                element.host_key = old.and_then(|old| old.host_key.clone());
+            }
+            if old == Some(&element) {
+                continue;
+            }
+            batch.put(Table::Elements, &element.name, &element)?;
+            changed.push(element.name.clone());
+        }
+        if !changed.is_empty() {
+            self.audited(&mut batch, principal, "apply-elements", &changed.join(", "), "done");
+            self.commit_batch(batch).await?;
+        }
+        Ok(changed)
+    }
+
+    /// Looks at an element's host key; with `trust` it is pinned, and the element is logged in to.
+    pub async fn probe(&self, principal: &Principal, element: &str, trust: bool) -> Result<Probe, Failure> {
+        authorize(principal, if trust { Verb::Onboard } else { Verb::Read }, element)?;
+        let model = self.model();
+        let known = model.elements.get(element).ok_or_else(|| not_found(element))?;
+        let key = probe_host_key(&known.address, &self.parts.connector.ssh).await;
+        let key = key.map_err(|error| Failure::Unreachable {
+            element: element.into(),
+            message: crate::adagio::driver::chain(&error),
+        })?;
+        let mut probe = Probe {
+            host_key: key.openssh.clone(),
+            fingerprint: key.fingerprint.clone(),
+            pinned: known.host_key.as_ref().is_some_and(|pin| *pin == key.openssh || *pin == key.fingerprint),
+            class: None,
+            detail: String::new(),
+        };
+        if !probe.pinned && !trust {
+            probe.detail = match &known.host_key {
+                None => "not pinned: no traffic; compare the key with what the element says, then probe with --trust".into(),
+                Some(pin) => format!("another key is pinned ({pin}): no traffic; find out why before you trust this one"),
+            };
+            return Ok(probe);
+        }
+        if !probe.pinned {
+            let mut batch = Batch::default();
+            let pinned = Element { host_key: Some(key.openssh.clone()), ..known.clone() };
+            batch.put(Table::Elements, element, &pinned)?;
+            self.audited(&mut batch, principal, "trust-host-key", element, &key.fingerprint);
+            self.commit_batch(batch).await?;
+            probe.pinned = true;
+        }
+        let report = self.check(principal, element).await?;
+        probe.class = report.state.class;
+        probe.detail = report.state.detail.unwrap_or_else(|| "reached and read".into());
+        Ok(probe)
+    }
+
+    fn checked(&self, elements: &[Element]) -> Result<(), Failure> {
+        let mut faults = Vec::new();
+        let mut names = BTreeSet::new();
+        for element in elements {
+            let mut wrong = |message: String| {
+                faults.push(Fault {
+                    path: format!("element {}", element.name),
+                    tag: FaultTag::InvalidValue,
+                    app_tag: None,
+                    message,
+                });
+            };
+            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+            if element.name.is_empty() || !element.name.chars().all(plain) {
+                wrong("name: letters, digits, '-', '_' and '.' are allowed".into());
+            }
+            if !names.insert(element.name.as_str()) {
+                wrong("the name is there twice".into());
+            }
+            if self.adapter(&element.adapter).is_none() {
+                let known: Vec<String> = self.adapters().into_iter().map(|adapter| adapter.name).collect();
+                wrong(format!("adapter: no adapter '{}'; there are {}", element.adapter, known.join(", ")));
+            }
+            let port = element.address.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+            if port.is_none() {
+                wrong(format!("address: '{}' is not host:port", element.address));
+            }
+            if element.private_key.is_none() && element.password_file.is_none() {
+                wrong("neither private_key nor password_file is given".into());
+            }
+        }
+        if faults.is_empty() { Ok(()) } else { Err(Failure::Document(faults)) }
+    }
+}

@@ -1,0 +1,298 @@
+//! One look at elements: read, compare, remember what differs. The loop, `check-sync`, heal and the planner look this way.
+//!
+//! A signal only means "look": what an element announces is never used as its state. An incomplete read proves nothing:
+//! it creates no deviation and removes none.
+
+use super::Controller;
+use super::failure::Failure;
+use super::model::{Model, service_of};
+use super::propose::{Proposal, not_found, refused};
+use super::request::{CheckReport, Why};
+use crate::adagio::{Reading, Southbound};
+use crate::domain::{
+    Class, Deviation, ElementState, Event, Principal, Reachability, ServiceKey, SyncState, Verb, authorize,
+};
+use crate::plan::{Allowed, Difference, ElementInput, Plan, content_digest, differences, plan_heal};
+use crate::store::{Batch, Table};
+use crate::tree::{Body, ConfigTree, Intended, Layer, Path};
+use futures::future::join_all;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+impl Controller {
+    /// One look at an element, as the loop takes it. An element in the hands of a transaction is left alone: its last
+    /// known state is answered.
+    pub async fn check(&self, principal: &Principal, element: &str) -> Result<CheckReport, Failure> {
+        authorize(principal, Verb::Read, element)?;
+        let model = self.model();
+        if !model.elements.contains_key(element) {
+            return Err(not_found(element));
+        }
+        let Some(_pass) = self.gate.try_enter(BTreeSet::from([format!("element {element}")])) else {
+            return Ok(known(&model, element));
+        };
+        let read = self.read(&model, element).await;
+        // The model may have moved while the element answered; claims of this element cannot, we hold it.
+        let model = self.model();
+        let now = self.parts.ambient.now();
+        let mut state = model.states.get(element).cloned().unwrap_or_default();
+        let mut batch = Batch::default();
+        match read {
+            Ok((reading, class)) => {
+                state.reachability = Reachability::Reachable;
+                state.class = Some(class);
+                match reading.partial {
+                    Some(why) => {
+                        state.sync = SyncState::Partial;
+                        state.detail = Some(why);
+                    }
+                    None => {
+                        let found = self.deviations_in(&model, element, &reading.tree, now)?;
+                        state.sync = if found.is_empty() { SyncState::InSync } else { SyncState::OutOfSync };
+                        state.last_read = Some(now);
+                        state.detail = None;
+                        remember(&model, element, found, &mut batch)?;
+                    }
+                }
+            }
+            Err(Failure::Unreachable { message, .. }) => {
+                state.reachability = Reachability::Unreachable;
+                state.detail = Some(message);
+            }
+            Err(other) => return Err(other),
+        }
+        if model.states.get(element) != Some(&state) {
+            batch.put(Table::ElementStates, element, &state)?;
+        }
+        if batch != Batch::default() {
+            self.commit_batch(batch).await?;
+        }
+        Ok(known(&self.model(), element))
+    }
+
+    /// All known deviations.
+    pub async fn deviations(&self, principal: &Principal) -> Result<Vec<Deviation>, Failure> {
+        authorize(principal, Verb::Read, "deviations")?;
+        Ok(self.model().deviations.values().cloned().collect())
+    }
+
+    /// What an element says now, in its own syntax, normalised.
+    pub async fn running(&self, principal: &Principal, element: &str) -> Result<String, Failure> {
+        authorize(principal, Verb::Read, element)?;
+        let model = self.model();
+        let (reading, _) = self.read(&model, element).await?;
+        Ok(self.adapter_of(&model, element)?.text(&reading.tree))
+    }
+
+    /// Who wants the nodes at a path: a printed path, a part of one, or a native line.
+    pub async fn why(&self, principal: &Principal, element: &str, path: &str) -> Result<Vec<Why>, Failure> {
+        authorize(principal, Verb::Read, element)?;
+        let model = self.model();
+        let adapter = self.adapter_of(&model, element)?;
+        let intended = merged(&model, element)?;
+        let wanted = path.trim();
+        let mut found = Vec::new();
+        for (at, owners) in &intended.owners {
+            let node = intended.tree.at(at);
+            let fits = at.to_string().contains(wanted)
+                || node.is_some_and(|node| {
+                    let alone = ConfigTree::default();
+                    let alone = match at.parent() {
+                        Some(parent) => alone.with(&parent, node.clone(), crate::tree::After::Keep),
+                        None => alone,
+                    };
+                    node.children().is_empty() && adapter.text(&alone).lines().any(|line| line.trim() == wanted)
+                });
+            if !fits {
+                continue;
+            }
+            for (layer, owner) in owners {
+                found.push(Why {
+                    path: at.to_string(),
+                    layer: layer_name(*layer).into(),
+                    owner: owner.to_string(),
+                    value: node.and_then(|node| match node.body() {
+                        Body::Leaf(value) => Some(value.to_string()),
+                        _ => None,
+                    }),
+                });
+            }
+            if found.len() >= WHY_MAX {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// The deviating paths of an element, by deviation id; all when no id is given.
+    pub(super) async fn deviating(&self, element: &str, ids: &[String]) -> Result<Vec<Path>, Failure> {
+        let model = self.model();
+        if !model.elements.contains_key(element) {
+            return Err(not_found(element));
+        }
+        let (reading, _) = self.complete(&model, element).await?;
+        let intended = merged(&model, element)?;
+        let found = differences(&intended, &model.recorded_on(element), &reading.tree);
+        let chosen = |difference: &Difference| {
+            let id = deviation_id(element, &difference.found.path);
+            ids.is_empty() || ids.iter().any(|wanted| id.starts_with(wanted.as_str()))
+        };
+        let paths: Vec<Path> = found.into_iter().filter(chosen).map(|difference| difference.found.path).collect();
+        if paths.is_empty() {
+            return Err(Failure::NotFound { what: format!("a deviation to heal on {element}") });
+        }
+        Ok(paths)
+    }
+
+    /// The plan that brings paths back to what is intended.
+    pub(super) async fn healing(&self, element: &str, paths: &[Path]) -> Result<Proposal, Failure> {
+        let model = self.model();
+        let (reading, class) = self.complete(&model, element).await?;
+        let claims = model.claims_on(element);
+        let adapter = self.adapter_of(&model, element)?;
+        let allowed = Allowed::default();
+        let input = ElementInput {
+            element,
+            adapter: &adapter,
+            class,
+            current: &claims,
+            candidate: &claims,
+            recorded: &model.recorded_on(element),
+            actual: &reading.tree,
+            allowed: &allowed,
+        };
+        let plan = plan_heal(&input, paths).map_err(|reasons| refused(&model, element, reasons))?;
+        let elements = plan.into_iter().collect();
+        let plan = Plan { id: String::new(), services: vec![], elements, numbers: vec![], warnings: vec![] }.sealed();
+        Ok(Proposal { plan, generation: model.generation })
+    }
+
+    /// Reads elements side by side; all must be complete.
+    pub(super) async fn read_all(&self, model: &Model, names: &[&str]) -> Result<Vec<(Reading, Class)>, Failure> {
+        let reads = names.iter().map(|name| self.complete(model, name));
+        join_all(reads).await.into_iter().collect()
+    }
+
+    async fn complete(&self, model: &Model, element: &str) -> Result<(Reading, Class), Failure> {
+        let (reading, class) = self.read(model, element).await?;
+        match reading.partial {
+            Some(message) => Err(Failure::Incomplete { element: element.into(), message }),
+            None => Ok((reading, class)),
+        }
+    }
+
+    pub(super) async fn read(&self, model: &Model, element: &str) -> Result<(Reading, Class), Failure> {
+        let unreachable = |message: String| Failure::Unreachable { element: element.into(), message };
+        let south = self.southbound(model, element)?;
+        let mut reader = south.open_reader().await.map_err(|error| unreachable(error.message))?;
+        let reading = reader.read_running().await;
+        let class = reader.class();
+        reader.close().await;
+        Ok((reading.map_err(|error| unreachable(format!("{}: {}", error.doing, error.message)))?, class))
+    }
+
+    pub(super) fn southbounds<'a>(
+        &self,
+        model: &Model,
+        names: impl Iterator<Item = &'a str>,
+    ) -> Result<BTreeMap<String, Arc<dyn Southbound>>, Failure> {
+        names.map(|name| Ok((name.to_string(), self.southbound(model, name)?))).collect()
+    }
+
+    fn southbound(&self, model: &Model, element: &str) -> Result<Arc<dyn Southbound>, Failure> {
+        let known = model.elements.get(element).ok_or_else(|| not_found(element))?;
+        let adapter = self.adapter_of(model, element)?;
+        let south = self.parts.connector.southbound(known, &adapter);
+        south.map_err(|message| Failure::Unreachable { element: element.into(), message })
+    }
+
+    /// What differs, with the history of what was known before.
+    fn deviations_in(
+        &self,
+        model: &Model,
+        element: &str,
+        actual: &ConfigTree,
+        now: Timestamp,
+    ) -> Result<Vec<Deviation>, Failure> {
+        let intended = merged(model, element)?;
+        let found = differences(&intended, &model.recorded_on(element), actual);
+        Ok(found.into_iter().map(|difference| deviation(model, &intended, element, difference, now)).collect())
+    }
+}
+
+fn deviation(model: &Model, intended: &Intended, element: &str, found: Difference, now: Timestamp) -> Deviation {
+    let id = deviation_id(element, &found.found.path);
+    let before = model.deviations.get(&id);
+    Deviation {
+        element: element.into(),
+        path: found.found.path.to_string(),
+        kind: found.kind,
+        services: owners(intended, &found.found.path),
+        recorded: found.found.recorded,
+        wanted: found.found.wanted,
+        actual: found.found.actual,
+        since: before.map_or(now, |before| before.since),
+        last_seen: now,
+        seen: before.map_or(1, |before| before.seen.saturating_add(1)),
+        policy: "report".into(),
+        gate: "healed on request only".into(),
+        id,
+    }
+}
+
+/// The services that own a path or something below it.
+fn owners(intended: &Intended, path: &Path) -> Vec<ServiceKey> {
+    let below = intended.owners.iter().filter(|(at, _)| at.starts_with(path));
+    let all: BTreeSet<ServiceKey> = below.flat_map(|(_, owners)| owners).filter_map(|(_, owner)| service_of(owner)).collect();
+    all.into_iter().collect()
+}
+
+/// Deviations that are new, still there, or gone.
+fn remember(model: &Model, element: &str, found: Vec<Deviation>, batch: &mut Batch) -> Result<(), Failure> {
+    let ids: BTreeSet<String> = found.iter().map(|deviation| deviation.id.clone()).collect();
+    for gone in model.deviations.values().filter(|old| old.element == element && !ids.contains(&old.id)) {
+        batch.delete(Table::Deviations, &gone.id);
+        batch.events.push(event("deviation-cleared", gone, gone.last_seen));
+    }
+    for deviation in found {
+        if !model.deviations.contains_key(&deviation.id) {
+            batch.events.push(event("deviation-raised", &deviation, deviation.since));
+        }
+        batch.put(Table::Deviations, &deviation.id, &deviation)?;
+    }
+    Ok(())
+}
+
+fn event(kind: &str, deviation: &Deviation, at: Timestamp) -> Event {
+    let content = serde_json::json!({ "id": deviation.id, "element": deviation.element, "path": deviation.path });
+    Event { at, kind: kind.into(), content }
+}
+
+fn known(model: &Model, element: &str) -> CheckReport {
+    let state: ElementState = model.states.get(element).cloned().unwrap_or_default();
+    let deviations = model.deviations.values().filter(|deviation| deviation.element == element).cloned().collect();
+    CheckReport { state, deviations }
+}
+
+fn merged(model: &Model, element: &str) -> Result<Intended, Failure> {
+    Intended::merge(&model.claims_on(element)).map_err(|conflicts| {
+        let first = conflicts.first().map(ToString::to_string).unwrap_or_default();
+        Failure::Internal(format!("{element}: stored claims conflict: {first}"))
+    })
+}
+
+fn deviation_id(element: &str, path: &Path) -> String {
+    content_digest(&(element, path))[..16].to_string()
+}
+
+fn layer_name(layer: Layer) -> &'static str {
+    match layer {
+        Layer::Adopted => "adopted",
+        Layer::Base => "base",
+        Layer::Service => "service",
+        Layer::Pin => "pin",
+    }
+}
+
+const WHY_MAX: usize = 200;

@@ -1,0 +1,55 @@
+//! What leads an element from any state that was read to one of the two sides of a plan: the difference on the plan's
+//! touched paths only, rendered by the element's adapter.
+
+use super::model::Model;
+use crate::adapter::{Adapter, Payload};
+use crate::plan::ElementPlan;
+use crate::transaction::Undo;
+use crate::tree::{After, ConfigTree, diff};
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// Undo by the adapters of a plan's elements.
+pub(super) struct AdapterUndo {
+    /// Which element has which adapter.
+    pub model: Arc<RwLock<Arc<Model>>>,
+    /// Adapters by name.
+    pub adapters: BTreeMap<String, Arc<Adapter>>,
+}
+
+impl Undo for AdapterUndo {
+    fn toward_before(&self, element: &str, plan: &ElementPlan, actual: &ConfigTree) -> Result<Option<Payload>, String> {
+        self.toward(element, plan, actual, &plan.before)
+    }
+
+    fn toward_after(&self, element: &str, plan: &ElementPlan, actual: &ConfigTree) -> Result<Option<Payload>, String> {
+        self.toward(element, plan, actual, &plan.after)
+    }
+}
+
+impl AdapterUndo {
+    fn toward(
+        &self,
+        element: &str,
+        plan: &ElementPlan,
+        actual: &ConfigTree,
+        side: &ConfigTree,
+    ) -> Result<Option<Payload>, String> {
+        let model = self.model.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let adapter = model.elements.get(element).and_then(|known| self.adapters.get(&known.adapter));
+        let adapter = adapter.ok_or_else(|| format!("{element}: its adapter is not loaded"))?;
+        let mut target = actual.clone();
+        for path in plan.touched() {
+            let Some(parent) = path.parent() else { continue };
+            target = match side.at(path) {
+                Some(node) => target.with(&parent, node.clone(), After::Keep),
+                None => target.without(path),
+            };
+        }
+        let change = diff(actual, &target);
+        if change.is_empty() {
+            return Ok(None);
+        }
+        adapter.render(&change, actual, &target).map(Some).map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,413 @@
+//! The embedded engine: one SQLite file in WAL mode with `synchronous=FULL`.
+//!
+//! ```text
+//!  commit() ──┐                                   ┌── one transaction, one fsync
+//!  commit() ──┼─► channel ─► writer thread ───────┤   every caller of the group is answered after it
+//!  commit() ──┘              (owns the connection) └── each caller's batch in a savepoint of its own
+//!  get, list, … ─► read connection (sees what is committed), on the blocking pool
+//! ```
+//!
+//! Guarantees: those of the trait. Commits that wait at the same time share one fsync. A group of `Lazy` commits alone is
+//! visible at once and synced by the next `Now`, or after [`LAZY_SYNC`]. The epoch is compared inside the write
+//! transaction, so two daemons on one file cannot both write: the older lease is refused. The file has mode 0600.
+//!
+//! It does not back up, and it does not prune.
+
+mod schema;
+
+use super::{Batch, Change, Durability, Store, StoreError, Table};
+use crate::domain::{AuditRecord, Event, JournalRecord};
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// After this time a `Lazy` commit is on the disk even when nothing else is written.
+pub const LAZY_SYNC: Duration = Duration::from_millis(500);
+
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const QUEUE: usize = 1024;
+const LARGEST_GROUP: usize = 256;
+
+/// A store in one file.
+pub struct SqliteStore {
+    path: Arc<str>,
+    // `None` only while it is being dropped.
+    writer: Option<SyncSender<Request>>,
+    thread: Option<JoinHandle<()>>,
+    reader: Arc<Mutex<Connection>>,
+}
+
+enum Request {
+    Commit { epoch: u64, batch: Batch, durability: Durability, answer: oneshot::Sender<Result<(), StoreError>> },
+    Lease { holder: String, answer: oneshot::Sender<Result<u64, StoreError>> },
+}
+
+impl SqliteStore {
+    /// Opens the file, makes it when it is missing, and brings its schema up to date. Blocks; call it at start.
+    ///
+    /// # Errors
+    /// [`StoreError::NewerSchema`], [`StoreError::ReadOnly`], [`StoreError::Full`], [`StoreError::Busy`], or the
+    /// engine's own words.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let shown: Arc<str> = path.display().to_string().into();
+        // SQLite gives its -wal and -shm files the mode of the database file.
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map_err(
+            |source| match source.kind() {
+                std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+                    StoreError::ReadOnly { path: shown.to_string() }
+                }
+                _ => StoreError::Engine { doing: format!("open {shown}"), source: Box::new(source) },
+            },
+        )?;
+        let mut writer = connect(path, &shown)?;
+        schema::migrate(&mut writer, &shown)?;
+        let reader = connect(path, &shown)?;
+        let (sender, receiver) = sync_channel(QUEUE);
+        let name = shown.clone();
+        let thread = std::thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || write_all(writer, &receiver, &name))
+            .map_err(|source| StoreError::Engine {
+                doing: "start the writer thread".into(),
+                source: Box::new(source),
+            })?;
+        Ok(Self { path: shown, writer: Some(sender), thread: Some(thread), reader: Arc::new(Mutex::new(reader)) })
+    }
+
+    async fn ask<T>(
+        &self,
+        request: Request,
+        answer: oneshot::Receiver<Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let gone =
+            || StoreError::Engine { doing: format!("write {}", self.path), source: "the writer has ended".into() };
+        let sender = self.writer.clone().ok_or_else(gone)?;
+        match sender.try_send(request) {
+            Ok(()) => {}
+            Err(std::sync::mpsc::TrySendError::Disconnected(_)) => return Err(gone()),
+            Err(std::sync::mpsc::TrySendError::Full(request)) => {
+                let sent = tokio::task::spawn_blocking(move || sender.send(request).is_ok()).await;
+                if !sent.unwrap_or(false) {
+                    return Err(gone());
+                }
+            }
+        }
+        answer.await.map_err(|_| gone())?
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reader, path) = (self.reader.clone(), self.path.clone());
+        let done = tokio::task::spawn_blocking(move || {
+            let connection = reader.lock().unwrap_or_else(PoisonError::into_inner);
+            work(&connection).map_err(|source| explain(doing, &path, source))
+        });
+        done.await.map_err(|source| StoreError::Engine { doing: doing.into(), source: Box::new(source) })?
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        self.writer = None;
+        if let Some(thread) = self.thread.take() {
+            // The writer ends by itself when its channel closes; its last group is committed before that.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn get_bytes(&self, table: Table, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let key = key.to_owned();
+        self.read("read a record", move |connection| {
+            let mut statement = connection.prepare_cached("SELECT value FROM record WHERE kind = ?1 AND key = ?2")?;
+            statement.query_row(params![table.name(), key], |row| row.get(0)).optional()
+        })
+        .await
+    }
+
+    async fn list_bytes(&self, table: Table, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        let prefix = prefix.to_owned();
+        self.read("list records", move |connection| {
+            // A range scan on the primary key; keys compare bytewise, so `char::MAX` closes the prefix.
+            let end = format!("{prefix}{}", char::MAX);
+            let mut statement = connection.prepare_cached(
+                "SELECT key, value FROM record WHERE kind = ?1 AND key >= ?2 AND key < ?3 ORDER BY key",
+            )?;
+            let rows = statement.query_map(params![table.name(), prefix, end], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect()
+        })
+        .await
+    }
+
+    async fn commit(&self, epoch: u64, batch: Batch, durability: Durability) -> Result<(), StoreError> {
+        let (answer, received) = oneshot::channel();
+        self.ask(Request::Commit { epoch, batch, durability, answer }, received).await
+    }
+
+    async fn journal(&self, transaction: &str) -> Result<Vec<JournalRecord>, StoreError> {
+        let id = transaction.to_owned();
+        let rows: Vec<Vec<u8>> = self
+            .read("read a journal", move |connection| {
+                let sql = "SELECT value FROM journal WHERE transaction_id = ?1 ORDER BY sequence";
+                let mut statement = connection.prepare_cached(sql)?;
+                let rows = statement.query_map(params![id], |row| row.get(0))?;
+                rows.collect()
+            })
+            .await?;
+        rows.iter().map(|bytes| parse(Table::Transactions, transaction, bytes)).collect()
+    }
+
+    async fn open_transactions(&self) -> Result<Vec<String>, StoreError> {
+        self.read("list open transactions", |connection| {
+            let sql = "SELECT transaction_id FROM journal_head WHERE closed = 0 ORDER BY first";
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement.query_map([], |row| row.get(0))?;
+            rows.collect()
+        })
+        .await
+    }
+
+    async fn events_after(&self, sequence: u64, limit: usize) -> Result<Vec<(u64, Event)>, StoreError> {
+        let (after, limit) = (i64::try_from(sequence).unwrap_or(i64::MAX), i64::try_from(limit).unwrap_or(i64::MAX));
+        let rows: Vec<(i64, Vec<u8>)> = self
+            .read("read the outbox", move |connection| {
+                let sql = "SELECT sequence, value FROM outbox WHERE sequence > ?1 ORDER BY sequence LIMIT ?2";
+                let mut statement = connection.prepare_cached(sql)?;
+                let rows = statement.query_map(params![after, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                rows.collect()
+            })
+            .await?;
+        let parsed = rows.iter().map(|(at, bytes)| {
+            Ok((u64::try_from(*at).unwrap_or_default(), parse(Table::Transactions, "outbox", bytes)?))
+        });
+        parsed.collect()
+    }
+
+    async fn audit(&self, limit: usize) -> Result<Vec<AuditRecord>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows: Vec<Vec<u8>> = self
+            .read("read the audit log", move |connection| {
+                let sql = "SELECT value FROM audit ORDER BY sequence DESC LIMIT ?1";
+                let mut statement = connection.prepare_cached(sql)?;
+                let rows = statement.query_map(params![limit], |row| row.get(0))?;
+                rows.collect()
+            })
+            .await?;
+        rows.iter().map(|bytes| parse(Table::Transactions, "audit", bytes)).collect()
+    }
+
+    async fn take_lease(&self, holder: &str) -> Result<u64, StoreError> {
+        let (answer, received) = oneshot::channel();
+        self.ask(Request::Lease { holder: holder.into(), answer }, received).await
+    }
+}
+
+/// The writer thread: takes what waits, writes it as one group, answers.
+fn write_all(mut connection: Connection, requests: &Receiver<Request>, path: &str) {
+    let mut unsynced = false;
+    loop {
+        let first = if unsynced {
+            match requests.recv_timeout(LAZY_SYNC) {
+                Ok(request) => request,
+                Err(RecvTimeoutError::Timeout) => {
+                    match sync(&connection) {
+                        Ok(()) => unsynced = false,
+                        Err(error) => tracing::warn!(%error, store = path, "lazy records are not synced yet"),
+                    }
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        } else {
+            match requests.recv() {
+                Ok(request) => request,
+                Err(_) => break,
+            }
+        };
+        let mut group = vec![first];
+        group.extend(requests.try_iter().take(LARGEST_GROUP));
+        unsynced = write_group(&mut connection, group, path, unsynced);
+    }
+    if unsynced && sync(&connection).is_err() {
+        tracing::warn!(store = path, "the last lazy records may not be synced");
+    }
+}
+
+type Waiting = Box<dyn FnOnce(Result<(), StoreError>)>;
+
+/// Writes one group; answers everybody. True when something committed still waits for the disk.
+fn write_group(connection: &mut Connection, group: Vec<Request>, path: &str, unsynced: bool) -> bool {
+    let now = group.iter().any(|request| !matches!(request, Request::Commit { durability: Durability::Lazy, .. }));
+    let mut waiting: Vec<Waiting> = Vec::with_capacity(group.len());
+    let mut refused: Vec<Box<dyn FnOnce()>> = Vec::new();
+    let result = (|| {
+        // Only outside a transaction; NORMAL in WAL mode writes without fsync.
+        connection.pragma_update(None, "synchronous", if now { "FULL" } else { "NORMAL" })?;
+        let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for request in group {
+            let savepoint = transaction.savepoint()?;
+            match request {
+                Request::Commit { epoch, batch, answer, .. } => match write_batch(&savepoint, epoch, &batch, path) {
+                    Ok(()) => {
+                        savepoint.commit()?;
+                        waiting.push(Box::new(move |result| drop(answer.send(result))));
+                    }
+                    Err(error) => {
+                        drop(savepoint);
+                        refused.push(Box::new(move || drop(answer.send(Err(error)))));
+                    }
+                },
+                Request::Lease { holder, answer } => {
+                    let epoch = next_lease(&savepoint, &holder)?;
+                    savepoint.commit()?;
+                    waiting.push(Box::new(move |result| drop(answer.send(result.map(|()| epoch)))));
+                }
+            }
+        }
+        transaction.commit()
+    })();
+    for answer in refused {
+        answer();
+    }
+    match result {
+        Ok(()) => {
+            for answer in waiting {
+                answer(Ok(()));
+            }
+            !now
+        }
+        Err(source) => {
+            let text = source.to_string();
+            let mut first = Some(source);
+            for answer in waiting {
+                let source = first.take().unwrap_or_else(|| rusqlite::Error::InvalidParameterName(text.clone()));
+                answer(Err(explain("commit", path, source)));
+            }
+            unsynced
+        }
+    }
+}
+
+fn write_batch(connection: &Connection, epoch: u64, batch: &Batch, path: &str) -> Result<(), StoreError> {
+    let run = |doing: &'static str, result: rusqlite::Result<usize>| {
+        result.map(drop).map_err(|source| explain(doing, path, source))
+    };
+    let current: i64 = connection
+        .query_row("SELECT epoch FROM lease WHERE id = 1", [], |row| row.get(0))
+        .map_err(|source| explain("read the lease", path, source))?;
+    let current = u64::try_from(current).unwrap_or_default();
+    if current != epoch {
+        return Err(StoreError::LeaseLost { ours: epoch, newer: current });
+    }
+    for change in &batch.changes {
+        match change {
+            Change::Put(table, key, bytes) => run(
+                "write a record",
+                connection
+                    .prepare_cached("INSERT OR REPLACE INTO record (kind, key, value) VALUES (?1, ?2, ?3)")
+                    .and_then(|mut statement| statement.execute(params![table.name(), key, bytes])),
+            )?,
+            Change::Delete(table, key) => run(
+                "remove a record",
+                connection
+                    .prepare_cached("DELETE FROM record WHERE kind = ?1 AND key = ?2")
+                    .and_then(|mut statement| statement.execute(params![table.name(), key])),
+            )?,
+        }
+    }
+    for (transaction, record) in &batch.journal {
+        let bytes = encode(transaction, record)?;
+        run(
+            "open a journal",
+            connection
+                .prepare_cached("INSERT OR IGNORE INTO journal_head (transaction_id) VALUES (?1)")
+                .and_then(|mut statement| statement.execute(params![transaction])),
+        )?;
+        run(
+            "append to a journal",
+            connection
+                .prepare_cached("INSERT INTO journal (transaction_id, value) VALUES (?1, ?2)")
+                .and_then(|mut statement| statement.execute(params![transaction, bytes])),
+        )?;
+        if matches!(record, JournalRecord::Closed { .. }) {
+            run(
+                "close a journal",
+                connection
+                    .prepare_cached("UPDATE journal_head SET closed = 1 WHERE transaction_id = ?1")
+                    .and_then(|mut statement| statement.execute(params![transaction])),
+            )?;
+        }
+    }
+    for record in &batch.audit {
+        let bytes = encode("audit", record)?;
+        run("append to the audit log", connection.execute("INSERT INTO audit (value) VALUES (?1)", params![bytes]))?;
+    }
+    for event in &batch.events {
+        let bytes = encode("outbox", event)?;
+        run("append to the outbox", connection.execute("INSERT INTO outbox (value) VALUES (?1)", params![bytes]))?;
+    }
+    Ok(())
+}
+
+fn next_lease(connection: &Connection, holder: &str) -> rusqlite::Result<u64> {
+    let sql = "UPDATE lease SET epoch = epoch + 1, holder = ?1, taken = strftime('%Y-%m-%dT%H:%M:%fZ') WHERE id = 1
+               RETURNING epoch";
+    let epoch: i64 = connection.query_row(sql, params![holder], |row| row.get(0))?;
+    Ok(u64::try_from(epoch).unwrap_or_default())
+}
+
+/// A committed write under FULL syncs the log with everything before it.
+fn sync(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.execute("UPDATE lease SET synced = synced + 1 WHERE id = 1", []).map(drop)
+}
+
+fn connect(path: &Path, shown: &str) -> Result<Connection, StoreError> {
+    let open = || {
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "foreign_keys", "ON")?;
+        connection.set_prepared_statement_cache_capacity(32);
+        Ok(connection)
+    };
+    open().map_err(|source| explain("open", shown, source))
+}
+
+fn explain(doing: &str, path: &str, source: rusqlite::Error) -> StoreError {
+    use rusqlite::ErrorCode;
+    let path = path.to_owned();
+    match source.sqlite_error_code() {
+        Some(ErrorCode::ReadOnly) => StoreError::ReadOnly { path },
+        Some(ErrorCode::DiskFull) => StoreError::Full { path },
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy { path },
+        _ => StoreError::Engine { doing: format!("{doing} ({path})"), source: Box::new(source) },
+    }
+}
+
+fn encode<T: Serialize>(key: &str, value: &T) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec(value).map_err(|source| StoreError::Encode {
+        table: Table::Transactions,
+        key: key.into(),
+        source,
+    })
+}
+
+fn parse<T: DeserializeOwned>(table: Table, key: &str, bytes: &[u8]) -> Result<T, StoreError> {
+    serde_json::from_slice(bytes).map_err(|source| StoreError::Decode { table, key: key.into(), source })
+}

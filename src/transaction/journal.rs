@@ -1,0 +1,86 @@
+//! What a transaction writes, and what recovery reads from it.
+//!
+//! One intent per phase for all elements, durable before the sends; what elements answered, lazily; the decision in one
+//! durable batch with all that follows from it; the end, lazily (it is written again when it is lost).
+
+use crate::domain::outcome::Cause;
+use crate::domain::{JournalRecord, Phase, TransactionRecord};
+use crate::plan::Plan;
+use crate::store::{self, Batch, Store, StoreError, Table};
+use std::collections::BTreeMap;
+
+/// Where the plan of a running transaction stands in [`Table::Plans`]; plans that people keep have other keys.
+pub(super) fn plan_key(transaction: &str) -> String {
+    format!("transaction/{transaction}")
+}
+
+/// The first batch: record and plan, and the journal opened.
+pub(super) fn planned(record: &TransactionRecord, plan: &Plan) -> Result<Batch, StoreError> {
+    let mut batch = Batch::default();
+    batch.put(Table::Plans, &plan_key(&record.id), plan)?;
+    batch.put(Table::Transactions, &record.id, record)?;
+    batch.append(&record.id, JournalRecord::Intent { phase: Phase::Planned, persist: BTreeMap::new() });
+    Ok(batch)
+}
+
+/// The record as it is now, with one more journal record.
+pub(super) fn noted(record: &TransactionRecord, entry: Option<JournalRecord>) -> Result<Batch, StoreError> {
+    let mut batch = Batch::default();
+    batch.put(Table::Transactions, &record.id, record)?;
+    if let Some(entry) = entry {
+        batch.append(&record.id, entry);
+    }
+    Ok(batch)
+}
+
+/// The end: the journal is closed and the plan goes.
+pub(super) fn closed(record: &TransactionRecord) -> Result<Batch, StoreError> {
+    let end = record.outcome.clone().map(|outcome| JournalRecord::Closed { outcome });
+    let mut batch = noted(record, end)?;
+    batch.delete(Table::Plans, &plan_key(&record.id));
+    Ok(batch)
+}
+
+/// What the journal of an open transaction says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Story {
+    /// The last intent.
+    pub phase: Phase,
+    /// Whether the decision stands.
+    pub decided: bool,
+    /// Whether it is closed.
+    pub closed: bool,
+    /// Persist-ids by element.
+    pub persist: BTreeMap<String, String>,
+    /// Why it turned back, if it did.
+    pub cause: Option<Cause>,
+}
+
+/// Reads a journal.
+pub(super) async fn story(store: &dyn Store, transaction: &str) -> Result<Story, StoreError> {
+    let mut story =
+        Story { phase: Phase::Planned, decided: false, closed: false, persist: BTreeMap::new(), cause: None };
+    for record in store.journal(transaction).await? {
+        match record {
+            JournalRecord::Intent { phase, persist } => {
+                story.phase = story.phase.max(phase);
+                story.decided |= phase == Phase::Decided;
+                story.persist.extend(persist);
+            }
+            JournalRecord::Abort { cause } => story.cause = Some(cause),
+            JournalRecord::Closed { .. } => story.closed = true,
+            JournalRecord::Result { .. } => {}
+        }
+    }
+    Ok(story)
+}
+
+/// The plan and the record of an open transaction.
+pub(super) async fn opened(
+    store: &dyn Store,
+    transaction: &str,
+) -> Result<(Option<TransactionRecord>, Option<Plan>), StoreError> {
+    let record = store::get(store, Table::Transactions, transaction).await?;
+    let plan = store::get(store, Table::Plans, &plan_key(transaction)).await?;
+    Ok((record, plan))
+}

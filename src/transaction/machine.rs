@@ -1,0 +1,595 @@
+//! The transaction as a pure state machine: what to do next, never how.
+//!
+//! ```text
+//!  Planned ─begin─► Locking ═► Preparing ═► Applying ═► Verifying ═► Deciding ─► Confirming ─► Closing ─► Closed
+//!                      │           │           │            │            │           │            ▲
+//!                      └───────────┴── fails, refuses, lost, cancelled ──┘           └─ parked ───┤
+//!                                                   ▼                                             │
+//!                                              Restoring ─────────────────────────────────────────┘
+//!  ═► a barrier: all elements answered, then the intent of the next phase is durable, then its sends
+//!  any state ─lease lost─► Abandoned (nothing is sent any more; whoever holds the lease recovers)
+//! ```
+//!
+//! Per element: `Untouched → Locked → Prepared → Applied → Verified → Confirmed`; on the way back `Restored`; `Unknown`
+//! when an answer did not come; `Conflict` when somebody else's value stands there.
+//!
+//! In Applying the class A elements go first, together; then B, C and D, one at a time; the first error stops it. While
+//! slow elements work, the timers of confirmed commits are started anew.
+//!
+//! Guarantees: presumed abort before `Deciding` is written, roll forward only after; nothing is sent in a phase before
+//! its intent is written; an element has one verb in flight at most. PURE: time is an argument (time since the start).
+//!
+//! Recovery starts the same machine in the middle: [`Machine::backward`] and [`Machine::forward`].
+
+use crate::domain::outcome::{Cause, CauseKind};
+use crate::domain::{Class, ElementProgress, Outcome, Phase, Turn};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Where the transaction stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    /// Nothing happened yet.
+    Planned,
+    /// Locks are being taken.
+    Locking,
+    /// Payloads go where they can still be refused.
+    Preparing,
+    /// Payloads become the running configuration.
+    Applying,
+    /// Everything is read back from fresh sessions.
+    Verifying,
+    /// The decision is being written.
+    Deciding,
+    /// The decision stands; elements are told to keep it.
+    Confirming,
+    /// Elements are brought back.
+    Restoring,
+    /// Locks are given back, the end is being written.
+    Closing,
+    /// The end.
+    Closed,
+    /// The lease is lost, or the store does not say what it holds: hands off.
+    Abandoned,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Start.
+    Begin,
+    /// A write is durable (or, for lazy ones, accepted).
+    Written(Record),
+    /// A write failed and surely did not happen.
+    WriteFailed(Record, Cause),
+    /// The lease is lost, or nobody knows whether a write happened: nothing may be sent any more.
+    HandsOff(Cause),
+    /// An element answered.
+    Answered {
+        /// Which.
+        element: String,
+        /// To what.
+        verb: Verb,
+        /// What.
+        answer: Answer,
+    },
+    /// The daemon is to stop, or someone cancels.
+    Stop(Cause),
+    /// Time passed.
+    Tick,
+}
+
+/// What is to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Record {
+    /// The intent of a phase; [`Phase::Decided`] is the decision.
+    Intent(Phase),
+    /// The end, or, when elements are unresolved, that it cannot end yet.
+    End,
+}
+
+/// What is to be done with one element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verb {
+    /// Open a session that writes and lock.
+    Lock,
+    /// Check the read-set, hand over the payload.
+    Prepare,
+    /// Commit (class A: confirmed).
+    Apply,
+    /// Read back from a fresh session.
+    Verify,
+    /// Start the timer of the confirmed commit anew.
+    Extend,
+    /// Keep it (class A), save it.
+    Confirm,
+    /// By reading: keep it, or make it so again. Only after the decision.
+    Advance,
+    /// Empty the candidate, unlock, end the session.
+    Withdraw,
+    /// By reading: cancel or undo until it is as before, unlock, end the session.
+    Restore,
+    /// Unlock and end the session.
+    Release,
+}
+
+/// How a verb ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Well.
+    Done {
+        /// Something worth telling.
+        detail: Option<String>,
+        /// Busy lines that were left.
+        residue: Vec<String>,
+    },
+    /// It did not happen.
+    Refused(Cause),
+    /// Not known, or only in part; the session may be gone.
+    Lost(Cause),
+    /// Somebody else's value stands there, or an undo was refused: left alone.
+    Conflict(Cause),
+}
+
+impl Answer {
+    /// Done, without anything to tell.
+    pub fn done() -> Self {
+        Answer::Done { detail: None, residue: Vec::new() }
+    }
+}
+
+/// What is to be done next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Write a record.
+    Write(Record),
+    /// Send a verb to an element.
+    Send(String, Verb),
+    /// Stop waiting for locks and retries: the transaction has turned back.
+    GiveUp,
+    /// Drop all sessions without another word.
+    Abandon,
+}
+
+/// An event that cannot happen in this state: a fault of this program.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("transaction: event {event} is illegal in state {state:?}")]
+pub struct Illegal {
+    /// The state.
+    pub state: State,
+    /// The event.
+    pub event: String,
+}
+
+/// One element inside the machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Member {
+    progress: ElementProgress,
+    busy: Option<Verb>,
+    extend_at: Option<Duration>,
+    // What was last asked of it on the way back or forward is answered.
+    settled: bool,
+}
+
+/// The machine.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    state: State,
+    members: BTreeMap<String, Member>,
+    cause: Option<Cause>,
+    writing: Option<Record>,
+    decided: bool,
+    window: Duration,
+}
+
+impl Machine {
+    /// A new transaction over these elements. `window` is the time of a confirmed commit.
+    pub fn new(elements: impl IntoIterator<Item = (String, Class)>, window: Duration) -> Self {
+        let members = elements.into_iter().map(|(name, class)| {
+            let progress = ElementProgress { class, turn: Turn::Untouched, detail: None, residue: Vec::new() };
+            (name, Member { progress, busy: None, extend_at: None, settled: false })
+        });
+        Self { state: State::Planned, members: members.collect(), cause: None, writing: None, decided: false, window }
+    }
+
+    /// A transaction that died before its decision: after `Begin` every element whose turn is not `Untouched` is brought
+    /// back by reading it.
+    pub fn backward(elements: impl IntoIterator<Item = (String, ElementProgress)>, cause: Cause) -> Self {
+        Self { state: State::Restoring, cause: Some(cause), ..Self::resumed(elements) }
+    }
+
+    /// A transaction that died after its decision: after `Begin` every element is brought forward by reading it.
+    pub fn forward(elements: impl IntoIterator<Item = (String, ElementProgress)>) -> Self {
+        Self { state: State::Confirming, decided: true, ..Self::resumed(elements) }
+    }
+
+    fn resumed(elements: impl IntoIterator<Item = (String, ElementProgress)>) -> Self {
+        let members = elements
+            .into_iter()
+            .map(|(name, progress)| (name, Member { progress, busy: None, extend_at: None, settled: false }));
+        let mut machine = Self::new([], Duration::ZERO);
+        machine.members = members.collect();
+        machine
+    }
+
+    /// Where it stands.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// Where each element stands.
+    pub fn progress(&self) -> BTreeMap<String, ElementProgress> {
+        self.members.iter().map(|(name, member)| (name.clone(), member.progress.clone())).collect()
+    }
+
+    /// Why it turned back, or what keeps it from ending.
+    pub fn cause(&self) -> Option<&Cause> {
+        self.cause.as_ref()
+    }
+
+    /// How it ended, once it is closing or closed; also for an abandoned one.
+    pub fn outcome(&self) -> Option<Outcome> {
+        if self.state == State::Abandoned {
+            let elements = self.names(|member| member.progress.turn != Turn::Untouched);
+            let cause = self.cause_or_internal();
+            return Some(if elements.is_empty() {
+                Outcome::NotApplied { cause }
+            } else {
+                Outcome::Unresolved { elements, cause }
+            });
+        }
+        if self.state < State::Closing {
+            return None;
+        }
+        let open = self.names(|member| matches!(member.progress.turn, Turn::Unknown | Turn::Conflict));
+        Some(if !open.is_empty() {
+            Outcome::Unresolved { elements: open, cause: self.cause_or_internal() }
+        } else if self.decided {
+            Outcome::Applied
+        } else {
+            Outcome::NotApplied { cause: self.cause_or_internal() }
+        })
+    }
+
+    /// When a `Tick` is due, if nothing else happens.
+    pub fn next_tick(&self) -> Option<Duration> {
+        if !matches!(self.state, State::Applying | State::Verifying) {
+            return None;
+        }
+        self.members.values().filter(|member| member.busy.is_none()).filter_map(|member| member.extend_at).min()
+    }
+
+    /// One step.
+    ///
+    /// # Errors
+    /// [`Illegal`] when the event cannot happen in this state; the machine is unchanged then.
+    pub fn step(&mut self, now: Duration, event: Event) -> Result<Vec<Act>, Illegal> {
+        use State::{
+            Abandoned, Applying, Closed, Closing, Confirming, Deciding, Locking, Planned, Preparing, Restoring,
+            Verifying,
+        };
+        let illegal = Illegal { state: self.state, event: label(&event) };
+        match (self.state, event) {
+            // The way forward.
+            (Planned, Event::Begin) if self.members.is_empty() => Ok(self.enter(Deciding, Phase::Decided)),
+            (Planned, Event::Begin) => Ok(self.enter(Locking, Phase::Locked)),
+            (Locking | Preparing | Applying | Verifying | Deciding, Event::Written(record)) => {
+                if self.writing != Some(record) {
+                    return Err(illegal);
+                }
+                self.writing = None;
+                Ok(self.written(now))
+            }
+            (Locking | Preparing | Applying | Verifying, Event::Answered { element, verb, answer }) => {
+                self.take(now, &element, verb, &answer).ok_or(illegal)?;
+                match (verb, answer) {
+                    (_, Answer::Done { .. }) => Ok(self.carry_on(now)),
+                    (_, Answer::Refused(cause) | Answer::Lost(cause) | Answer::Conflict(cause)) => {
+                        Ok(self.turn_back(cause))
+                    }
+                }
+            }
+            // The way on after the decision.
+            (Confirming, Event::Begin) => Ok(self.settle()),
+            (Confirming | Restoring, Event::Answered { element, verb, answer }) => {
+                self.take(now, &element, verb, &answer).ok_or(illegal)?;
+                Ok(self.settle())
+            }
+            // The way back.
+            (Restoring, Event::Begin) => Ok(self.settle()),
+            (Restoring, Event::Written(record) | Event::WriteFailed(record, _)) => {
+                if self.writing != Some(record) {
+                    return Err(illegal);
+                }
+                self.writing = None;
+                Ok(self.settle())
+            }
+            (Locking | Preparing | Applying | Verifying | Deciding, Event::WriteFailed(record, cause)) => {
+                if self.writing != Some(record) {
+                    return Err(illegal);
+                }
+                self.writing = None;
+                Ok(self.turn_back(cause))
+            }
+            (Planned, Event::Stop(cause)) => {
+                self.state = Closing;
+                self.cause = Some(cause);
+                Ok(self.close())
+            }
+            (Locking | Preparing, Event::Stop(cause)) => Ok(self.turn_back(cause)),
+            // Until the decision a person may cancel; a stop of the daemon waits for the end.
+            (Applying | Verifying, Event::Stop(cause)) if cause.kind == CauseKind::Cancelled => {
+                Ok(self.turn_back(cause))
+            }
+            (
+                Applying | Verifying | Deciding | Confirming | Restoring | Closing | Closed | Abandoned,
+                Event::Stop(_),
+            ) => Ok(Vec::new()),
+            // The end.
+            (Closing, Event::Answered { element, verb, answer }) => {
+                self.take(now, &element, verb, &answer).ok_or(illegal)?;
+                Ok(self.close())
+            }
+            (Closing, Event::Written(Record::End) | Event::WriteFailed(Record::End, _)) => {
+                // A lost end is written again by recovery, which finds everything as it should be.
+                self.writing = None;
+                self.state = Closed;
+                Ok(Vec::new())
+            }
+            // Hands off.
+            (
+                Planned | Locking | Preparing | Applying | Verifying | Deciding | Confirming | Restoring | Closing,
+                Event::HandsOff(cause),
+            ) => {
+                self.cause = Some(cause);
+                self.writing = None;
+                self.state = Abandoned;
+                Ok(vec![Act::GiveUp, Act::Abandon])
+            }
+            (Abandoned, Event::HandsOff(_)) => Ok(Vec::new()),
+            (Abandoned, Event::Answered { element, verb, answer }) => {
+                self.take(now, &element, verb, &answer).ok_or(illegal)?;
+                Ok(Vec::new())
+            }
+            // Time.
+            (Applying | Verifying, Event::Tick) => Ok(self.extend(now)),
+            (
+                Planned | Locking | Preparing | Deciding | Confirming | Restoring | Closing | Closed | Abandoned,
+                Event::Tick,
+            ) => Ok(Vec::new()),
+            // Illegal: begun twice; an answer or a write where none was asked for; anything after the end.
+            (Locking | Preparing | Applying | Verifying | Deciding | Closing | Closed | Abandoned, Event::Begin)
+            | (Planned | Deciding | Closed, Event::Answered { .. })
+            | (Planned | Confirming | Closing | Closed | Abandoned, Event::Written(_) | Event::WriteFailed(..))
+            | (Closed, Event::HandsOff(_)) => Err(illegal),
+        }
+    }
+
+    /// Enters a phase: its intent is written before anything is sent.
+    fn enter(&mut self, state: State, phase: Phase) -> Vec<Act> {
+        self.state = state;
+        self.writing = Some(Record::Intent(phase));
+        vec![Act::Write(Record::Intent(phase))]
+    }
+
+    /// The intent of the present phase is written: its sends.
+    fn written(&mut self, now: Duration) -> Vec<Act> {
+        match self.state {
+            State::Locking => self.send_all(Verb::Lock),
+            State::Preparing => self.send_all(Verb::Prepare),
+            State::Applying => self.carry_on(now),
+            State::Verifying => self.send_all(Verb::Verify),
+            State::Deciding => {
+                self.decided = true;
+                self.state = State::Confirming;
+                self.settle()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// After a good answer: the next sends, or the next phase when the barrier is reached.
+    fn carry_on(&mut self, _now: Duration) -> Vec<Act> {
+        let all = |machine: &Self, turn: Turn| {
+            machine.members.values().all(|member| member.progress.turn == turn && member.busy.is_none())
+        };
+        match self.state {
+            State::Locking if all(self, Turn::Locked) => self.enter(State::Preparing, Phase::Prepared),
+            State::Preparing if all(self, Turn::Prepared) => self.enter(State::Applying, Phase::Applied),
+            State::Applying if self.writing.is_none() => {
+                if self.members.values().all(|member| member.progress.turn == Turn::Applied) {
+                    return if all(self, Turn::Applied) {
+                        self.enter(State::Verifying, Phase::Verified)
+                    } else {
+                        Vec::new()
+                    };
+                }
+                self.next_wave()
+            }
+            State::Verifying if all(self, Turn::Verified) => self.enter(State::Deciding, Phase::Decided),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Class A together; then the others in order of class and name, one at a time.
+    fn next_wave(&mut self) -> Vec<Act> {
+        let waiting = |member: &Member| member.progress.turn == Turn::Prepared;
+        if self.members.values().any(|member| member.busy == Some(Verb::Apply)) {
+            return Vec::new();
+        }
+        let Some(class) = self.members.values().filter(|m| waiting(m)).map(|m| m.progress.class).min() else {
+            return Vec::new();
+        };
+        let mut next = self.names(|member| waiting(member) && member.progress.class == class);
+        if class != Class::A {
+            next.truncate(1);
+        }
+        next.into_iter().filter_map(|name| self.send(name, Verb::Apply)).collect()
+    }
+
+    /// Starts the timers anew whose half is over.
+    fn extend(&mut self, now: Duration) -> Vec<Act> {
+        let due = self.names(|member| member.busy.is_none() && member.extend_at.is_some_and(|at| at <= now));
+        due.into_iter().filter_map(|name| self.send(name, Verb::Extend)).collect()
+    }
+
+    /// Turns back. What is in flight is waited for; its answer tells where the element stands.
+    fn turn_back(&mut self, cause: Cause) -> Vec<Act> {
+        self.state = State::Restoring;
+        self.cause.get_or_insert(cause);
+        let mut acts = vec![Act::GiveUp];
+        acts.extend(self.settle());
+        acts
+    }
+
+    /// In Restoring and Confirming: what each idle element still needs; the end when none needs anything.
+    fn settle(&mut self) -> Vec<Act> {
+        if self.writing.is_some() {
+            return Vec::new();
+        }
+        let mut acts = Vec::new();
+        let idle = self.names(|member| member.busy.is_none() && !member.settled);
+        // The way back begins when the way forward has come to rest.
+        if self.state == State::Restoring
+            && self
+                .members
+                .values()
+                .any(|m| m.busy.is_some_and(|v| !matches!(v, Verb::Withdraw | Verb::Restore | Verb::Release)))
+        {
+            return acts;
+        }
+        for name in idle {
+            let Some(member) = self.members.get_mut(&name) else { continue };
+            let verb = match (self.state, member.progress.turn) {
+                (State::Restoring, Turn::Untouched | Turn::Restored) => None,
+                (State::Restoring, Turn::Locked) => Some(Verb::Release),
+                (State::Restoring, Turn::Prepared) => Some(Verb::Withdraw),
+                (State::Restoring, _) => Some(Verb::Restore),
+                (_, Turn::Verified) => Some(Verb::Confirm),
+                (_, _) => Some(Verb::Advance),
+            };
+            match verb {
+                None => member.settled = true,
+                Some(verb) => acts.extend(self.send(name, verb)),
+            }
+        }
+        if self.members.values().all(|member| member.settled && member.busy.is_none()) {
+            let sessions = if self.state == State::Confirming {
+                self.names(|member| member.progress.turn == Turn::Confirmed)
+            } else {
+                Vec::new()
+            };
+            self.state = State::Closing;
+            acts.extend(sessions.into_iter().filter_map(|name| self.send(name, Verb::Release)));
+            acts.extend(self.close());
+        }
+        acts
+    }
+
+    /// In Closing: the end is written when no session is left.
+    fn close(&mut self) -> Vec<Act> {
+        if self.writing.is_some() || self.members.values().any(|member| member.busy.is_some()) {
+            return Vec::new();
+        }
+        self.writing = Some(Record::End);
+        vec![Act::Write(Record::End)]
+    }
+
+    fn send(&mut self, name: String, verb: Verb) -> Option<Act> {
+        let member = self.members.get_mut(&name)?;
+        member.busy = Some(verb);
+        Some(Act::Send(name, verb))
+    }
+
+    fn send_all(&mut self, verb: Verb) -> Vec<Act> {
+        self.names(|_| true).into_iter().filter_map(|name| self.send(name, verb)).collect()
+    }
+
+    fn names(&self, which: impl Fn(&Member) -> bool) -> Vec<String> {
+        self.members.iter().filter(|(_, member)| which(member)).map(|(name, _)| name.clone()).collect()
+    }
+
+    fn cause_or_internal(&self) -> Cause {
+        self.cause.clone().unwrap_or_else(|| Cause {
+            kind: CauseKind::Internal,
+            element: None,
+            path: None,
+            message: "the transaction ended without a cause".into(),
+        })
+    }
+
+    /// Takes an answer into the element's progress. `None` when that verb was not in flight.
+    fn take(&mut self, now: Duration, element: &str, verb: Verb, answer: &Answer) -> Option<()> {
+        let window = self.window;
+        let member = self.members.get_mut(element)?;
+        if member.busy != Some(verb) {
+            return None;
+        }
+        member.busy = None;
+        let was = member.progress.turn;
+        member.progress.turn = match (verb, answer) {
+            (Verb::Lock, Answer::Done { .. }) => Turn::Locked,
+            (Verb::Lock, _) => Turn::Untouched,
+            // A refused edit may have left a part in the candidate, a lost one all of it.
+            (Verb::Prepare, _) => Turn::Prepared,
+            (Verb::Apply, Answer::Done { .. }) => Turn::Applied,
+            (Verb::Apply, _) => Turn::Unknown,
+            (Verb::Verify, Answer::Done { .. }) => Turn::Verified,
+            (Verb::Verify, _) => was,
+            (Verb::Extend, Answer::Done { .. }) => was,
+            (Verb::Extend, _) => Turn::Unknown,
+            (Verb::Confirm | Verb::Advance, Answer::Done { .. }) => Turn::Confirmed,
+            (Verb::Withdraw | Verb::Restore, Answer::Done { .. }) => Turn::Restored,
+            (Verb::Confirm | Verb::Advance | Verb::Withdraw | Verb::Restore, Answer::Conflict(_)) => Turn::Conflict,
+            (Verb::Confirm | Verb::Advance | Verb::Withdraw | Verb::Restore, _) => Turn::Unknown,
+            (Verb::Release, _) if was == Turn::Locked => Turn::Untouched,
+            (Verb::Release, _) => was,
+        };
+        member.extend_at = match (verb, answer, member.progress.class) {
+            (Verb::Apply | Verb::Extend, Answer::Done { .. }, Class::A) => Some(now + window / 2),
+            (Verb::Verify, _, _) => member.extend_at,
+            _ => None,
+        };
+        // After a confirm that failed the element is read and brought forward; everything else is done with its answer.
+        member.settled = match verb {
+            Verb::Confirm => member.progress.turn == Turn::Confirmed,
+            Verb::Advance | Verb::Withdraw | Verb::Restore | Verb::Release => true,
+            Verb::Lock | Verb::Prepare | Verb::Apply | Verb::Verify | Verb::Extend => false,
+        };
+        match answer {
+            Answer::Done { detail, residue } => {
+                if detail.is_some() || matches!(verb, Verb::Restore | Verb::Advance) {
+                    member.progress.detail.clone_from(detail);
+                }
+                for line in residue {
+                    if !member.progress.residue.contains(line) {
+                        member.progress.residue.push(line.clone());
+                    }
+                }
+            }
+            Answer::Refused(cause) | Answer::Lost(cause) | Answer::Conflict(cause) => {
+                member.progress.detail = Some(cause.message.clone());
+                // On the way back the first cause stays; after the decision this is what keeps it from ending.
+                if self.decided && !matches!(verb, Verb::Confirm | Verb::Release) {
+                    self.cause.get_or_insert(cause.clone());
+                }
+            }
+        }
+        Some(())
+    }
+}
+
+fn label(event: &Event) -> String {
+    match event {
+        Event::Begin => "begin".into(),
+        Event::Written(record) => format!("written {record:?}"),
+        Event::WriteFailed(record, _) => format!("write failed {record:?}"),
+        Event::HandsOff(_) => "hands off".into(),
+        Event::Answered { element, verb, .. } => format!("answer of {element} to {verb:?}"),
+        Event::Stop(_) => "stop".into(),
+        Event::Tick => "tick".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,90 @@
+//! Who may work on which element: one queue per element, first come first served, shared by all transactions of the
+//! process; and the paths that an unresolved transaction still holds.
+//!
+//! Guarantees: queues are taken in the order of names, so two transactions cannot wait for each other. A transaction that
+//! waits is never told "busy".
+
+use crate::plan::Plan;
+use crate::tree::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::OwnedMutexGuard;
+
+/// The queues of all elements. Cheap to clone; clones share.
+#[derive(Clone, Debug, Default)]
+pub struct Queues {
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    turns: BTreeMap<String, Arc<tokio::sync::Mutex<()>>>,
+    running: BTreeSet<String>,
+    held: BTreeMap<String, Vec<(String, Path)>>,
+}
+
+/// The turn on some elements; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Turns {
+    _guards: Vec<OwnedMutexGuard<()>>,
+}
+
+impl Queues {
+    /// Waits for the turn on all these elements.
+    pub async fn turns(&self, elements: impl IntoIterator<Item = &str>) -> Turns {
+        let sorted: BTreeSet<&str> = elements.into_iter().collect();
+        let mut guards = Vec::with_capacity(sorted.len());
+        for element in sorted {
+            let turn = self.inner().turns.entry(element.to_owned()).or_default().clone();
+            guards.push(turn.lock_owned().await);
+        }
+        Turns { _guards: guards }
+    }
+
+    /// The unresolved transaction that holds a path which this plan touches, with element and path.
+    pub fn holder(&self, plan: &Plan) -> Option<(String, String, Path)> {
+        let inner = self.inner();
+        inner.held.iter().find_map(|(transaction, held)| {
+            held.iter().find_map(|(element, path)| {
+                let of = plan.elements.iter().find(|of| &of.element == element)?;
+                let hit = of.touched().any(|touched| touched.touches(path));
+                hit.then(|| (transaction.clone(), element.clone(), path.clone()))
+            })
+        })
+    }
+
+    /// Lets an unresolved transaction hold what its plan touches on these elements.
+    pub(super) fn hold(&self, transaction: &str, plan: &Plan, elements: &[String]) {
+        let of = plan.elements.iter().filter(|of| elements.contains(&of.element));
+        let held = of.flat_map(|of| of.touched().map(|path| (of.element.clone(), path.clone()))).collect();
+        self.inner().held.insert(transaction.to_owned(), held);
+    }
+
+    /// It is resolved.
+    pub(super) fn release(&self, transaction: &str) {
+        self.inner().held.remove(transaction);
+    }
+
+    /// Says that this process works on a transaction; false when it does already. Ends with the mark.
+    pub(super) fn mark(&self, transaction: &str) -> Option<Mark> {
+        let fresh = self.inner().running.insert(transaction.to_owned());
+        fresh.then(|| Mark { queues: self.clone(), transaction: transaction.to_owned() })
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // No change of `Inner` can panic half way.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Somebody in this process works on a transaction.
+pub(super) struct Mark {
+    queues: Queues,
+    transaction: String,
+}
+
+impl Drop for Mark {
+    fn drop(&mut self) {
+        self.queues.inner().running.remove(&self.transaction);
+    }
+}

@@ -1,0 +1,520 @@
+//! Drives the machine: writes what it wants written, sends what it wants sent, tells it what came of it.
+//!
+//! Flow: the record is kept, the elements' queues are taken in sorted order, then `machine → acts → events → machine`
+//! until it is closed. Verbs of different elements run at the same time in one task; store commits are awaited in place
+//! (a few milliseconds, at the barriers).
+//!
+//! Guarantees: an intent is durable before the sends of its phase; a decision that the store does not surely hold or
+//! surely not hold is left to recovery; with the lease lost nothing is sent any more. Whatever happens, [`Runner::run`]
+//! returns a record with an outcome.
+
+use super::crew::{Crew, Tools};
+use super::journal;
+use super::machine::{Act, Answer, Event, Machine, Record, State, Verb};
+use super::queues::{Queues, Turns};
+use super::{Ambient, Closing, Probe, StopSignal, TransactionLimits, Undo, cause};
+use crate::adagio::{Confirm, Southbound};
+use crate::domain::outcome::{Cause, CauseKind};
+use crate::domain::{Class, ElementProgress, JournalRecord, Outcome, Phase, Principal, TransactionRecord, Turn};
+use crate::plan::Plan;
+use crate::store::{Batch, Durability, Store, StoreError};
+use futures::StreamExt;
+use futures::future::{BoxFuture, Either, select};
+use futures::stream::FuturesUnordered;
+use std::collections::{BTreeMap, VecDeque};
+use std::pin::pin;
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// What is to be made true.
+pub struct TransactionRequest {
+    /// UUID version 7.
+    pub id: String,
+    /// The plan.
+    pub plan: Plan,
+    /// Who asks.
+    pub principal: Principal,
+    /// For people: what it is for.
+    pub summary: String,
+    /// What becomes durable with the decision and with the end.
+    pub closing: Arc<dyn Closing>,
+    /// Gets every new state of the record, if someone wants to watch.
+    pub progress: Option<watch::Sender<Option<TransactionRecord>>>,
+}
+
+/// Runs transactions. One for the whole process; cheap to clone.
+#[derive(Clone)]
+pub struct Runner {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) epoch: u64,
+    pub(super) ambient: Arc<dyn Ambient>,
+    pub(super) undo: Arc<dyn Undo>,
+    pub(super) probe: Arc<dyn Probe>,
+    pub(super) queues: Queues,
+    pub(super) limits: TransactionLimits,
+}
+
+impl Runner {
+    /// A runner that writes under this lease.
+    pub fn new(
+        store: Arc<dyn Store>,
+        epoch: u64,
+        ambient: Arc<dyn Ambient>,
+        undo: Arc<dyn Undo>,
+        probe: Arc<dyn Probe>,
+        limits: TransactionLimits,
+    ) -> Self {
+        Self { store, epoch, ambient, undo, probe, queues: Queues::default(), limits }
+    }
+
+    /// The queues of the elements, and what unresolved transactions hold.
+    pub fn queues(&self) -> &Queues {
+        &self.queues
+    }
+
+    /// Makes the plan true on all its elements, or on none, or says otherwise. The record always has an outcome.
+    pub async fn run(
+        &self,
+        request: TransactionRequest,
+        elements: &BTreeMap<String, Arc<dyn Southbound>>,
+        stop: StopSignal,
+    ) -> TransactionRecord {
+        let members = request.plan.elements.iter().map(|of| {
+            let progress =
+                ElementProgress { class: of.class, turn: Turn::Untouched, detail: None, residue: Vec::new() };
+            (of.element.clone(), progress)
+        });
+        let record = TransactionRecord {
+            id: request.id.clone(),
+            plan: request.plan.id.clone(),
+            phase: Phase::Planned,
+            outcome: None,
+            principal: request.principal.clone(),
+            started: self.ambient.now(),
+            finished: None,
+            elements: members.collect(),
+            summary: request.summary.clone(),
+        };
+        let mut ride = Ride::new(self, record, request.closing, request.progress);
+        let Some(_mark) = self.queues.mark(&request.id) else {
+            return ride.refused(cause(CauseKind::Internal, None, "a transaction of this id is running already"));
+        };
+        // Nothing was sent yet, so a record that is lost with the power is no loss.
+        if let Err(error) = ride.write_planned(&request.plan).await {
+            return ride.refused(cause(CauseKind::Internal, None, words(&error)));
+        }
+        let taken = self.take_turns(&request.plan, elements, &stop).await;
+        let (crews, turns) = match taken {
+            Ok(taken) => taken,
+            Err(cause) => return ride.end_unsent(cause).await,
+        };
+        let classes = request.plan.elements.iter().map(|of| (of.element.clone(), of.class));
+        let machine = Machine::new(classes, self.limits.confirm_window);
+        ride.drive(machine, crews, &request.plan, stop).await;
+        drop(turns);
+        ride.record
+    }
+
+    /// Waits for the elements' queues; everything that speaks against a start is said here.
+    async fn take_turns(
+        &self,
+        plan: &Plan,
+        elements: &BTreeMap<String, Arc<dyn Southbound>>,
+        stop: &StopSignal,
+    ) -> Result<(BTreeMap<String, Crew>, Turns), Cause> {
+        let names = plan.elements.iter().map(|of| of.element.as_str());
+        let stopped = async {
+            match select(pin!(stop.stopped()), pin!(stop.cancelled())).await {
+                Either::Left((cause, _)) | Either::Right((cause, _)) => cause,
+            }
+        };
+        let turns = match select(pin!(self.queues.turns(names)), pin!(stopped)).await {
+            Either::Left((turns, _)) => turns,
+            Either::Right((cause, _)) => return Err(cause),
+        };
+        if let Some((holder, element, path)) = self.queues.holder(plan) {
+            let message = format!("{path} is held by the unresolved transaction {holder}; resolve it first");
+            let path = Some(path.to_string());
+            return Err(Cause { path, ..cause(CauseKind::Locked, Some(&element), message) });
+        }
+        Ok((crews(plan, elements)?, turns))
+    }
+}
+
+/// One crew per element of the plan.
+pub(super) fn crews(
+    plan: &Plan,
+    elements: &BTreeMap<String, Arc<dyn Southbound>>,
+) -> Result<BTreeMap<String, Crew>, Cause> {
+    let crews = plan.elements.iter().map(|of| match elements.get(&of.element) {
+        Some(south) => Ok((of.element.clone(), Crew::new(of.clone(), south.clone()))),
+        None => Err(cause(CauseKind::Unreachable, Some(&of.element), "no session can be opened: not in the inventory")),
+    });
+    crews.collect()
+}
+
+type Flight = BoxFuture<'static, (Crew, Verb, Answer)>;
+
+/// One transaction on its way.
+pub(super) struct Ride<'a> {
+    runner: &'a Runner,
+    pub(super) record: TransactionRecord,
+    closing: Arc<dyn Closing>,
+    progress: Option<watch::Sender<Option<TransactionRecord>>>,
+    tools: Tools,
+    idle: BTreeMap<String, Crew>,
+    flights: FuturesUnordered<Flight>,
+}
+
+impl<'a> Ride<'a> {
+    pub(super) fn new(
+        runner: &'a Runner,
+        record: TransactionRecord,
+        closing: Arc<dyn Closing>,
+        progress: Option<watch::Sender<Option<TransactionRecord>>>,
+    ) -> Self {
+        let tools = Tools {
+            ambient: runner.ambient.clone(),
+            limits: runner.limits.clone(),
+            undo: runner.undo.clone(),
+            turned_back: CancellationToken::new(),
+        };
+        Self { runner, record, closing, progress, tools, idle: BTreeMap::new(), flights: FuturesUnordered::new() }
+    }
+
+    /// Runs a machine to its end.
+    pub(super) async fn drive(
+        &mut self,
+        mut machine: Machine,
+        crews: BTreeMap<String, Crew>,
+        plan: &Plan,
+        stop: StopSignal,
+    ) {
+        self.idle = crews;
+        let mut stopped = Some(stop.clone());
+        let mut cancelled = Some(stop);
+        let mut events = VecDeque::from([Event::Begin]);
+        loop {
+            let event = match events.pop_front() {
+                Some(event) => event,
+                None if matches!(machine.state(), State::Closed | State::Abandoned) => break,
+                None => match self.next_event(&machine, &mut stopped, &mut cancelled).await {
+                    Some(event) => event,
+                    None => break,
+                },
+            };
+            let noted = match &event {
+                Event::Answered { element, .. } => Some(element.clone()),
+                _ => None,
+            };
+            let was = machine.state();
+            let acts = match machine.step(self.runner.ambient.elapsed(), event) {
+                Ok(acts) => acts,
+                Err(illegal) => {
+                    tracing::error!(transaction = %self.record.id, %illegal, "a fault of this program");
+                    let hands_off = Event::HandsOff(cause(CauseKind::Internal, None, illegal.to_string()));
+                    machine.step(self.runner.ambient.elapsed(), hands_off).unwrap_or_default()
+                }
+            };
+            self.record.elements = machine.progress();
+            if machine.state() != was {
+                tracing::debug!(transaction = %self.record.id, state = ?machine.state(), "transaction moves");
+                if let (State::Restoring, Some(why)) = (machine.state(), machine.cause()) {
+                    let abort = JournalRecord::Abort { cause: why.clone() };
+                    events.extend(self.note(Some(abort)).await);
+                }
+            }
+            if let Some(element) = noted
+                && let Some(progress) = self.record.elements.get(&element).cloned()
+            {
+                events.extend(self.note(Some(JournalRecord::Result { element, progress })).await);
+            }
+            for act in acts {
+                match act {
+                    Act::Send(element, verb) => self.send(&element, verb),
+                    Act::GiveUp => self.tools.turned_back.cancel(),
+                    Act::Abandon => {
+                        self.flights.clear();
+                        self.idle.clear();
+                    }
+                    Act::Write(record) => events.push_back(self.write(record, &machine, plan).await),
+                }
+            }
+        }
+        if self.record.outcome.is_none() {
+            self.record.outcome = machine.outcome();
+        }
+        if let Some(Outcome::Unresolved { elements, .. }) = &self.record.outcome {
+            self.runner.queues.hold(&self.record.id, plan, elements);
+        } else {
+            self.runner.queues.release(&self.record.id);
+        }
+        self.publish();
+    }
+
+    /// Waits for an answer, a stop or the next tick. `None`: nothing can come any more.
+    async fn next_event(
+        &mut self,
+        machine: &Machine,
+        stopped: &mut Option<StopSignal>,
+        cancelled: &mut Option<StopSignal>,
+    ) -> Option<Event> {
+        let until = machine.next_tick().map(|at| at.saturating_sub(self.runner.ambient.elapsed()));
+        if self.flights.is_empty() && until.is_none() {
+            tracing::error!(transaction = %self.record.id, state = ?machine.state(), "nothing is under way");
+            return None;
+        }
+        enum Came {
+            Answer(Option<(Crew, Verb, Answer)>),
+            Stop(Cause),
+            Cancel(Cause),
+            Tick,
+        }
+        let came = {
+            let answer = async {
+                if self.flights.is_empty() {
+                    return futures::future::pending().await;
+                }
+                Came::Answer(self.flights.next().await)
+            };
+            let stop = async {
+                match stopped.as_ref() {
+                    Some(signal) => Came::Stop(signal.stopped().await),
+                    None => futures::future::pending().await,
+                }
+            };
+            let cancel = async {
+                match cancelled.as_ref() {
+                    Some(signal) => Came::Cancel(signal.cancelled().await),
+                    None => futures::future::pending().await,
+                }
+            };
+            let tick = async {
+                match until {
+                    Some(time) => {
+                        self.runner.ambient.sleep(time).await;
+                        Came::Tick
+                    }
+                    None => futures::future::pending().await,
+                }
+            };
+            let told = async { select(pin!(stop), pin!(cancel)).await.factor_first().0 };
+            let waited = async { select(pin!(told), pin!(tick)).await.factor_first().0 };
+            select(pin!(answer), pin!(waited)).await.factor_first().0
+        };
+        Some(match came {
+            Came::Answer(None) => return None,
+            Came::Answer(Some((crew, verb, answer))) => {
+                let element = crew.name.clone();
+                self.idle.insert(element.clone(), crew);
+                Event::Answered { element, verb, answer }
+            }
+            Came::Stop(cause) => {
+                *stopped = None;
+                Event::Stop(cause)
+            }
+            Came::Cancel(cause) => {
+                *cancelled = None;
+                Event::Stop(cause)
+            }
+            Came::Tick => Event::Tick,
+        })
+    }
+
+    fn send(&mut self, element: &str, verb: Verb) {
+        let Some(mut crew) = self.idle.remove(element) else {
+            tracing::error!(transaction = %self.record.id, element, ?verb, "a verb for an element that is busy");
+            return;
+        };
+        let (tools, probe) = (self.tools.clone(), self.runner.probe.clone());
+        let point = format!("{verb:?}:{element}").to_lowercase();
+        self.flights.push(Box::pin(async move {
+            probe.at(&format!("before-{point}")).await;
+            let answer = crew.perform(verb, &tools).await;
+            probe.at(&format!("after-{point}")).await;
+            (crew, verb, answer)
+        }));
+    }
+
+    /// Writes what the machine wants written; says what came of it.
+    async fn write(&mut self, what: Record, machine: &Machine, plan: &Plan) -> Event {
+        let name = match what {
+            Record::Intent(phase) => format!("intent-{phase:?}").to_lowercase(),
+            Record::End => "end".to_owned(),
+        };
+        self.runner.probe.at(&format!("before-{name}")).await;
+        let result = match what {
+            Record::Intent(Phase::Decided) => self.write_decision().await,
+            Record::Intent(phase) => self.write_intent(phase).await,
+            Record::End => self.write_end(machine, plan).await,
+        };
+        self.runner.probe.at(&format!("after-{name}")).await;
+        self.publish();
+        match result {
+            Ok(()) => Event::Written(what),
+            Err(Unwritten::Not(error)) => {
+                tracing::error!(transaction = %self.record.id, %error, record = %name, "not written");
+                Event::WriteFailed(what, cause(CauseKind::Internal, None, words(&error)))
+            }
+            Err(Unwritten::HandsOff(error)) => Event::HandsOff(hands_off(&error)),
+        }
+    }
+
+    async fn write_intent(&mut self, phase: Phase) -> Result<(), Unwritten> {
+        let mut persist = BTreeMap::new();
+        if phase == Phase::Applied {
+            for crew in self.idle.values_mut().filter(|crew| crew.class() == Class::A) {
+                let secret = self.runner.ambient.secret();
+                let id = format!("andante.{}.{}.{secret:016x}", self.record.id, self.runner.epoch);
+                crew.confirm = Some(Confirm { persist: id.clone(), timeout: self.runner.limits.confirm_window });
+                persist.insert(crew.name.clone(), id);
+            }
+        }
+        let was = std::mem::replace(&mut self.record.phase, phase);
+        // Reading back changes nothing, so this intent need not be on the disk before it.
+        let durability = if phase == Phase::Verified { Durability::Lazy } else { Durability::Now };
+        let batch = journal::noted(&self.record, Some(JournalRecord::Intent { phase, persist }));
+        let written = match batch {
+            Ok(batch) => self.commit(batch, durability).await,
+            Err(error) => Err(Unwritten::Not(error)),
+        };
+        if written.is_err() {
+            self.record.phase = was;
+        }
+        written
+    }
+
+    /// The decision, with everything that follows from it, in one durable batch.
+    async fn write_decision(&mut self) -> Result<(), Unwritten> {
+        let read = self.idle.iter_mut().filter_map(|(name, crew)| Some((name.clone(), crew.echoed.take()?))).collect();
+        let mut batch = self.closing.decided(&self.record, &read).map_err(Unwritten::Not)?;
+        let was = std::mem::replace(&mut self.record.phase, Phase::Decided);
+        let intent = JournalRecord::Intent { phase: Phase::Decided, persist: BTreeMap::new() };
+        let noted = match journal::noted(&self.record, Some(intent)) {
+            Ok(noted) => noted,
+            Err(error) => {
+                self.record.phase = was;
+                return Err(Unwritten::Not(error));
+            }
+        };
+        batch.extend(noted);
+        let error = match self.commit(batch, Durability::Now).await {
+            Ok(()) => return Ok(()),
+            Err(Unwritten::HandsOff(error)) => return Err(Unwritten::HandsOff(error)),
+            Err(Unwritten::Not(error)) => error,
+        };
+        // An error at this point does not say that nothing was written: ask the journal, and make sure.
+        let kept = journal::story(&*self.runner.store, &self.record.id).await;
+        match kept {
+            Ok(story) if !story.decided => {
+                self.record.phase = was;
+                Err(Unwritten::Not(error))
+            }
+            Ok(_) => {
+                let again = journal::noted(&self.record, None).map_err(Unwritten::HandsOff)?;
+                let store = &self.runner.store;
+                store.commit(self.runner.epoch, again, Durability::Now).await.map_err(Unwritten::HandsOff)
+            }
+            Err(_) => Err(Unwritten::HandsOff(error)),
+        }
+    }
+
+    /// The end, or the word that it cannot end yet.
+    async fn write_end(&mut self, machine: &Machine, _plan: &Plan) -> Result<(), Unwritten> {
+        self.record.outcome = machine.outcome();
+        if matches!(self.record.outcome, Some(Outcome::Unresolved { .. })) {
+            let batch = journal::noted(&self.record, None).and_then(|mut batch| {
+                batch.extend(self.closing.closed(&self.record)?);
+                Ok(batch)
+            });
+            return self.commit(batch.map_err(Unwritten::Not)?, Durability::Lazy).await;
+        }
+        self.record.phase = Phase::Closed;
+        self.record.finished = Some(self.runner.ambient.now());
+        let batch = journal::closed(&self.record).and_then(|mut batch| {
+            batch.extend(self.closing.closed(&self.record)?);
+            Ok(batch)
+        });
+        self.commit(batch.map_err(Unwritten::Not)?, Durability::Lazy).await
+    }
+
+    pub(super) async fn write_planned(&mut self, plan: &Plan) -> Result<(), StoreError> {
+        let batch = journal::planned(&self.record, plan)?;
+        self.runner.store.commit(self.runner.epoch, batch, Durability::Lazy).await?;
+        self.publish();
+        Ok(())
+    }
+
+    /// Ends a transaction of which nothing was sent.
+    pub(super) async fn end_unsent(mut self, cause: Cause) -> TransactionRecord {
+        let mut machine = Machine::backward([], cause);
+        machine.step(self.runner.ambient.elapsed(), Event::Begin).unwrap_or_default();
+        let plan =
+            Plan { id: String::new(), services: vec![], elements: vec![], numbers: Vec::new(), warnings: vec![] };
+        if let Err(Unwritten::Not(error) | Unwritten::HandsOff(error)) = self.write_end(&machine, &plan).await {
+            tracing::error!(transaction = %self.record.id, %error, "the end is not written; recovery will write it");
+        }
+        self.publish();
+        self.record
+    }
+
+    fn refused(mut self, cause: Cause) -> TransactionRecord {
+        self.record.outcome = Some(Outcome::NotApplied { cause });
+        self.record.finished = Some(self.runner.ambient.now());
+        self.publish();
+        self.record
+    }
+
+    /// A lazy note; a lost one costs recovery a reading, no more. The lease is what matters.
+    async fn note(&mut self, entry: Option<JournalRecord>) -> Option<Event> {
+        self.publish();
+        let batch = journal::noted(&self.record, entry).ok()?;
+        match self.commit(batch, Durability::Lazy).await {
+            Ok(()) => None,
+            Err(Unwritten::HandsOff(error)) => Some(Event::HandsOff(hands_off(&error))),
+            Err(Unwritten::Not(error)) => {
+                tracing::warn!(transaction = %self.record.id, %error, "a note is lost");
+                None
+            }
+        }
+    }
+
+    async fn commit(&mut self, batch: Batch, durability: Durability) -> Result<(), Unwritten> {
+        self.runner.store.commit(self.runner.epoch, batch, durability).await.map_err(|error| match error {
+            StoreError::LeaseLost { .. } => Unwritten::HandsOff(error),
+            other => Unwritten::Not(other),
+        })
+    }
+
+    fn publish(&self) {
+        if let Some(progress) = &self.progress {
+            progress.send_replace(Some(self.record.clone()));
+        }
+    }
+}
+
+/// Why something is not written.
+enum Unwritten {
+    /// It surely is not.
+    Not(StoreError),
+    /// The lease is lost, or nobody knows.
+    HandsOff(StoreError),
+}
+
+fn hands_off(error: &StoreError) -> Cause {
+    let message = format!("{}; whoever holds the lease reads the elements and finishes", words(error));
+    cause(CauseKind::Interrupted, None, message)
+}
+
+/// An error with its sources, on one line.
+fn words(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        source = inner.source();
+    }
+    text
+}

@@ -1,0 +1,100 @@
+//! On which side an element stands, judged from what was read: before, after, on the way, or somebody else's. PURE.
+//!
+//! Guarantee: only the paths that the plan touches count, except for [`outside`], which looks at all others.
+
+use crate::plan::{ElementPlan, matches_at};
+use crate::tree::{ConfigTree, Diff, Edit, Node, Path, diff};
+
+/// What a reading says about the touched paths of a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    /// All as the plan found them.
+    Before,
+    /// All as the plan leaves them.
+    After,
+    /// Some are before, some after, or one stands in the middle of our own edits.
+    OnTheWay,
+    /// These hold what neither we nor the state before would explain.
+    Foreign(Vec<Path>),
+}
+
+/// Judges a reading.
+pub(super) fn side(plan: &ElementPlan, actual: &ConfigTree) -> Side {
+    // A plan of moves alone may look like both; then it counts as "after", so that a way back sends the moves again.
+    if plan.is_after(actual) {
+        return Side::After;
+    }
+    if plan.is_before(actual) {
+        return Side::Before;
+    }
+    let foreign: Vec<Path> = plan.touched().filter(|path| !explained(plan, actual, path)).cloned().collect();
+    if foreign.is_empty() { Side::OnTheWay } else { Side::Foreign(foreign) }
+}
+
+/// Whether what stands at a touched path is made of what was there and what we sent.
+fn explained(plan: &ElementPlan, actual: &ConfigTree, path: &Path) -> bool {
+    if matches_at(actual, &plan.before, path) || matches_at(actual, &plan.after, path) {
+        return true;
+    }
+    match actual.at(path) {
+        // A line that was taken away before its successor was sent.
+        None => true,
+        Some(have) => between(have, plan.before.at(path).map(|n| &**n), plan.after.at(path).map(|n| &**n)),
+    }
+}
+
+fn between(have: &Node, before: Option<&Node>, after: Option<&Node>) -> bool {
+    let known = [before, after].into_iter().flatten();
+    let mut same_value = known.clone().map(|node| node.value() == have.value());
+    if !same_value.any(|same| same) {
+        return false;
+    }
+    have.children().iter().all(|child| {
+        let below = |node: Option<&Node>| node.and_then(|node| node.child(child.step()).cloned());
+        let (before, after) = (below(before), below(after));
+        // What the element adds below our nodes on its own does not disturb.
+        (before.is_none() && after.is_none()) || between(child, before.as_deref(), after.as_deref())
+    })
+}
+
+/// The first touched path that is not as the plan leaves it, with what was read there.
+pub(super) fn first_wrong(plan: &ElementPlan, actual: &ConfigTree) -> Option<(Path, String)> {
+    let path = plan.touched().find(|path| !matches_at(actual, &plan.after, path))?;
+    let found = match actual.at(path) {
+        None => "nothing".to_owned(),
+        Some(node) => node.value().map_or_else(|| "other content".to_owned(), |value| format!("'{value}'")),
+    };
+    Some((path.clone(), found))
+}
+
+/// The first path outside the plan that was taken away or changed between two readings. What was added does not count:
+/// elements add lines on their own, and an addition takes nothing from anyone.
+pub(super) fn outside(plan: &ElementPlan, earlier: &ConfigTree, later: &ConfigTree) -> Option<Path> {
+    let ours = |path: &Path| plan.touched().chain(&plan.collateral).any(|touched| path.starts_with(touched));
+    let leads_to_ours = |path: &Path| plan.touched().chain(&plan.collateral).any(|touched| touched.starts_with(path));
+    diff(earlier, later).edits.iter().find_map(|edit| match edit {
+        Edit::Create { .. } | Edit::Move { .. } => None,
+        Edit::Set { path, .. } => (!ours(path)).then(|| path.clone()),
+        Edit::Remove { path, node, .. } | Edit::Replace { path, old: node, .. } => {
+            lost(path, node, &ours, &leads_to_ours)
+        }
+    })
+}
+
+/// The first node of a removed subtree that is neither ours nor merely on the way to ours.
+fn lost(path: &Path, node: &Node, ours: &dyn Fn(&Path) -> bool, leads: &dyn Fn(&Path) -> bool) -> Option<Path> {
+    if ours(path) {
+        return None;
+    }
+    if !leads(path) {
+        return Some(path.clone());
+    }
+    node.children().iter().find_map(|child| lost(&path.child(child.step().clone()), child, ours, leads))
+}
+
+/// The same plan, cut to some of its edits: what an undo or a redo may still touch.
+pub(super) fn cut(plan: &ElementPlan, keep: impl Fn(&Path) -> bool) -> ElementPlan {
+    let edits = plan.diff.edits.iter().filter(|edit| keep(edit.path())).cloned().collect();
+    let inverse = plan.inverse.edits.iter().filter(|edit| keep(edit.path())).cloned().collect();
+    ElementPlan { diff: Diff { edits }, inverse: Diff { edits: inverse }, ..plan.clone() }
+}

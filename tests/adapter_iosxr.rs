@@ -1,0 +1,420 @@
+//! The iosxr adapter against the genuine modules of the release and against a real NETCONF server.
+//!
+//! Three proofs, each stronger and slower than the one before: libyang accepts what hundreds of drawn services map to, as
+//! netconfd does with the golden cases, and what netconfd then prints reads back as the same tree. The first two need the
+//! genuine modules (`make setup-test`) and are skipped with a printed reason without them.
+
+mod support;
+
+use andante::adapter::{Adapter, AdapterError, Impact, Ownership};
+use andante::service::ElementService;
+use andante::service::element_service::*;
+use andante::tree::{ConfigTree, Edit, Path as TreePath, diff};
+use andante::yang::{DocumentKind, Encoding, ModuleSet, YangWorker};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config, TestRunner};
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("adapters/iosxr")
+}
+
+fn worker() -> YangWorker {
+    YangWorker::spawn(Path::new(env!("CARGO_BIN_EXE_andanted")), &["yang-worker"], Duration::from_secs(60))
+}
+
+/// The adapter with the schema from this folder of modules, and the set.
+async fn adapter(worker: &YangWorker, models: &Path) -> (Adapter, String) {
+    let adapter = Adapter::load(&folder()).unwrap_or_else(|error| panic!("{error}"));
+    let modules = adapter.manifest().netconf.as_ref().unwrap().modules.clone();
+    let names: Vec<&str> = modules.iter().map(String::as_str).collect();
+    let loaded = worker.load(&ModuleSet::named(&names, &[models])).await.unwrap();
+    assert!(loaded.left_out.is_empty(), "{:?}", loaded.left_out);
+    (adapter.with_schema(loaded.index.clone()), loaded.id.clone())
+}
+
+/// The golden cases that are accepted, with their names.
+fn cases() -> Vec<(String, ElementService)> {
+    let mut cases = Vec::new();
+    for entry in fs::read_dir(folder().join("tests")).unwrap() {
+        let case = entry.unwrap().path();
+        if case.join("expected.xml").exists() {
+            let text = fs::read_to_string(case.join("element-service.json")).unwrap();
+            cases
+                .push((case.file_name().unwrap().to_string_lossy().into_owned(), serde_json::from_str(&text).unwrap()));
+        }
+    }
+    cases.sort_by(|a, b| a.0.cmp(&b.0));
+    cases
+}
+
+fn case(name: &str) -> ElementService {
+    cases().into_iter().find(|case| case.0 == name).unwrap_or_else(|| panic!("no case {name}")).1
+}
+
+#[tokio::test]
+async fn the_genuine_modules_accept_what_drawn_services_map_to() {
+    let Some(models) = support::or_skip("iosxr modules", support::iosxr_models()) else { return };
+    let worker = worker();
+    let (genuine, set) = adapter(&worker, &models).await;
+    let (profiles, _) = adapter(&worker, &folder().join("yang")).await;
+    let mut runner = TestRunner::new(Config { cases: 200, failure_persistence: None, ..Config::default() });
+    let mut seen = BTreeMap::<String, usize>::new();
+    for _ in 0..runner.config().cases {
+        let wanted = service().new_tree(&mut runner).unwrap().current();
+        genuine.check(&wanted).unwrap_or_else(|refusals| panic!("{refusals:?}\n{wanted:#?}"));
+        let tree = genuine.map(&wanted).unwrap_or_else(|error| panic!("{error}\n{wanted:#?}"));
+        let text = genuine.text(&tree);
+        let faults = worker.validate(&set, DocumentKind::Config, Encoding::Xml, &text).await.unwrap();
+        assert!(faults.is_empty(), "{faults:#?}\n{text}");
+        assert_eq!(genuine.parse(&text).unwrap().tree, tree, "{text}");
+        // The profiles are what the simulator and `adapter check` have: the tree must be the same one.
+        assert_eq!(profiles.map(&wanted).unwrap(), tree, "{wanted:#?}");
+        *seen.entry(wanted.function).or_default() += 1;
+    }
+    assert!(seen.len() == 3 && seen.values().all(|count| *count > 20), "a poor draw: {seen:?}");
+}
+
+#[tokio::test]
+async fn netconfd_takes_the_golden_cases_and_says_them_back() {
+    let Some(models) = support::or_skip("iosxr modules", support::iosxr_models()) else { return };
+    let Some(element) = support::or_skip("netconfd", support::NetconfElement::start_iosxr()) else { return };
+    let (adapter, _) = adapter(&worker(), &models).await;
+    let read = || {
+        let data = element.running();
+        let inner = data.trim_start_matches("<data>").trim_end_matches("</data>");
+        let reading = adapter.parse(inner).unwrap_or_else(|error| panic!("{error}\n{data}"));
+        (adapter.normalise(&reading.tree), reading.opaque)
+    };
+    let (empty, own) = read(); // the server has modules of its own
+    for (name, wanted) in cases() {
+        let tree = adapter.map(&wanted).unwrap();
+        edit(&element, &adapter, &empty, &empty.overlay(&tree));
+        let (found, opaque) = read();
+        assert_eq!(opaque, own, "{name}: the server says something that no module knows");
+        let missing = diff(&tree, &found.masked(&tree));
+        let missing: Vec<_> = missing.edits.iter().map(Edit::path).collect();
+        assert!(missing.is_empty(), "{name}: {missing:#?}");
+        edit(&element, &adapter, &found, &empty);
+        assert_eq!(read().0, empty, "{name}: everything must be gone again");
+    }
+}
+
+/// Sends the difference as the daemon would.
+fn edit(element: &support::NetconfElement, adapter: &Adapter, before: &ConfigTree, after: &ConfigTree) {
+    let change = diff(before, after);
+    if !change.is_empty() {
+        element.edit_by_hand(&adapter.render(&change, before, after).unwrap().native());
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_expressed_is_refused_with_its_path() {
+    let (adapter, _) = adapter(&worker(), &folder().join("yang")).await;
+    let mut wanted = case("change_vlan_id");
+    wanted.attributes.push(("access.bandwidth".into(), "/l3vpn/access/service/bandwidth".into()));
+    wanted.attributes.push(("access.static.metric".into(), "/l3vpn/access/static/metric".into()));
+    let refusals = adapter.check(&wanted).unwrap_err();
+    assert_eq!(refusals.len(), 2);
+    assert_eq!(refusals[0].path, "/l3vpn/access/service/bandwidth");
+    assert_eq!(
+        refusals[0].message,
+        "platform iosxr cannot express access.bandwidth (a bandwidth profile in either direction)"
+    );
+    assert!(matches!(adapter.map(&wanted), Err(AdapterError::Refused(_))), "map must refuse what check refuses");
+
+    // By value: only the template knows.
+    let mut wanted = case("change_vlan_id");
+    wanted.instance.as_mut().unwrap().rd = Some("4200000000:1".into());
+    wanted.attributes.push(("instance.rd".into(), "/l3vpn/rd".into()));
+    let refusals = adapter.check(&wanted).unwrap_err();
+    assert_eq!((refusals[0].path.as_str(), refusals[0].attribute.as_str()), ("/l3vpn/rd", "instance.rd"));
+
+    let mut wanted = case("vpws_dot1q");
+    wanted.peers[0].loopback = None;
+    assert!(adapter.check(&wanted).unwrap_err()[0].message.contains("no router id for pe2"));
+
+    wanted.function = "evpn-vxlan".into();
+    let error = adapter.map(&wanted).unwrap_err().to_string();
+    assert!(error.contains("has no function evpn-vxlan; it offers evpn-vpws, l3vpn, vpws"), "{error}");
+}
+
+#[tokio::test]
+async fn what_a_customer_types_cannot_leave_its_place() {
+    let (adapter, _) = adapter(&worker(), &folder().join("yang")).await;
+    let plain = adapter.map(&case("change_vlan_id")).unwrap();
+    let mut wanted = case("change_vlan_id");
+    wanted.service.customer = "</description><shutdown/><description>\r\n\u{0}&amp;{{ element }}".into();
+    let tree = adapter.map(&wanted).unwrap();
+    for edit in diff(&plain, &tree).edits {
+        assert!(matches!(edit, Edit::Set { .. }), "only descriptions may differ: {edit:?}");
+        assert!(edit.path().to_string().ends_with("/description"), "{}", edit.path());
+    }
+    // Where no filter makes text harmless, it is an error.
+    let mut wanted = case("change_vlan_id");
+    wanted.accesses[0].port = "Gi0\n".into();
+    let error = adapter.map(&wanted).unwrap_err().to_string();
+    assert!(error.contains("services/names.j2:") && error.contains("U+000A"), "{error}");
+}
+
+#[tokio::test]
+async fn paths_are_judged_as_the_router_sees_them() {
+    let (adapter, _) = adapter(&worker(), &folder().join("yang")).await;
+    let tree = adapter.map(&case("l3vpn_every_attribute")).unwrap();
+    let mut paths = Vec::new();
+    tree.walk(&mut |path, _| {
+        paths.push(path.clone());
+        true
+    });
+    let find = |end: &str| -> TreePath {
+        let found = paths.iter().find(|path| path.to_string().ends_with(end));
+        found.unwrap_or_else(|| panic!("no path ends with {end}")).clone()
+    };
+    for (end, ownership) in [
+        ("vrfs/vrf[vrf-name='acme']", Ownership::Own),
+        ("[interface-name='GigabitEthernet0/0/0/1.1000020']", Ownership::Own),
+        ("[interface-name='GigabitEthernet0/0/0/1.1000020']/description", Ownership::Own),
+        ("[interface-name='GigabitEthernet0/0/0/2']", Ownership::Shared),
+        ("[interface-name='GigabitEthernet0/0/0/2']/Cisco-IOS-XR-infra-rsi-cfg:vrf", Ownership::Shared),
+        ("/bgp-running", Ownership::Shared),
+        ("/vrf-neighbor[neighbor-address='192.168.1.2']", Ownership::Own),
+        ("[route-policy-name='andante-pass']", Ownership::Shared),
+        ("/Cisco-IOS-XR-ifmgr-cfg:interface-configurations", Ownership::Shared),
+    ] {
+        assert_eq!(adapter.ownership(&find(end)), ownership, "{end}");
+    }
+    let set = |end: &str| {
+        let path = find(end);
+        let value = tree.at(&path).unwrap().value().unwrap().clone();
+        adapter.impact(&Edit::Set { path, old: value.clone(), new: value })
+    };
+    assert_eq!(set("[interface-name='GigabitEthernet0/0/0/1.1000020']/description"), Impact::Hitless);
+    assert_eq!(set("[interface-name='GigabitEthernet0/0/0/2']/Cisco-IOS-XR-infra-rsi-cfg:vrf"), Impact::DropsTraffic);
+    assert_eq!(
+        set("/vrf-neighbor[neighbor-address='192.168.1.2']/timers/hold-time"),
+        Impact::ResetsSession("BGP acme 192.168.1.2".into())
+    );
+    assert!(paths.iter().all(|path| !adapter.is_protected(path) && !adapter.is_derived(path)));
+}
+
+// ---- drawn services: everything that the manifest says can be expressed ----
+
+fn service() -> impl Strategy<Value = ElementService> {
+    prop_oneof![3 => l3vpn().boxed(), 1 => vpws().boxed(), 1 => evpn_vpws().boxed()]
+}
+
+fn l3vpn() -> impl Strategy<Value = ElementService> {
+    let instance = (prop::option::of(rd()), prop::collection::btree_set(target(), 0..6), 1..4u8);
+    (instance, asn(), prop::collection::vec(ip_access(), 0..4), id()).prop_map(
+        |((rd, rt, families), asn, accesses, id)| {
+            let families = [(1, Family::Ipv4), (2, Family::Ipv6)].into_iter().filter(|(bit, _)| families & bit > 0);
+            let instance = InstanceFacts {
+                name: "acme".into(),
+                rd,
+                rt: rt.into_iter().collect(),
+                families: families.map(|(_, family)| family).collect(),
+            };
+            let accesses = accesses.into_iter().enumerate().map(|(at, access)| at_port(access, at)).collect();
+            wanted("l3vpn", id, asn, Some(instance), accesses, 0, Numbers::default())
+        },
+    )
+}
+
+fn vpws() -> impl Strategy<Value = ElementService> {
+    (prop::collection::vec(frame_access(), 1..3), 1..=u32::MAX, id()).prop_map(|(accesses, vc_id, id)| {
+        let accesses: Vec<_> = accesses.into_iter().enumerate().map(|(at, access)| at_port(access, at)).collect();
+        let peers = 2 - accesses.len();
+        wanted("vpws", id, 65000, None, accesses, peers, Numbers { vc_id: Some(vc_id), ..Numbers::default() })
+    })
+}
+
+fn evpn_vpws() -> impl Strategy<Value = ElementService> {
+    let instance = prop::option::of((prop::option::of(rd()), prop::collection::btree_set(target(), 0..4)));
+    (frame_access(), instance, 1..65535u32, 1..16777216u32, 1..16777216u32, id()).prop_map(
+        |(access, instance, evi, local, remote, id)| {
+            let instance = instance.map(|(rd, rt)| InstanceFacts {
+                name: "acme".into(),
+                rd,
+                rt: rt.into_iter().collect(),
+                families: Vec::new(),
+            });
+            let numbers =
+                Numbers { evi: Some(evi), local_ac: Some(local), remote_ac: Some(remote), ..Numbers::default() };
+            wanted("evpn-vpws", id, 65000, instance, vec![access], 1, numbers)
+        },
+    )
+}
+
+fn wanted(
+    function: &str,
+    id: String,
+    asn: u32,
+    instance: Option<InstanceFacts>,
+    accesses: Vec<AccessFacts>,
+    peers: usize,
+    numbers: Numbers,
+) -> ElementService {
+    let router_id = Some(Ipv4Addr::new(192, 0, 2, 1));
+    let peer = |at: usize| PeerFacts { element: format!("pe{}", at + 2), loopback: Some(Ipv4Addr::new(192, 0, 2, 2)) };
+    ElementService {
+        element: ElementFacts { name: "pe1".into(), router_id, asn: Some(asn), facts: BTreeMap::new() },
+        service: ServiceFacts { id, kind: "ip-vpn".into(), customer: "A & B <\"GmbH\">".into() },
+        function: function.into(),
+        instance,
+        accesses,
+        peers: (0..peers).map(peer).collect(),
+        numbers,
+        attributes: Vec::new(),
+    }
+}
+
+fn id() -> impl Strategy<Value = String> {
+    "[ -~]{1,60}"
+}
+
+fn asn() -> impl Strategy<Value = u32> {
+    prop_oneof![1..65536u32, 65536..=u32::MAX]
+}
+
+fn administrator() -> impl Strategy<Value = String> {
+    prop_oneof![
+        (1..65536u32).prop_map(|asn| asn.to_string()),
+        any::<u32>().prop_map(|ip| Ipv4Addr::from(ip).to_string())
+    ]
+}
+
+fn rd() -> impl Strategy<Value = String> {
+    (administrator(), any::<u16>()).prop_map(|(administrator, index)| format!("{administrator}:{index}"))
+}
+
+fn target() -> impl Strategy<Value = RouteTarget> {
+    let value = prop_oneof![rd(), (65536..=u32::MAX, any::<u16>()).prop_map(|(asn, index)| format!("{asn}:{index}"))];
+    (value, any::<bool>(), 1..4u8).prop_map(|(value, six, way)| RouteTarget {
+        family: if six { Family::Ipv6 } else { Family::Ipv4 },
+        value,
+        import: way & 1 > 0,
+        export: way & 2 > 0,
+    })
+}
+
+fn frames() -> impl Strategy<Value = Match> {
+    prop_oneof![
+        Just(Match::Port),
+        Just(Match::Untagged),
+        (1..4095u16).prop_map(|vid| Match::Dot1q { vid }),
+        (1..4095u16, 1..4095u16).prop_map(|(svid, cvid)| Match::Qinq { svid, cvid }),
+    ]
+}
+
+fn frame_access() -> impl Strategy<Value = AccessFacts> {
+    (frames(), prop::option::of(64..9217u32), any::<bool>(), "[ -~äß\n]{0,40}").prop_map(
+        |(frames, mtu_l2, admin, description)| AccessFacts {
+            id: "site".into(),
+            port: "GigabitEthernet0/0/0/0".into(),
+            role: "uni".into(),
+            frames,
+            description,
+            ip: Vec::new(),
+            routing: Vec::new(),
+            mtu_ip: None,
+            mtu_l2,
+            admin,
+            bandwidth: None,
+        },
+    )
+}
+
+fn ip_access() -> impl Strategy<Value = AccessFacts> {
+    let ip = prop::collection::btree_map(any::<u32>(), 0..33u8, 0..3);
+    let ip6 = prop::collection::btree_map(any::<u128>(), 1..129u8, 0..3);
+    let routing = (prop::collection::vec(route(), 0..3), prop::collection::vec(session(), 0..3));
+    (frame_access(), ip, ip6, prop::option::of(1280..9000u32), routing).prop_map(
+        |(mut access, ip, ip6, mtu, (statics, sessions))| {
+            let four = ip.into_iter().map(|(ip, length)| {
+                let mask = if length == 0 { 0 } else { u32::MAX << (32 - length) };
+                facts(Ipv4Addr::from(ip).into(), length, Some(mask.into()))
+            });
+            let six = ip6.into_iter().map(|(ip, length)| facts(Ipv6Addr::from(ip).into(), length, None));
+            access.ip = four.chain(six).collect();
+            access.mtu_ip = mtu;
+            access.mtu_l2 = None;
+            if access.frames == Match::Untagged {
+                (access.admin, access.description) = (true, String::new());
+            }
+            access.routing = statics.into_iter().chain(sessions).collect();
+            access
+        },
+    )
+}
+
+fn facts(address: IpAddr, prefix_length: u8, netmask: Option<Ipv4Addr>) -> IpFacts {
+    IpFacts { family: family(address), address, prefix_length, netmask }
+}
+
+fn family(address: IpAddr) -> Family {
+    if address.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 }
+}
+
+fn address() -> impl Strategy<Value = IpAddr> {
+    prop_oneof![
+        any::<u32>().prop_map(|ip| Ipv4Addr::from(ip).into()),
+        any::<u128>().prop_map(|ip| Ipv6Addr::from(ip).into())
+    ]
+}
+
+fn route() -> impl Strategy<Value = Routing> {
+    (address(), 0..33u8, prop::option::of(1..255u32), prop::option::of(1..=u32::MAX)).prop_map(
+        |(hop, length, preference, tag)| Routing::Static {
+            family: family(hop),
+            prefix: ipnet::IpNet::new(hop, length).unwrap().trunc(),
+            next_hop: hop,
+            metric: None,
+            preference,
+            tag,
+        },
+    )
+}
+
+fn session() -> impl Strategy<Value = Routing> {
+    let options = (prop::option::of(asn()), prop::option::of(1..255u8), any::<bool>(), prop::option::of(1..11u8));
+    let timers =
+        (prop::option::of(1..20000u16), prop::option::of(3..65535u16), prop::option::of(1..=u32::MAX), any::<bool>());
+    (address(), asn(), options, timers, "[ -~]{0,90}").prop_map(
+        |(
+            neighbor,
+            peer_as,
+            (local_as, multihop, as_override, allow_own_as),
+            (keepalive, hold_time, max_prefix, admin),
+            description,
+        )| {
+            Routing::Bgp {
+                neighbor,
+                family: family(neighbor),
+                families: vec![family(neighbor)],
+                peer_as,
+                local_as,
+                description,
+                multihop,
+                as_override,
+                allow_own_as,
+                keepalive,
+                hold_time,
+                max_prefix,
+                redistribute_connected: Vec::new(),
+                admin,
+            }
+        },
+    )
+}
+
+/// Accesses of one service stand on ports of their own.
+fn at_port(mut access: AccessFacts, at: usize) -> AccessFacts {
+    access.port = format!("GigabitEthernet0/0/0/{at}");
+    access.id = format!("site{at}");
+    access
+}

@@ -1,0 +1,108 @@
+//! Packets through an MPLS L3VPN: only they find what a configuration hides.
+//!
+//! Every test says: none before, some after, none after removal. They run with `ANDANTE_PACKETS=1` (`make
+//! test-packets`), as root, one at a time, about a minute each; without it they are skipped and say so.
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::time::{Duration, Instant};
+use support::{UmlLab, or_skip};
+
+const PASSES: Duration = Duration::from_secs(60);
+
+/// The lab proves itself with a service that is typed by hand over SSH: no code of the daemon takes part.
+#[test]
+fn a_typed_l3vpn_carries_packets_until_it_is_removed() {
+    let Some(mut lab) = lab() else { return };
+    lab.customer("ce1", 100, "192.168.1.2/24", "192.168.1.1");
+    lab.customer("ce2", 200, "192.168.2.2/24", "192.168.2.1");
+    let before = [lab.running_config(1), lab.running_config(2)];
+    assert_eq!(lab.pings("ce1", "192.168.2.2"), 0, "no service yet");
+
+    for (number, vlan) in [(1, 100), (2, 200)] {
+        // The router-id is pinned: when bgpd 8.4 finds one for the VRF by itself (the interface gets its address), it
+        // replaces the configured RD and export route target by automatic ones, and nothing is imported any more.
+        let service = format!(
+            "configure terminal\ninterface eth1.{vlan}\ndescription vrf=acme svc=vpn-1\n\
+             ip address 192.168.{number}.1/24\nexit\nvrf acme\nexit-vrf\n\
+             router bgp 65000 vrf acme\nbgp router-id 10.255.0.{number}\naddress-family ipv4 unicast\n\
+             redistribute connected\nlabel vpn export auto\nrd vpn export 65000:{number}\nrt vpn both 65000:100\n\
+             export vpn\nimport vpn\nend"
+        );
+        type_in(&lab, number, &service);
+    }
+    let typed = Instant::now();
+    lab.wait_for_ping("ce1", "192.168.2.2", PASSES).unwrap_or_else(|error| panic!("{error}"));
+    println!("packets pass {:.1} s after the last line", typed.elapsed().as_secs_f32());
+    assert_eq!(lab.pings("ce1", "192.168.2.2"), 3);
+    let (_, route) = lab.exec("pe1", "ip route show vrf acme 192.168.2.0/24");
+    assert!(route.contains("encap mpls"), "through labels: {route}");
+
+    two_tags_are_an_access_too(&mut lab);
+    a_label_that_the_kernel_lost_comes_back(&mut lab);
+
+    type_in(&lab, 1, "configure terminal\ninterface eth1.300.30\nno description\nno ip address 192.168.3.1/24\nend");
+    for (number, vlan) in [(1, 100), (2, 200)] {
+        let removal = format!(
+            "configure terminal\nno router bgp 65000 vrf acme\ninterface eth1.{vlan}\nno description\n\
+             no ip address 192.168.{number}.1/24\nend"
+        );
+        type_in(&lab, number, &removal);
+    }
+    for (number, before) in [1, 2].into_iter().zip(&before) {
+        support::wait_until(&format!("pe{number} is as before"), PASSES, || lab.running_config(number) == *before)
+            .unwrap_or_else(|error| {
+                panic!("{error}\n{}\nagent:\n{}", lab.running_config(number), lab.agent_log(number))
+            });
+        let node = format!("pe{number}");
+        support::wait_until(&format!("{node} has no kernel object of the service"), PASSES, || {
+            lab.exec(&node, "ip -br link show type vlan; ip -br link show type vrf").1.trim().is_empty()
+        })
+        .unwrap_or_else(|error| panic!("{error}\nagent:\n{}", lab.agent_log(number)));
+        assert_eq!(lab.running_config(number), *before, "{node} stays as before");
+    }
+    assert_eq!(lab.pings("ce1", "192.168.2.2"), 0, "the service is gone");
+    println!("{}agent of pe1:\n{}agent of pe2:\n{}", lab.steps(), lab.agent_log(1), lab.agent_log(2));
+}
+
+fn two_tags_are_an_access_too(lab: &mut UmlLab) {
+    let (status, said) = lab.exec(
+        "ce1",
+        "ip link add link eth1 name outer up type vlan protocol 802.1ad id 300 && ip link add link outer name inner up \
+         type vlan id 30 && ip addr add 192.168.3.2/24 dev inner",
+    );
+    assert_eq!(status, 0, "{said}");
+    assert_eq!(lab.pings("ce1", "192.168.3.1"), 0, "no such access yet");
+    let access = "configure terminal\ninterface eth1.300.30\ndescription vrf=acme svc=vpn-1\n\
+                  ip address 192.168.3.1/24\nend";
+    type_in(lab, 1, access);
+    lab.wait_for_ping("ce1", "192.168.3.1", PASSES).unwrap_or_else(|error| panic!("{error}"));
+    lab.wait_for_ping("ce2", "192.168.3.2", PASSES).unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// The agent's cure for FRR's race, provoked: the label of the VRF vanishes from the kernel of pe1.
+fn a_label_that_the_kernel_lost_comes_back(lab: &mut UmlLab) {
+    let (status, said) =
+        lab.exec("pe1", "ip -f mpls route del $(ip -f mpls route | grep -m1 'dev acme' | cut -d' ' -f1)");
+    assert_eq!(status, 0, "{said}");
+    assert_eq!(lab.pings("ce2", "192.168.1.2"), 0, "nothing comes back without the label");
+    lab.wait_for_ping("ce2", "192.168.1.2", PASSES).unwrap_or_else(|error| panic!("{error}"));
+    assert!(lab.agent_log(1).contains("exported the label of acme again"), "{}", lab.agent_log(1));
+}
+
+fn lab() -> Option<UmlLab> {
+    if std::env::var("ANDANTE_PACKETS").as_deref() != Ok("1") {
+        support::skipped("packets", "takes minutes: run `make test-packets` (ANDANTE_PACKETS=1)");
+        return None;
+    }
+    or_skip("User-Mode Linux", UmlLab::start())
+}
+
+/// Types lines at the prompt of a PE; any answer beside the echo is a failure.
+fn type_in(lab: &UmlLab, number: usize, lines: &str) {
+    let mut operator = lab.operator(number);
+    for line in lines.lines() {
+        let answer = operator.line(line);
+        assert_eq!(answer.trim_end(), line, "pe{number} answered");
+    }
+}
