@@ -5,4 +5,7 @@
 //! the answer to a bad request names what, where, why and what to do.
 
 pub mod restconf;
+mod server;
 pub mod view;
+
+pub use server::{Server, ServerSettings, serve};

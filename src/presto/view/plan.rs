@@ -51,9 +51,10 @@ pub fn plan_content(sheet: &mut Sheet<'_>, plan: &Plan, created: Option<Timestam
         sheet.leaf("element", name);
         sheet.leaf("path", &found.path);
     });
-    sheet.list("tentative-number", &plan.numbers, |sheet, (name, value)| {
-        sheet.leaf("name", name);
-        sheet.leaf("value", value);
+    sheet.list("tentative-number", &plan.numbers, |sheet, take| {
+        let place = if take.place.is_empty() { String::new() } else { format!("/{}", take.place) };
+        sheet.leaf("name", format!("{}/{}{place}", take.pool, take.service));
+        sheet.leaf("value", take.number);
     });
     let returning = plan.elements.iter().filter_map(|element| element.adopted.as_ref().map(|claims| (element, claims)));
     let returning = returning.flat_map(|(element, claims)| leafs(&claims.tree).into_iter().map(move |leaf| (element, leaf)));
