@@ -70,7 +70,8 @@ impl Domain {
     pub fn put(&self, name: &str, change: impl FnOnce(String) -> String) -> DocumentEdit {
         let text = std::fs::read_to_string(root().join("tests/documents").join(name)).unwrap();
         let text = change(text);
-        let tree = json::parse(text.as_bytes(), self.controller.schema(), None, Policy::STRICT, &Limits::NORTH).unwrap();
+        let tree =
+            json::parse(text.as_bytes(), self.controller.schema(), None, Policy::STRICT, &Limits::NORTH).unwrap();
         let mut documents = self.controller.split(&tree).unwrap();
         assert_eq!(documents.len(), 1, "{name}");
         let (key, document) = documents.remove(0);
