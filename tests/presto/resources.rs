@@ -68,7 +68,7 @@ async fn onboarding_is_for_administrators_and_keeps_what_it_was_told() {
     let path = "/restconf/operations/andante:apply-elements";
     let input = json!({"andante:input": {"partial": true, "element": [{
         "name": "pe3", "adapter": "frr", "address": "127.0.0.1:1", "username": "andante",
-        "router-id": "10.0.0.3", "asn": 65000, "port": [{"name": "eth1"}]
+        "password-file": "/nonexistent", "router-id": "10.0.0.3", "asn": 65000, "port": [{"name": "eth1"}]
     }]}})
     .to_string();
     // Over TCP nobody is an administrator.
