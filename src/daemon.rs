@@ -157,7 +157,8 @@ async fn north(yang: &YangWorker, settings: &Settings) -> Result<Arc<Loaded>, Da
     let mut dirs: Vec<&Path> = settings.paths.yang.iter().map(PathBuf::as_path).filter(|dir| dir.is_dir()).collect();
     dirs.push(&settings.paths.profiles);
     let set = ModuleSet::named(NORTH, &dirs);
-    let loaded = yang.load(&set).await.map_err(|error| failed("cannot compile the modules of the north")(error.into()))?;
+    let loaded =
+        yang.load(&set).await.map_err(|error| failed("cannot compile the modules of the north")(error.into()))?;
     match loaded.left_out.first() {
         None => Ok(loaded),
         Some(left) => {
@@ -171,7 +172,8 @@ async fn north(yang: &YangWorker, settings: &Settings) -> Result<Arc<Loaded>, Da
 async fn adapters(yang: &YangWorker, settings: &Settings) -> Result<BTreeMap<String, Arc<Adapter>>, DaemonError> {
     let folder = &settings.paths.adapters;
     let listing = std::fs::read_dir(folder);
-    let listing = listing.map_err(|error| failed(format!("cannot list adapters in {}", folder.display()))(error.into()))?;
+    let listing =
+        listing.map_err(|error| failed(format!("cannot list adapters in {}", folder.display()))(error.into()))?;
     let mut adapters = BTreeMap::new();
     for entry in listing.flatten() {
         if !entry.path().join("adapter.toml").is_file() {

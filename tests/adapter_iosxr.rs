@@ -405,6 +405,7 @@ fn session() -> impl Strategy<Value = Routing> {
                 keepalive,
                 hold_time,
                 max_prefix,
+                max_prefix_warning_only: false,
                 redistribute_connected: Vec::new(),
                 admin,
             }

@@ -267,6 +267,10 @@ fn prefixes_indentation_comments_and_the_place_of_keys_do_not_matter() {
         </y:c></nc:data>\n";
     let (a, b) = (from_xml(plain, Policy::STRICT).unwrap(), from_xml(other, Policy::STRICT).unwrap());
     assert_eq!(a, b);
+    for envelope in ["data", "nc:data", "config"] {
+        let cut = format!("\n<{envelope}>{plain}</{envelope}>");
+        assert_eq!(from_xml(&cut, Policy::STRICT).unwrap(), a);
+    }
     let printed = "<c xmlns=\"urn:m\"><i xmlns:px=\"urn:x\">px:b</i><l><k>a</k><v>1</v></l></c>";
     assert_eq!(xml::print(&a, &sample(), false), printed);
 }

@@ -390,6 +390,13 @@ impl Session {
         self.element.error(doing, message, Effect::None, class)
     }
 
+    /// The reply that does not tell "already done" from "already reverted" (F4); the driver cannot know either.
+    fn not_active(&self, doing: &str) -> DriverError {
+        let words = "persistent confirmed commit not active";
+        let error = self.element.error(doing, words, Effect::Unknown, ErrorClass::Rejected);
+        DriverError { tag: Some("operation-failed".into()), ..error }
+    }
+
     fn has_candidate(&self) -> bool {
         matches!(self.element.class, Class::A | Class::B)
     }
@@ -477,7 +484,7 @@ impl Writer for Session {
                 pending.until = until;
                 Ok(())
             }
-            _ => Err(self.refused("extend", "persistent confirmed commit not active", ErrorClass::Rejected)),
+            _ => Err(self.not_active("extend")),
         };
         self.element.call(Call::Extend, self.id, extend).await
     }
@@ -489,7 +496,7 @@ impl Writer for Session {
             }
             if inner.pending.as_ref().is_none_or(|pending| pending.persist != persist) {
                 // F4.
-                return Err(self.refused("confirm", "persistent confirmed commit not active", ErrorClass::Rejected));
+                return Err(self.not_active("confirm"));
             }
             if inner.locked_by.is_some_and(|holder| holder != self.id) {
                 return Err(self.refused("confirm", "in-use: config locked", ErrorClass::Transient));
@@ -516,7 +523,7 @@ impl Writer for Session {
                 }
                 other => {
                     inner.pending = other;
-                    Err(self.refused("cancel", "persistent confirmed commit not active", ErrorClass::Rejected))
+                    Err(self.not_active("cancel"))
                 }
             }
         };

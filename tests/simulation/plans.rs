@@ -6,7 +6,6 @@ use andante::plan::{ElementPlan, Plan, ReadEntry, digest_at, matches_at, touched
 use andante::transaction::Undo;
 use andante::tree::{After, ConfigTree, Edit, Name, Node, Path, QName, Step, Value, diff, inverse};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One operation, harmless when it is repeated.
@@ -135,7 +134,6 @@ pub fn element_plan(element: &str, class: Class, actual: &ConfigTree, desired: &
         read_set: paths.iter().map(|path| ReadEntry { path: path.clone(), digest: digest_at(actual, path) }).collect(),
         before: touched_state(actual, paths.iter()),
         after: touched_state(desired, paths.iter()),
-        recorded: desired.clone(),
         diff,
         inverse,
         adopted: None,
@@ -149,5 +147,5 @@ pub fn element_plan(element: &str, class: Class, actual: &ConfigTree, desired: &
 }
 
 pub fn plan(elements: Vec<ElementPlan>) -> Plan {
-    Plan { id: String::new(), services: vec![], elements, numbers: BTreeMap::new(), warnings: vec![] }.sealed()
+    Plan { id: String::new(), services: vec![], elements, numbers: vec![], warnings: vec![] }.sealed()
 }

@@ -134,7 +134,7 @@ fn dying_at_every_point_leaves_all_before_or_all_after() {
 #[test]
 fn dying_in_recovery_too_is_harmless() {
     let classes = [Class::A, Class::B, Class::D];
-    for first in 0..60 {
+    for first in (0..60).step_by(2) {
         for second in [0, 3, 6, 9, 12] {
             let domain = Domain::new(first as u64, &classes);
             let runner = domain.runner();
