@@ -231,6 +231,7 @@ async fn a_bgp_neighbour_changes() {
             for node in [0, 1] {
                 bgp(service, node, &|bgp| bgp["neighbor"].as_array_mut().unwrap().truncate(1));
                 bgp(service, node, &|bgp| bgp["address-family"] = json!("ietf-vpn-common:ipv4"));
+                bgp(service, node, &|bgp| bgp["redistribute-connected"] = json!([]));
             }
         }),
     ];
