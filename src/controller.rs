@@ -22,10 +22,9 @@ mod request;
 mod undo;
 
 pub use failure::Failure;
-pub use request::{
-    Absent, AdapterSummary, CheckReport, DocumentEdit, Expect, KeptPlan, Probe, Terms, Why,
-};
+pub use request::{Absent, AdapterSummary, CheckReport, DocumentEdit, Expect, KeptPlan, Probe, Terms, Why};
 
+use crate::adagio::Southbound;
 use crate::adagio::connect::Connector;
 use crate::adapter::{Adapter, manifest::Transport};
 use crate::domain::{
@@ -34,8 +33,9 @@ use crate::domain::{
 use crate::face;
 use crate::plan::{Allowed, Plan};
 use crate::store::{self, Batch, Durability, Store, Table};
-use crate::adagio::Southbound;
-use crate::transaction::{Ambient, Probe as Points, Recovery, Runner, StopSignal, TransactionLimits, TransactionRequest};
+use crate::transaction::{
+    Ambient, Probe as Points, Recovery, Runner, StopSignal, TransactionLimits, TransactionRequest,
+};
 use crate::tree::{ConfigTree, Limits, Path, Policy, SchemaIndex, json};
 use crate::yang::client::{Loaded, YangWorker};
 use crate::yang::protocol::{DocumentKind, Encoding};
@@ -43,10 +43,10 @@ use closing::{EndClosing, PlanClosing};
 use gate::Gate;
 use model::Model;
 use propose::Proposal;
-use undo::AdapterUndo;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
+use undo::AdapterUndo;
 
 /// What a controller is made of; `bin` wires it.
 pub struct Parts {
@@ -212,8 +212,11 @@ impl Controller {
     pub async fn kept_list(&self, principal: &Principal) -> Result<Vec<KeptPlan>, Failure> {
         authorize(principal, Verb::Read, "plans")?;
         let now = self.parts.ambient.now();
-        let mut kept: Vec<KeptPlan> =
-            store::list(self.parts.store.as_ref(), Table::Plans, KEPT).await?.into_iter().map(|(_, plan)| plan).collect();
+        let mut kept: Vec<KeptPlan> = store::list(self.parts.store.as_ref(), Table::Plans, KEPT)
+            .await?
+            .into_iter()
+            .map(|(_, plan)| plan)
+            .collect();
         kept.retain(|plan: &KeptPlan| plan.expires > now);
         kept.sort_by_key(|plan| plan.created);
         Ok(kept)
@@ -309,6 +312,11 @@ impl Controller {
         self.parts.adapters.values().map(summary).collect()
     }
 
+    /// Waits until no transaction holds anything.
+    pub async fn quiet(&self) {
+        self.gate.quiet().await;
+    }
+
     fn model(&self) -> Arc<Model> {
         self.model.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -354,11 +362,8 @@ impl Controller {
             let names = proposal.names();
             let pass = self.gate.enter(names).await;
             // Somebody else may have been decided while we waited.
-            let proposal = if self.model().generation == proposal.generation {
-                proposal
-            } else {
-                self.planned(&work).await?
-            };
+            let proposal =
+                if self.model().generation == proposal.generation { proposal } else { self.planned(&work).await? };
             if !pass.covers(&proposal.names()) {
                 continue;
             }
@@ -391,7 +396,8 @@ impl Controller {
         match work {
             Work::Heal { element, paths } => format!("heal {element} ({} deviations)", paths.len()),
             Work::Edits { .. } => {
-                let verb = |change: &crate::plan::ServiceChange| format!("{:?} {}", change.effect, change.key).to_lowercase();
+                let verb =
+                    |change: &crate::plan::ServiceChange| format!("{:?} {}", change.effect, change.key).to_lowercase();
                 plan.services.iter().map(verb).collect::<Vec<_>>().join(", ")
             }
         }

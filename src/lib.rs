@@ -15,16 +15,16 @@
 //! * [`transaction`] makes a plan true on all its elements, or on none, or says otherwise.
 //! * [`controller`] is the spine: the only file that knows the order of the stations above.
 //! * [`reconcile`] asks every element whether what was recorded is still so.
-//! * [`assurance`] turns what elements say of their state into domain events.
 //! * [`presto`] is the north: RESTCONF, protocol only.
 //! * [`noc`] is what `andante` prints.
+//! * [`daemon`] wires all of this and runs until it is told to stop; nothing uses it but `bin`.
 //! * [`config`] reads the daemon's own settings; nothing else reads settings or the environment.
 
 pub mod adagio;
 pub mod adapter;
-pub mod assurance;
 pub mod config;
 pub mod controller;
+pub mod daemon;
 pub mod domain;
 pub mod face;
 pub mod noc;

@@ -34,6 +34,16 @@ async fn every_adapter_keeps_its_golden_cases() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[test]
+fn the_example_of_the_contract_is_one() {
+    let guide = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/element-service.md")).unwrap();
+    let (_, rest) = guide.split_once("```json\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    let wanted: ElementService = serde_json::from_str(example).unwrap();
+    let given: serde_json::Value = serde_json::from_str(example).unwrap();
+    assert_eq!(serde_json::to_value(&wanted).unwrap(), given, "the example must show every field, and no other");
+}
+
 /// The adapter with the schema of its profiles, and the set to validate against.
 async fn load(folder: &Path, worker: &YangWorker) -> (Adapter, Option<String>) {
     let adapter = Adapter::load(folder).unwrap_or_else(|error| panic!("{error}"));

@@ -161,6 +161,19 @@ fn frr_element_types_echoes_and_forgets() {
     assert_eq!(element.running_config(), before);
 }
 
+/// netconfd alone never answers here; the recorder lets it take the hello first.
+#[test]
+fn a_client_in_haste_is_answered() {
+    let Some(element) = or_skip("netconf element", NetconfElement::start(NetconfOptions::ietf_interfaces())) else {
+        return;
+    };
+    for _ in 0..3 {
+        let reply =
+            support::NetconfSession::ask_in_haste(&element, "<get-config><source><running/></source></get-config>");
+        assert!(reply.as_ref().is_ok_and(|reply| reply.contains("<data")), "{reply:?}");
+    }
+}
+
 #[test]
 fn a_netconf_session_is_cut_before_or_after_the_element_obeys() {
     let Some(element) = or_skip("netconf element", NetconfElement::start(NetconfOptions::ietf_interfaces())) else {

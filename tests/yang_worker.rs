@@ -1,8 +1,10 @@
 //! The libyang worker as a real process: loading, export, faults, leaving out, death and time limit.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use andante::tree::codec::State;
+use andante::tree::node::Body;
 use andante::tree::schema::{Canonical, SchemaKind, TypeSpec};
-use andante::tree::{CodecErrorKind, Limits, Path, Policy, QName, SchemaIndex, Step, json};
+use andante::tree::{CodecErrorKind, Limits, Path, Policy, QName, SchemaIndex, Step, json, xml};
 use andante::yang::{DocumentKind, Encoding, Loaded, ModuleSet, Wanted, YangError, YangWorker};
 use std::path::Path as File;
 use std::sync::Arc;
@@ -196,6 +198,23 @@ async fn what_our_codec_prints_libyang_takes() {
         let again = json::parse(printed.as_bytes(), &loaded.index, None, Policy::STRICT, &Limits::NORTH).unwrap();
         assert_eq!(again, tree);
     }
+    let text = xml::print(&tree, &loaded.index, false);
+    let again = xml::parse(text.as_bytes(), &loaded.index, None, Policy::STRICT, &Limits::NORTH).unwrap();
+    // JSON inside anydata stays text in XML; all else is equal.
+    let rest = at(&[("t-main", "top")])
+        .child(tree.top()[0].children().iter().find(|n| matches!(n.body(), Body::Opaque)).unwrap().step().clone());
+    let without = tree.without(&rest);
+    assert!(again.count() == tree.count() && again.overlay(&without) == again);
+    let text = xml::print(&without, &loaded.index, false);
+    assert_eq!(worker.validate(&loaded.id, DocumentKind::Config, Encoding::Xml, &text).await.unwrap(), [], "{text}");
+    let turn = QName::new("t-main", "turn");
+    let call = Path::new(vec![Step::single(turn.clone())]);
+    for (input, faults) in [(r#"{"t-main:input":{"by":1}}"#, 0), (r#"{"t-main:input":{}}"#, 1)] {
+        let tree = json::parse(input.as_bytes(), &loaded.index, Some(&call), Policy::STRICT, &Limits::NORTH).unwrap();
+        let text = xml::print_input(&tree, &turn, &loaded.index).unwrap_or("<turn xmlns=\"urn:t:main\"/>".into());
+        let found = worker.validate(&loaded.id, DocumentKind::Input, Encoding::Xml, &text).await.unwrap();
+        assert_eq!(found.len(), faults, "{text}: {found:?}");
+    }
     let reply = json::parse(
         br#"{"t-main:output":{"done":true}}"#,
         &loaded.index,
@@ -241,4 +260,29 @@ async fn a_worker_that_always_dies_or_hangs_is_an_error_that_names_the_input() {
     assert_eq!(hangs.pid().await, None);
     let absent = YangWorker::spawn(File::new("/nonexistent"), &[], LIMIT);
     assert!(matches!(absent.load(&set(&["t-types"], &[TYPES])).await, Err(YangError::Start { .. })));
+}
+
+#[tokio::test]
+async fn hostile_modules_are_left_out_with_their_reasons() {
+    let worker = worker();
+    let deep = format!(
+        "module deep {{ namespace d; prefix d; {} leaf x {{ type string; }} {} }}",
+        (0..3000).map(|n| format!("container c{n} {{ ")).collect::<String>(),
+        "}".repeat(3000)
+    );
+    let loop_of_groupings =
+        "module round { namespace r; prefix r; grouping a { uses b; } grouping b { uses a; } uses a; }";
+    let loop_of_imports = "module one { namespace o; prefix o; import two { prefix t; } }";
+    let other_half = "module two { namespace t; prefix t; import one { prefix o; } }";
+    let names = ["deep", "round", "one", "two", "t-types", "absent"];
+    let set = set(&names, &[&deep, loop_of_groupings, loop_of_imports, other_half, TYPES]);
+    let reasons = worker.load(&set).await.unwrap();
+    let left_out: Vec<&str> = reasons.left_out.iter().map(|out| out.module.as_str()).collect();
+    assert_eq!(left_out, ["deep", "round", "two", "one", "absent"], "{reasons:?}");
+    assert!(reasons.left_out[4].reason.contains("not found"));
+    // The next set is served as if nothing had been.
+    let loaded = loaded(&worker).await;
+    worker.forget(&loaded.id).await.unwrap();
+    let gone = worker.validate(&loaded.id, DocumentKind::Config, Encoding::Json, "{}").await;
+    assert!(matches!(gone, Err(YangError::UnknownSet { .. })));
 }

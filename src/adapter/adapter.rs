@@ -145,29 +145,27 @@ impl Adapter {
         if refusals.is_empty() { Ok(()) } else { Err(refusals) }
     }
 
-    /// The native configuration that `wanted` needs, as a tree. It creates only: what goes is found by comparing claims.
+    /// The native configuration that `wanted` needs, as a normal tree. It creates only: what goes is found by comparing claims.
     pub fn map(&self, wanted: &ElementService) -> Result<ConfigTree, AdapterError> {
         self.check(wanted).map_err(AdapterError::Refused)?;
         let function = self.function(wanted)?;
         let printed = self.printed(wanted)?;
-        match &self.language {
+        let misprint = |line, what| self.misprint(&function.template, &printed, line, what);
+        let tree = match &self.language {
             Language::Netconf { .. } => {
-                let read = xml::parse(printed.as_bytes(), self.known_schema()?, None, Policy::STRICT, &Limits::NORTH);
-                read.map_err(|e| self.misprint(&function.template, &printed, e.line as usize, e.to_string()))
+                xml::parse(printed.as_bytes(), self.known_schema()?, None, Policy::STRICT, &Limits::NORTH)
+                    .map_err(|error| misprint((error.line > 0).then_some(error.line as usize), error.to_string()))?
             }
             Language::Cli { grammar, .. } => {
-                let parsed = grammar.parse(&printed);
-                let parsed = parsed.map_err(|e| self.misprint(&function.template, &printed, 0, chain(&e)))?;
-                match first_opaque(&parsed.tree) {
-                    None => Ok(parsed.tree),
-                    Some((path, text)) => {
-                        let line = printed.lines().position(|line| line.trim() == text.trim()).map_or(0, |at| at + 1);
-                        let what = format!("{path}: the grammar does not know this line");
-                        Err(self.misprint(&function.template, &printed, line, what))
-                    }
+                let tree = grammar.parse(&printed).map_err(|error| misprint(None, chain(&error)))?.tree;
+                if let Some((path, text)) = first_opaque(&tree) {
+                    let line = printed.lines().position(|line| line.trim() == text.trim()).map(|at| at + 1);
+                    return Err(misprint(line, format!("{path}: the grammar does not know this line")));
                 }
+                tree
             }
-        }
+        };
+        Ok(self.normalise(&tree))
     }
 
     /// What the template prints for `wanted`, before it is read. For whoever writes one.
@@ -247,11 +245,10 @@ impl Adapter {
         }
     }
 
-    /// The tree without what depends on state.
+    /// The tree in the form in which trees are compared: without what depends on state, texts in their normal form.
     pub fn normalise(&self, tree: &ConfigTree) -> ConfigTree {
         match &self.language {
-            Language::Netconf { rules, .. } if !rules.has_derived() => tree.clone(),
-            Language::Netconf { .. } => without_derived(tree, &|path| self.is_derived(path)),
+            Language::Netconf { rules, .. } => rules.normalise(tree),
             Language::Cli { grammar, .. } => grammar.normalise(tree),
         }
     }
@@ -305,9 +302,9 @@ impl Adapter {
         self.schema().map(Arc::as_ref).ok_or_else(|| AdapterError::NoSchema { adapter: self.name().into() })
     }
 
-    fn misprint(&self, template: &str, printed: &str, line: usize, what: String) -> AdapterError {
-        let text = printed.lines().nth(line.saturating_sub(1)).unwrap_or_default().trim();
-        let text = text.chars().take(120).collect();
+    fn misprint(&self, template: &str, printed: &str, line: Option<usize>, what: String) -> AdapterError {
+        let text = line.and_then(|line| printed.lines().nth(line.checked_sub(1)?)).unwrap_or_default();
+        let text = text.trim().chars().take(120).collect();
         AdapterError::Printed { adapter: self.name().into(), file: template.to_owned(), line, text, what }
     }
 
@@ -342,21 +339,4 @@ fn first_opaque(tree: &ConfigTree) -> Option<(Path, String)> {
 fn count_opaque(node: &Node) -> u32 {
     let own = u32::from(matches!(node.body(), Body::Opaque));
     node.children().iter().fold(own, |sum, child| sum + count_opaque(child))
-}
-
-fn without_derived(tree: &ConfigTree, derived: &dyn Fn(&Path) -> bool) -> ConfigTree {
-    fn kept(node: &Node, path: &Path, derived: &dyn Fn(&Path) -> bool) -> Vec<Arc<Node>> {
-        let children = node.children().iter().filter_map(|child| {
-            let path = path.child(child.step().clone());
-            if derived(&path) {
-                return None;
-            }
-            let below = kept(child, &path, derived);
-            let same = below.len() == child.children().len()
-                && below.iter().zip(child.children()).all(|(a, b)| Arc::ptr_eq(a, b));
-            Some(if same { child.clone() } else { Arc::new(child.with_children(below)) })
-        });
-        children.collect()
-    }
-    ConfigTree::new(kept(tree.root(), &Path::root(), derived))
 }

@@ -47,14 +47,14 @@ pub enum AdapterError {
         adapter: String,
     },
     /// What a template printed is not configuration of this platform.
-    #[error("adapter {adapter}: {file}: line {line} of what it prints, `{text}`: {what}")]
+    #[error("adapter {adapter}: what {file} prints{}: {what}", place_of(*.line, .text))]
     Printed {
         /// Name of the adapter.
         adapter: String,
         /// The template.
         file: String,
-        /// Line of the printed text, from 1.
-        line: usize,
+        /// Line of the printed text, from 1; `None` when the fault is not at one place.
+        line: Option<usize>,
         /// That line, cut to 120 characters.
         text: String,
         /// What is wrong with it.
@@ -80,4 +80,8 @@ pub enum AdapterError {
 
 fn line_of(line: Option<usize>) -> String {
     line.map(|line| format!(":{line}")).unwrap_or_default()
+}
+
+fn place_of(line: Option<usize>, text: &str) -> String {
+    line.map(|line| format!(" in line {line}, `{text}`")).unwrap_or_default()
 }

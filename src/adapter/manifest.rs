@@ -134,6 +134,8 @@ pub struct PathRule {
     /// For which edits `impact` holds; all when it is absent.
     #[serde(default)]
     pub on: Vec<EditKind>,
+    /// How the text of the leaf is compared.
+    pub text: Option<TextKind>,
     /// The session that is reset, with `{key}` for key values of the path.
     pub session: Option<String>,
     /// For readers.
@@ -163,6 +165,15 @@ impl PathKind {
             PathKind::Protected | PathKind::Derived => None,
         }
     }
+}
+
+/// How the text of a leaf is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TextKind {
+    /// Line by line: blanks at the ends of lines and blank lines at both ends of the text do not count (a policy that the
+    /// element prints with another line end than it was given).
+    Lines,
 }
 
 /// What an edit does.

@@ -1,9 +1,10 @@
 //! What a NETCONF adapter says about paths: its `[[paths]]`, compiled. Later rules win.
 
 use super::judgement::{Impact, Ownership};
-use super::manifest::{EditKind, ImpactKind, PathKind, PathRule};
+use super::manifest::{EditKind, ImpactKind, PathKind, PathRule, TextKind};
 use super::pattern::Pattern;
-use crate::tree::{Edit, Key, Path, Step};
+use crate::tree::{Body, ConfigTree, Edit, Key, Node, Path, Step, Value};
+use std::sync::Arc;
 
 /// The compiled `[[paths]]` of an adapter.
 #[derive(Clone, Debug, Default)]
@@ -18,8 +19,8 @@ impl Rules {
         for rule in rules {
             let wrong = |what: &str| format!("[[paths]] match = \"{}\": {what}", rule.pattern);
             let pattern = Pattern::parse(&rule.pattern).map_err(|what| wrong(&what))?;
-            if rule.is.is_none() && rule.impact.is_none() {
-                return Err(wrong("says neither `is` nor `impact`"));
+            if rule.is.is_none() && rule.impact.is_none() && rule.text.is_none() {
+                return Err(wrong("says none of `is`, `impact` and `text`"));
             }
             if rule.impact.is_none() && !rule.on.is_empty() {
                 return Err(wrong("`on` without `impact`"));
@@ -59,9 +60,35 @@ impl Rules {
         self.is_within(path, PathKind::Protected)
     }
 
-    /// Whether any rule marks something as derived.
-    pub(crate) fn has_derived(&self) -> bool {
-        self.rules.iter().any(|(_, rule)| rule.is == Some(PathKind::Derived))
+    /// The tree without what depends on state, and with each text in the form in which it is compared. Idempotent.
+    pub(crate) fn normalise(&self, tree: &ConfigTree) -> ConfigTree {
+        let says = |rule: &PathRule| rule.is == Some(PathKind::Derived) || rule.text.is_some();
+        if !self.rules.iter().any(|(_, rule)| says(rule)) {
+            return tree.clone();
+        }
+        ConfigTree::new(self.normal(&Path::root(), tree.root()))
+    }
+
+    fn normal(&self, path: &Path, node: &Node) -> Vec<Arc<Node>> {
+        let children = node.children().iter().filter_map(|child| {
+            let path = path.child(child.step().clone());
+            let said = self.last(path.steps(), |rule| rule.is.filter(|kind| *kind == PathKind::Derived));
+            if said.is_some() {
+                return None;
+            }
+            if let Body::Leaf(value) = child.body() {
+                let Some(TextKind::Lines) = self.last(path.steps(), |rule| rule.text) else {
+                    return Some(child.clone());
+                };
+                let value = Value::new(value.kind(), &lines(value.as_str()));
+                return Some(Arc::new(Node::leaf(child.name().clone(), value)));
+            }
+            let below = self.normal(&path, child);
+            let same = below.len() == child.children().len()
+                && below.iter().zip(child.children()).all(|(a, b)| Arc::ptr_eq(a, b));
+            Some(if same { child.clone() } else { Arc::new(child.with_children(below)) })
+        });
+        children.collect()
     }
 
     /// What an edit does. Without a rule, what is created disturbs nothing and everything else is the worst.
@@ -98,6 +125,15 @@ impl Rules {
     }
 }
 
+/// Lines without blanks at their ends, without blank lines at both ends.
+fn lines(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    let says = |line: &&str| !line.is_empty();
+    let first = lines.iter().position(|line| says(&line)).unwrap_or(lines.len());
+    let last = lines.iter().rposition(|line| says(&line)).map_or(first, |at| at + 1);
+    lines[first..last].join("\n")
+}
+
 /// `{key}` replaced by the value of the innermost key of that name on the path.
 fn filled(text: &str, steps: &[Step]) -> String {
     let mut out = text.to_owned();
@@ -114,8 +150,7 @@ fn filled(text: &str, steps: &[Step]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::{Node, QName, Value};
-    use std::sync::Arc;
+    use crate::tree::QName;
 
     fn rules(text: &str) -> Rules {
         #[derive(serde::Deserialize)]
@@ -178,5 +213,25 @@ mod tests {
         assert!(rules.is_protected(&interface("MgmtEth0").child(Step::single(QName::new("if", "mtu")))));
         assert!(!rules.is_protected(&interface("eth1")));
         assert!(!rules.is_derived(&interface("MgmtEth0")));
+    }
+
+    #[test]
+    fn normalising_drops_what_is_derived_and_compares_texts_line_by_line() {
+        let rules = rules(
+            r#"
+            paths = [
+                { match = "/if:interfaces/interface/if:counter", is = "derived" },
+                { match = "/if:interfaces/interface/if:policy", text = "lines" },
+            ]"#,
+        );
+        let leaf = |name: &str, value: &str| Arc::new(Node::leaf(QName::new("if", name), Value::text(value)));
+        let tree = |leafs: Vec<Arc<Node>>| {
+            let at = interface("eth1");
+            leafs.into_iter().fold(ConfigTree::default(), |tree, leaf| tree.with(&at, leaf, crate::tree::After::Keep))
+        };
+        let read = tree(vec![leaf("counter", "1"), leaf("policy", "\n \na  \r\n  b\n\n"), leaf("note", " x ")]);
+        let normal = tree(vec![leaf("policy", "a\n  b"), leaf("note", " x ")]);
+        assert_eq!(rules.normalise(&read), normal);
+        assert_eq!(rules.normalise(&normal), normal);
     }
 }

@@ -46,6 +46,19 @@ impl Gate {
         Some(Pass { gate: self, names })
     }
 
+    /// Waits until nothing is held.
+    pub async fn quiet(&self) {
+        loop {
+            let freed = self.freed.notified();
+            tokio::pin!(freed);
+            freed.as_mut().enable();
+            if self.held().is_empty() {
+                return;
+            }
+            freed.await;
+        }
+    }
+
     fn held(&self) -> MutexGuard<'_, BTreeSet<String>> {
         // The set is whole at every moment, also if a holder of the lock panicked.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)

@@ -32,7 +32,8 @@ impl Controller {
         let mut changed = Vec::new();
         let named: BTreeSet<&str> = elements.iter().map(|element| element.name.as_str()).collect();
         let leaving = model.elements.values().filter(|old| old.managed && !named.contains(old.name.as_str()));
-        let leaving = leaving.filter(|_| absent == Absent::Unmanage).map(|old| Element { managed: false, ..old.clone() });
+        let leaving =
+            leaving.filter(|_| absent == Absent::Unmanage).map(|old| Element { managed: false, ..old.clone() });
         for mut element in elements.iter().cloned().chain(leaving) {
             let old = model.elements.get(&element.name);
             // A key that was pinned by probing stays pinned when the file does not speak of it.
@@ -71,8 +72,12 @@ impl Controller {
         };
         if !probe.pinned && !trust {
             probe.detail = match &known.host_key {
-                None => "not pinned: no traffic; compare the key with what the element says, then probe with --trust".into(),
-                Some(pin) => format!("another key is pinned ({pin}): no traffic; find out why before you trust this one"),
+                None => {
+                    "not pinned: no traffic; compare the key with what the element says, then probe with --trust".into()
+                }
+                Some(pin) => {
+                    format!("another key is pinned ({pin}): no traffic; find out why before you trust this one")
+                }
             };
             return Ok(probe);
         }

@@ -244,7 +244,8 @@ fn deviation(model: &Model, intended: &Intended, element: &str, found: Differenc
 /// The services that own a path or something below it.
 fn owners(intended: &Intended, path: &Path) -> Vec<ServiceKey> {
     let below = intended.owners.iter().filter(|(at, _)| at.starts_with(path));
-    let all: BTreeSet<ServiceKey> = below.flat_map(|(_, owners)| owners).filter_map(|(_, owner)| service_of(owner)).collect();
+    let all: BTreeSet<ServiceKey> =
+        below.flat_map(|(_, owners)| owners).filter_map(|(_, owner)| service_of(owner)).collect();
     all.into_iter().collect()
 }
 

@@ -87,7 +87,9 @@ impl Model {
                         self.services.insert(document.key.clone(), Arc::new(service));
                     }
                     // It was accepted once; its claims still stand. Say it and go on.
-                    Err(error) => tracing::error!(service = %document.key, error, "a stored document has lost its meaning"),
+                    Err(error) => {
+                        tracing::error!(service = %document.key, error, "a stored document has lost its meaning")
+                    }
                 }
                 self.documents.insert(document.key.clone(), Arc::new(document));
                 self.generation += 1;

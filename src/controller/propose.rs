@@ -10,9 +10,10 @@ use crate::adapter::Adapter;
 use crate::domain::{Element, Fault, FaultTag, ServiceKey};
 use crate::face;
 use crate::plan::{Allowed, ElementInput, ElementPlan, Plan, Refused, ServiceChange, ServiceEffect, plan_element};
-use crate::service::admission::{PortUse, admit};
 use crate::service::ledger::{Draft, Exclusions};
-use crate::service::{ElementService, ErrorTag, Service, ServiceError, decompose};
+use crate::service::{
+    ElementService, ErrorTag, NumberUse, PortUse, Service, ServiceError, admit, decompose, explicit_numbers,
+};
 use crate::tree::{Claims, ConfigTree, Layer, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -51,12 +52,11 @@ impl Controller {
         }
         let inventory = model.inventory();
         let candidates = candidates(&model, &wanted);
-        admitted(&wanted, &candidates, &inventory)?;
+        let mut warnings = admitted(&wanted, &candidates, &inventory)?;
 
-        let exclusions = Exclusions::default();
+        let exclusions: Exclusions = explicit_numbers(candidates.values().map(|service| &**service));
         let mut draft = Draft::new(&model.ledger, &exclusions);
         let mut changes = Vec::new();
-        let mut warnings = Vec::new();
         for want in wanted {
             changes.push(self.change(&model, &inventory, want, &mut draft, &mut warnings)?);
         }
@@ -73,7 +73,9 @@ impl Controller {
         let base_revision = stored.map_or(0, |document| document.revision);
         let key = edit.key().clone();
         match edit {
-            DocumentEdit::Delete { .. } if stored.is_none() => Err(Failure::NotFound { what: format!("service {key}") }),
+            DocumentEdit::Delete { .. } if stored.is_none() => {
+                Err(Failure::NotFound { what: format!("service {key}") })
+            }
             DocumentEdit::Delete { .. } => {
                 Ok(Wanted { key, effect: ServiceEffect::Delete, base_revision, document: None })
             }
@@ -184,9 +186,8 @@ impl Controller {
 
     pub(super) fn adapter_of(&self, model: &Model, element: &str) -> Result<Arc<Adapter>, Failure> {
         let known = model.elements.get(element).ok_or_else(|| not_found(element))?;
-        self.adapter(&known.adapter).ok_or_else(|| {
-            Failure::Internal(format!("{element}: adapter {} is not installed", known.adapter))
-        })
+        self.adapter(&known.adapter)
+            .ok_or_else(|| Failure::Internal(format!("{element}: adapter {} is not installed", known.adapter)))
     }
 }
 
@@ -225,21 +226,23 @@ fn admitted(
     wanted: &[Wanted],
     candidates: &BTreeMap<ServiceKey, Arc<Service>>,
     inventory: &[Element],
-) -> Result<(), Failure> {
-    let others = PortUse::of(candidates.values().map(|service| &**service), inventory);
+) -> Result<Vec<String>, Failure> {
+    let all = || candidates.values().map(|service| &**service);
+    let (ports, numbers) = (PortUse::of(all(), inventory), NumberUse::of(all(), inventory));
+    let mut warnings = Vec::new();
     for want in wanted {
         if let Some((_, service)) = &want.document {
-            admit(service, &others, inventory).map_err(refused_document)?;
+            admit(service, &ports, inventory).map_err(refused_document)?;
+            warnings.extend(numbers.check(service, inventory).map_err(refused_document)?);
         }
     }
-    Ok(())
+    Ok(warnings)
 }
 
 /// Claims on an element after all changes.
 fn candidate_claims(model: &Model, element: &str, changes: &[ServiceChange]) -> Vec<Claims> {
     let current = model.claims.get(element).into_iter().flatten();
-    let mut claims: BTreeMap<String, Claims> =
-        current.map(|(key, claims)| (key.clone(), (**claims).clone())).collect();
+    let mut claims: BTreeMap<String, Claims> = current.map(|(key, claims)| (key.clone(), (**claims).clone())).collect();
     for change in changes {
         match change.claims.get(element) {
             Some(Some(new)) => claims.insert(claims_key(element, &change.key), new.clone()),

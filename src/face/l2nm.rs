@@ -271,10 +271,14 @@ fn end(at: &At<'_>, active: Option<&str>, technology: Technology) -> Option<EndP
 
 /// `SIDE-vpws-service-instance`, or `SIDE-vsi-auto/auto`, which is what saying nothing means too.
 fn attachment(at: &At<'_>, side: &str) -> Option<Said<u32>> {
-    if let Some(auto) = at.container(&format!("{side}-vsi-auto")) {
-        auto.leaf("auto");
-    }
     let leaf = format!("{side}-vpws-service-instance");
+    // One case of a choice: beside a given value the other is left unread, and so refused.
+    if at.leaf(&leaf).is_none() {
+        if let Some(auto) = at.container(&format!("{side}-vsi-auto")) {
+            auto.leaf("auto");
+        }
+        return None;
+    }
     let said: Said<u32> = at.parsed(&leaf)?;
     if !(1..=16_777_215).contains(&said.value) {
         at.fault_at(&leaf, ErrorTag::InvalidValue, "a service instance is 1 to 16777215");

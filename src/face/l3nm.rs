@@ -459,7 +459,7 @@ fn session_families(
 fn max_prefix(at: &At<'_>) -> (Option<Said<u32>>, Option<Said<()>>) {
     let Some(at) = at.container("bgp-max-prefix") else { return (None, None) };
     let threshold = at.leaf("warning-threshold");
-    if threshold.is_some_and(|said| said.value.parse::<f64>().is_ok_and(|percent| percent != 75.0)) {
+    if threshold.is_some_and(|said| said.value.parse::<f64>() != Ok(75.0)) {
         at.fault_at("warning-threshold", ErrorTag::OperationNotSupported, "only 75, its default, is served");
     }
     let action = at.leaf("violate-action");

@@ -11,8 +11,6 @@
 mod l2nm;
 mod l3nm;
 mod reader;
-#[cfg(test)]
-mod tests;
 mod view;
 mod vpn;
 
@@ -48,19 +46,29 @@ pub fn face(module: &str) -> Option<&'static Face> {
     FACES.iter().find(|face| face.module == module)
 }
 
-/// Splits a tree that may hold many services of any face into one document per service, sorted by key. Top-level nodes
-/// that belong to no face are refused.
+/// Splits a tree that may hold many services of any face into one document per service, sorted by key. What belongs to no
+/// face, and what stands beside the services, is refused.
 pub fn documents(tree: &ConfigTree) -> Result<Vec<(ServiceKey, ConfigTree)>, Vec<ServiceError>> {
-    let stranger = |node: &&Arc<Node>| !FACES.iter().any(|face| *node.name() == face.name(face.container));
-    let faults: Vec<ServiceError> = tree
-        .top()
-        .iter()
-        .filter(stranger)
-        .map(|node| {
-            let path = Path::new(vec![node.step().clone()]).to_string();
-            ServiceError::new(path, ErrorTag::OperationNotSupported, "no face of this domain serves it")
-        })
-        .collect();
+    let mut faults = Vec::new();
+    let mut refuse = |parents: &[&Arc<Node>], node: &Arc<Node>| {
+        let steps = parents.iter().chain([&node]).map(|node| node.step().clone()).collect();
+        let message = "this domain does not serve it; nothing is ever dropped silently, so take it out";
+        faults.push(ServiceError::new(Path::new(steps).to_string(), ErrorTag::OperationNotSupported, message));
+    };
+    for top in tree.top() {
+        let Some(face) = FACES.iter().find(|face| *top.name() == face.name(face.container)) else {
+            refuse(&[], top);
+            continue;
+        };
+        let (services, list) = (face.name(face.services), face.name(face.list));
+        for child in top.children() {
+            if *child.name() != services {
+                refuse(&[top], child);
+                continue;
+            }
+            child.children().iter().filter(|node| *node.name() != list).for_each(|node| refuse(&[top, child], node));
+        }
+    }
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -144,3 +152,6 @@ pub fn service_of(document: &ConfigTree, key: &ServiceKey) -> Result<Service, Ve
 pub fn view(document: &ConfigTree, key: &ServiceKey, state: Option<&ServiceState>) -> ConfigTree {
     face(&key.face).map_or_else(|| document.clone(), |face| face.view(document, state))
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ mod golden;
 mod l2nm;
 mod l3nm;
 mod laws;
+mod profile;
 mod states;
 
 /// A document of `tests/documents`, as JSON.

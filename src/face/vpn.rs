@@ -34,9 +34,11 @@ pub(super) fn admin(at: &At<'_>) -> Said<Admin> {
 
 /// `rd`, `rd-auto/auto` or nothing.
 pub(super) fn route_distinguisher(at: &At<'_>) -> Option<Said<Rd>> {
-    let fixed = at.parsed::<RouteDistinguisher>("rd").map(|said| said.map(Rd::Fixed));
-    let auto = at.container("rd-auto").and_then(|auto| auto.leaf("auto")).map(|said| said.map(|_| Rd::Auto));
-    fixed.or(auto)
+    // One case of a choice: beside a fixed value `rd-auto` is left unread, and so refused.
+    if at.leaf("rd").is_some() {
+        return at.parsed::<RouteDistinguisher>("rd").map(|said| said.map(Rd::Fixed));
+    }
+    at.container("rd-auto").and_then(|auto| auto.leaf("auto")).map(|said| said.map(|_| Rd::Auto))
 }
 
 /// `vpn-target` entries below `at`.

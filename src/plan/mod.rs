@@ -13,7 +13,8 @@ pub use compare::{Difference, differences};
 pub use planner::{ElementInput, adopted_owner, plan_element, plan_heal, unified};
 
 pub use record::{
-    ElementPlan, HandMade, Plan, ReadEntry, ServiceChange, ServiceEffect, content_digest, digest_at, matches_at, touched_state,
+    ElementPlan, HandMade, Plan, ReadEntry, ServiceChange, ServiceEffect, content_digest, digest_at, matches_at,
+    touched_state,
 };
 pub use refused::Refused;
 pub use scope::{Allowed, Permit};

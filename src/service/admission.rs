@@ -7,7 +7,7 @@ use super::canonical::{EndPoint, Part, Said, Service};
 use super::element_service::Match;
 use super::error::{ErrorTag, ServiceError};
 use crate::domain::{Element, ServiceKey};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The element that a document means: by name first, then by `ne_id`.
 pub fn element_of<'a>(inventory: &'a [Element], said: &Said<String>) -> Result<&'a Element, ServiceError> {
@@ -29,6 +29,8 @@ pub fn element_of<'a>(inventory: &'a [Element], said: &Said<String>) -> Result<&
 #[derive(Clone, Debug, Default)]
 pub struct PortUse {
     ports: BTreeMap<(String, String), Vec<Use>>,
+    /// The ports of each service, so that taking one out does not visit all.
+    by_service: BTreeMap<ServiceKey, BTreeSet<(String, String)>>,
 }
 
 #[derive(Clone, Debug)]
@@ -39,36 +41,52 @@ struct Use {
 }
 
 impl PortUse {
-    /// The use that these services make of ports. Ends on unknown elements are left out: such a service is refused or
+    /// The use that these services make of ports. Ends on unknown elements are left out: such a service is refused, or
     /// was admitted while the element was known under that name.
     pub fn of<'a>(services: impl IntoIterator<Item = &'a Service>, inventory: &[Element]) -> Self {
+        let mut names: HashMap<&str, &str> = HashMap::new();
+        names.extend(inventory.iter().filter_map(|element| Some((element.ne_id.as_deref()?, element.name.as_str()))));
+        // Later, so that a name goes before another element's `ne_id`.
+        names.extend(inventory.iter().map(|element| (element.name.as_str(), element.name.as_str())));
         let mut all = Self::default();
         for service in services {
-            all.add(service, inventory);
+            all.insert(service, |said| names.get(said).map(ToString::to_string));
         }
         all
     }
 
     /// Adds one service.
     pub fn add(&mut self, service: &Service, inventory: &[Element]) {
+        let named = |said: &str| inventory.iter().find(|element| element.name == said);
+        let known = |said: &str| named(said).or_else(|| inventory.iter().find(|element| element.answers_to(said)));
+        self.insert(service, |said| known(said).map(|element| element.name.clone()));
+    }
+
+    /// Takes one service out: it was deleted, or its new version comes.
+    pub fn remove(&mut self, service: &ServiceKey) {
+        for port in self.by_service.remove(service).unwrap_or_default() {
+            if let Some(uses) = self.ports.get_mut(&port) {
+                uses.retain(|other| &other.service != service);
+                if uses.is_empty() {
+                    self.ports.remove(&port);
+                }
+            }
+        }
+    }
+
+    fn insert(&mut self, service: &Service, name: impl Fn(&str) -> Option<String>) {
         for part in &service.parts {
-            let Ok(element) = element_of(inventory, &part.element) else { continue };
+            let Some(element) = name(&part.element.value) else { continue };
             for end in &part.ends {
-                self.ports.entry((element.name.clone(), end.port.value.clone())).or_default().push(Use {
+                let port = (element.clone(), end.port.value.clone());
+                self.by_service.entry(service.key.clone()).or_default().insert(port.clone());
+                self.ports.entry(port).or_default().push(Use {
                     service: service.key.clone(),
                     path: end.frames.path.clone(),
                     frames: end.frames.value,
                 });
             }
         }
-    }
-
-    /// Takes one service out, before its new version is admitted.
-    pub fn remove(&mut self, service: &ServiceKey) {
-        self.ports.retain(|_, uses| {
-            uses.retain(|other| &other.service != service);
-            !uses.is_empty()
-        });
     }
 }
 

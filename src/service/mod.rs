@@ -16,6 +16,7 @@ pub mod element_service;
 pub mod error;
 pub mod ledger;
 pub mod number;
+pub mod sharing;
 
 pub use admission::{PortUse, admit};
 pub use canonical::{Said, Service};
@@ -23,3 +24,4 @@ pub use decompose::{Decomposition, decompose, explicit_numbers, instance_name};
 pub use element_service::ElementService;
 pub use error::{ErrorTag, ServiceError};
 pub use ledger::{Draft, Exclusions, Ledger};
+pub use sharing::NumberUse;

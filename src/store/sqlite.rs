@@ -24,6 +24,7 @@ use serde::de::DeserializeOwned;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -44,6 +45,7 @@ pub struct SqliteStore {
     writer: Option<SyncSender<Request>>,
     thread: Option<JoinHandle<()>>,
     reader: Arc<Mutex<Connection>>,
+    groups: Arc<AtomicU64>,
 }
 
 enum Request {
@@ -58,6 +60,15 @@ impl SqliteStore {
     /// [`StoreError::NewerSchema`], [`StoreError::ReadOnly`], [`StoreError::Full`], [`StoreError::Busy`], or the
     /// engine's own words.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_with_limit(path, u32::MAX)
+    }
+
+    /// [`SqliteStore::open`] with a limit of the file's size, in pages of 4096 bytes; beyond it a commit answers
+    /// [`StoreError::Full`].
+    ///
+    /// # Errors
+    /// As for [`SqliteStore::open`].
+    pub fn open_with_limit(path: &Path, pages: u32) -> Result<Self, StoreError> {
         let shown: Arc<str> = path.display().to_string().into();
         // SQLite gives its -wal and -shm files the mode of the database file.
         OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map_err(
@@ -70,17 +81,32 @@ impl SqliteStore {
         )?;
         let mut writer = connect(path, &shown)?;
         schema::migrate(&mut writer, &shown)?;
+        writer
+            .query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
+            .map_err(|source| explain("limit", &shown, source))?;
         let reader = connect(path, &shown)?;
+        let groups = Arc::new(AtomicU64::new(0));
         let (sender, receiver) = sync_channel(QUEUE);
-        let name = shown.clone();
+        let (name, counted) = (shown.clone(), groups.clone());
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || write_all(writer, &receiver, &name))
+            .spawn(move || write_all(writer, &receiver, &name, &counted))
             .map_err(|source| StoreError::Engine {
                 doing: "start the writer thread".into(),
                 source: Box::new(source),
             })?;
-        Ok(Self { path: shown, writer: Some(sender), thread: Some(thread), reader: Arc::new(Mutex::new(reader)) })
+        Ok(Self {
+            path: shown,
+            writer: Some(sender),
+            thread: Some(thread),
+            reader: Arc::new(Mutex::new(reader)),
+            groups,
+        })
+    }
+
+    /// How many groups were written since it was opened. Fewer than commits: that is group commit.
+    pub fn groups(&self) -> u64 {
+        self.groups.load(Ordering::Relaxed)
     }
 
     async fn ask<T>(
@@ -217,7 +243,7 @@ impl Store for SqliteStore {
 }
 
 /// The writer thread: takes what waits, writes it as one group, answers.
-fn write_all(mut connection: Connection, requests: &Receiver<Request>, path: &str) {
+fn write_all(mut connection: Connection, requests: &Receiver<Request>, path: &str, groups: &AtomicU64) {
     let mut unsynced = false;
     loop {
         let first = if unsynced {
@@ -240,6 +266,7 @@ fn write_all(mut connection: Connection, requests: &Receiver<Request>, path: &st
         };
         let mut group = vec![first];
         group.extend(requests.try_iter().take(LARGEST_GROUP));
+        groups.fetch_add(1, Ordering::Relaxed);
         unsynced = write_group(&mut connection, group, path, unsynced);
     }
     if unsynced && sync(&connection).is_err() {

@@ -142,7 +142,7 @@ impl Crew {
                 Answer::Done { detail, residue }
             }
             Err(error) => {
-                self.unsure |= error.effect == Effect::Unknown;
+                self.unsure |= is_lost(&error);
                 self.failed(&error)
             }
         }
@@ -209,19 +209,32 @@ impl Crew {
                 return Answer::Lost(self.because_of(CauseKind::Unreachable, &error));
             }
         }
-        Answer::Done { detail: self.save(tools).await, residue: Vec::new() }
+        match self.save(tools).await {
+            Ok(detail) => Answer::Done { detail, residue: Vec::new() },
+            // It may have restarted before it saved: the reading decides.
+            Err(error) => Answer::Lost(self.because_of(CauseKind::Unreachable, &error)),
+        }
     }
 
     // ── by reading ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     async fn withdraw(&mut self, tools: &Tools) -> Answer {
         let mut detail = None;
-        if self.edited
-            && let Err(error) = self.clear_candidate(tools).await
-        {
+        for attempt in 0..ATTEMPTS {
+            if !self.edited {
+                break;
+            }
+            if attempt > 0 {
+                pause(tools, FIRST_PAUSE * 2u32.pow(attempt), false).await;
+            }
             // RFC 6241 §7.5: the candidate's changes go with the session that holds its lock. Running was never touched.
-            detail = Some(format!("candidate not emptied: {error}"));
-            self.drop_session();
+            detail = match self.clear_candidate(tools).await {
+                Ok(()) => None,
+                Err(error) => {
+                    self.drop_session();
+                    Some(format!("candidate not emptied: {error}"))
+                }
+            };
         }
         self.release(tools).await;
         Answer::Done { detail, residue: Vec::new() }
@@ -258,7 +271,7 @@ impl Crew {
             match self.order(tools, Order::Cancel(&confirm.persist)).await {
                 Ok(_) => cancelled = true,
                 // "Not active" and its like: it went back, it never came, or somebody confirmed it. Reading tells (F4).
-                Err(error) if error.effect == Effect::None => {}
+                Err(error) if !is_lost(&error) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -288,7 +301,7 @@ impl Crew {
         let mut actual = self.read_quiet(tools).await?;
         if let (Side::After, Some(confirm)) = (side::side(&self.plan, &actual), self.confirm.clone()) {
             match self.order(tools, Order::Confirm(&confirm.persist)).await {
-                Err(error) if error.effect != Effect::None => return Err(error.into()),
+                Err(error) if is_lost(&error) => return Err(error.into()),
                 // Confirmed now, confirmed before, or gone back a moment ago: reading tells.
                 Ok(_) | Err(_) => actual = self.read_quiet(tools).await?,
             }
@@ -300,7 +313,7 @@ impl Crew {
         };
         match answer {
             Answer::Done { detail, residue } => {
-                let detail = self.save(tools).await.or(detail);
+                let detail = self.save(tools).await?.or(detail);
                 Ok(Answer::Done { detail, residue })
             }
             other => Ok(other),
@@ -401,7 +414,7 @@ impl Crew {
             self.edited = true;
             match self.order(tools, Order::Prepare(payload)).await {
                 Ok(_) => {}
-                Err(error) if error.effect == Effect::Unknown => return Err(error.into()),
+                Err(error) if is_lost(&error) => return Err(error.into()),
                 Err(error) => {
                     self.clear_candidate(tools).await?;
                     return Ok(Some(error.to_string()));
@@ -418,7 +431,7 @@ impl Crew {
                 }
                 Ok(None)
             }
-            Err(error) if error.effect == Effect::Unknown => {
+            Err(error) if is_lost(&error) => {
                 self.unsure = true;
                 Err(error.into())
             }
@@ -458,12 +471,14 @@ impl Crew {
                 }
                 Err(error) => error,
             };
-            if error.effect == Effect::Unknown {
+            if is_lost(&error) {
                 return Err(Failed::Driver(error, CauseKind::Unreachable));
             }
             self.release(tools).await;
             let waited = tools.ambient.elapsed().saturating_sub(since);
-            let again = error.class == ErrorClass::Transient && waited + rest <= tools.limits.lock;
+            // A dirty candidate (F6) does not pass; whoever left it has to be asked.
+            let passes = error.class == ErrorClass::Transient && error.tag.as_deref() != Some("resource-denied");
+            let again = passes && waited + rest <= tools.limits.lock;
             if !again || !pause(tools, rest, may_give_up).await {
                 return Err(Failed::Driver(error, CauseKind::Locked));
             }
@@ -482,7 +497,7 @@ impl Crew {
         if !self.locked {
             match self.order(tools, Order::Lock).await {
                 Ok(_) => self.locked = true,
-                Err(error) if error.effect == Effect::Unknown => return Err(error),
+                Err(error) if is_lost(&error) => return Err(error),
                 Err(error) if error.tag.as_deref() == Some("resource-denied") => {}
                 // Held by others, or a confirmed commit is pending: then the candidate is not ours to empty.
                 Err(_) => return Ok(()),
@@ -493,10 +508,16 @@ impl Crew {
         Ok(())
     }
 
-    async fn save(&mut self, tools: &Tools) -> Option<String> {
-        let error = self.order(tools, Order::Save).await.err()?;
-        tracing::error!(element = %self.name, %error, "running is right, but it is not saved for a restart");
-        Some(format!("not saved for a restart of the element: {error}"))
+    /// Makes running survive a restart. A refusal is an alarm, not a reason to turn back; a lost answer is an error.
+    async fn save(&mut self, tools: &Tools) -> Result<Option<String>, DriverError> {
+        match self.order(tools, Order::Save).await {
+            Ok(_) => Ok(None),
+            Err(error) if is_lost(&error) => Err(error),
+            Err(error) => {
+                tracing::error!(element = %self.name, %error, "running is right, but it is not saved for a restart");
+                Ok(Some(format!("not saved for a restart of the element: {error}")))
+            }
+        }
     }
 
     /// Unlocks and ends the session; errors do not matter any more.
@@ -551,7 +572,7 @@ impl Crew {
     }
 
     fn drop_if_lost<T>(&mut self, result: &Result<T, DriverError>) {
-        if result.as_ref().is_err_and(|error| error.effect == Effect::Unknown) {
+        if result.as_ref().is_err_and(is_lost) {
             self.drop_session();
         }
     }
@@ -746,6 +767,12 @@ async fn within<T>(
         Either::Left((result, _)) => result,
         Either::Right(_) => Err(unknown(element, doing, format!("no answer within {} s", limit.as_secs_f32()))),
     }
+}
+
+/// Whether no answer came: then the session is of no use any more. An `rpc-error` is an answer, even where the driver
+/// cannot say what it means for the configuration.
+fn is_lost(error: &DriverError) -> bool {
+    error.effect == Effect::Unknown && error.tag.is_none()
 }
 
 fn unknown(element: &str, doing: &str, message: String) -> DriverError {

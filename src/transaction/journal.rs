@@ -1,7 +1,7 @@
 //! What a transaction writes, and what recovery reads from it.
 //!
 //! One intent per phase for all elements, durable before the sends; what elements answered, lazily; the decision in one
-//! durable batch with all that follows from it; the end, lazily (it is written again when it is lost).
+//! durable batch with all that follows from it; the end, durable as well.
 
 use crate::domain::outcome::Cause;
 use crate::domain::{JournalRecord, Phase, TransactionRecord};

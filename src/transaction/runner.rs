@@ -238,7 +238,7 @@ impl<'a> Ride<'a> {
                         self.flights.clear();
                         self.idle.clear();
                     }
-                    Act::Write(record) => events.push_back(self.write(record, &machine, plan).await),
+                    Act::Write(record) => events.push_back(self.write(record, &machine).await),
                 }
             }
         }
@@ -338,7 +338,7 @@ impl<'a> Ride<'a> {
     }
 
     /// Writes what the machine wants written; says what came of it.
-    async fn write(&mut self, what: Record, machine: &Machine, plan: &Plan) -> Event {
+    async fn write(&mut self, what: Record, machine: &Machine) -> Event {
         let name = match what {
             Record::Intent(phase) => format!("intent-{phase:?}").to_lowercase(),
             Record::End => "end".to_owned(),
@@ -347,7 +347,7 @@ impl<'a> Ride<'a> {
         let result = match what {
             Record::Intent(Phase::Decided) => self.write_decision().await,
             Record::Intent(phase) => self.write_intent(phase).await,
-            Record::End => self.write_end(machine, plan).await,
+            Record::End => self.write_end(machine).await,
         };
         self.runner.probe.at(&format!("after-{name}")).await;
         self.publish();
@@ -420,15 +420,16 @@ impl<'a> Ride<'a> {
         }
     }
 
-    /// The end, or the word that it cannot end yet.
-    async fn write_end(&mut self, machine: &Machine, _plan: &Plan) -> Result<(), Unwritten> {
+    /// The end, or the word that it cannot end yet. Durable: whoever was told an outcome must find it after a loss of
+    /// power, also when somebody has changed the element since.
+    async fn write_end(&mut self, machine: &Machine) -> Result<(), Unwritten> {
         self.record.outcome = machine.outcome();
         if matches!(self.record.outcome, Some(Outcome::Unresolved { .. })) {
             let batch = journal::noted(&self.record, None).and_then(|mut batch| {
                 batch.extend(self.closing.closed(&self.record)?);
                 Ok(batch)
             });
-            return self.commit(batch.map_err(Unwritten::Not)?, Durability::Lazy).await;
+            return self.commit(batch.map_err(Unwritten::Not)?, Durability::Now).await;
         }
         self.record.phase = Phase::Closed;
         self.record.finished = Some(self.runner.ambient.now());
@@ -436,7 +437,7 @@ impl<'a> Ride<'a> {
             batch.extend(self.closing.closed(&self.record)?);
             Ok(batch)
         });
-        self.commit(batch.map_err(Unwritten::Not)?, Durability::Lazy).await
+        self.commit(batch.map_err(Unwritten::Not)?, Durability::Now).await
     }
 
     pub(super) async fn write_planned(&mut self, plan: &Plan) -> Result<(), StoreError> {
@@ -450,9 +451,7 @@ impl<'a> Ride<'a> {
     pub(super) async fn end_unsent(mut self, cause: Cause) -> TransactionRecord {
         let mut machine = Machine::backward([], cause);
         machine.step(self.runner.ambient.elapsed(), Event::Begin).unwrap_or_default();
-        let plan =
-            Plan { id: String::new(), services: vec![], elements: vec![], numbers: Vec::new(), warnings: vec![] };
-        if let Err(Unwritten::Not(error) | Unwritten::HandsOff(error)) = self.write_end(&machine, &plan).await {
+        if let Err(Unwritten::Not(error) | Unwritten::HandsOff(error)) = self.write_end(&machine).await {
             tracing::error!(transaction = %self.record.id, %error, "the end is not written; recovery will write it");
         }
         self.publish();
@@ -517,4 +516,17 @@ fn words(error: &dyn std::error::Error) -> String {
         source = inner.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Callers spawn it; a borrow across an await must not take that from them.
+    #[test]
+    fn a_run_can_move_between_threads() {
+        fn can_move<T: Send>(_: &dyn Fn(&'static Runner, TransactionRequest) -> T) {}
+        static NONE: BTreeMap<String, Arc<dyn Southbound>> = BTreeMap::new();
+        can_move(&|runner, request| runner.run(request, &NONE, StopSignal::new()));
+    }
 }

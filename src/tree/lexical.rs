@@ -59,7 +59,7 @@ impl TypeSpec {
                 let module =
                     resolve(prefix).ok_or_else(|| format!("the prefix of identity {} is not known", shown(text)))?;
                 let full = format!("{module}:{name}");
-                if identities.iter().any(|known| *known == full) {
+                if identities.contains(&full) {
                     return Ok(Value::new(ValueKind::Identity, &full));
                 }
                 Err(format!("{} is not one of the identities {}", shown(&full), listed(identities)))

@@ -200,6 +200,25 @@ impl YangWorker {
         Err(YangError::Died { input })
     }
 
+    /// Forgets a module set that no element has any more. Its index lives on where it is still held.
+    pub async fn forget(&self, set: &str) -> Result<(), YangError> {
+        let mut channel = self.channel.lock().await;
+        if channel.sets.remove(set).is_none() {
+            return Ok(());
+        }
+        let has = channel.running.as_mut().is_some_and(|running| running.has.remove(set));
+        if !has {
+            return Ok(());
+        }
+        let input = format!("the wish to forget module set {set}");
+        match self.exchange(&mut channel, &Request::Drop { set: set.into() }).await {
+            // A worker that died has forgotten everything.
+            Ok(Response::Dropped) | Err(Broken::Died) => Ok(()),
+            Err(Broken::Timeout) => Err(YangError::Timeout { input, limit: self.limit }),
+            Ok(_) => Err(YangError::Confused { input }),
+        }
+    }
+
     /// Process id of the worker that runs now.
     pub async fn pid(&self) -> Option<u32> {
         self.channel.lock().await.running.as_ref().and_then(|running| running.child.id())

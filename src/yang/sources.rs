@@ -119,9 +119,38 @@ impl ModuleSet {
             self.modules.iter().map(named).collect()
         };
         let sources = library.closure(&modules)?;
+        let modules = imported_first(modules, &sources);
         let content_id = content_id(&modules, &sources);
         Ok(Resolved { content_id, modules, sources })
     }
+}
+
+/// Puts modules that others import before these: a module that is first met as an import is compiled without its
+/// features, and what depends on them is missing in all that was compiled with it.
+fn imported_first(modules: Vec<Named>, sources: &[Source]) -> Vec<Named> {
+    let needs: BTreeMap<&str, Vec<String>> = sources
+        .iter()
+        .filter_map(|source| Some((source.name.as_str(), Head::of(&source.text)?.needs)))
+        .map(|(name, needs)| (name, needs.into_iter().map(|(name, _)| name).collect()))
+        .collect();
+    let (mut seen, mut order): (BTreeSet<String>, Vec<String>) = Default::default();
+    for module in &modules {
+        // Depth first without recursion: a name is taken up again once all that it needs is in the order.
+        let mut waiting = vec![(module.name.clone(), false)];
+        while let Some((name, done)) = waiting.pop() {
+            if done {
+                order.push(name);
+            } else if seen.insert(name.clone()) {
+                let needed = needs.get(name.as_str()).into_iter().flatten().rev();
+                let needed: Vec<_> = needed.map(|name| (name.clone(), false)).collect();
+                waiting.push((name, true));
+                waiting.extend(needed);
+            }
+        }
+    }
+    let mut modules = modules;
+    modules.sort_by_key(|module| order.iter().position(|name| *name == module.name));
+    modules
 }
 
 /// All texts that can be had.
@@ -151,12 +180,12 @@ impl Library {
     /// The text of a module: texts first, then the directories in order; the newest revision when none is asked for.
     fn text(&self, name: &str, revision: Option<&str>) -> Result<Option<String>, SourceError> {
         let fits = |key: &&(String, String)| key.0 == name && revision.is_none_or(|revision| key.1 == revision);
-        let newest = self.texts.keys().filter(fits).next_back();
+        let newest = self.texts.keys().rfind(fits);
         if let Some(text) = newest.and_then(|key| self.texts.get(key)) {
             return Ok(Some(text.clone()));
         }
         for dir in &self.files {
-            if let Some(file) = dir.keys().filter(fits).next_back().and_then(|key| dir.get(key)) {
+            if let Some(file) = dir.keys().rfind(fits).and_then(|key| dir.get(key)) {
                 return read(file).map(Some);
             }
             // A file without revision in its name may be the one.
@@ -334,6 +363,17 @@ mod tests {
         assert_eq!(head.revision.as_deref(), Some("2024-02-03"));
         assert_eq!(head.needs, [("b".into(), Some("2020-01-01".into())), ("c".into(), None)]);
         assert!(Head::of("<module/>").is_none());
+    }
+
+    #[test]
+    fn what_is_imported_comes_first() {
+        let text = |name: &str, import: &str| format!("module {name} {{ {import} }}");
+        let set = ModuleSet {
+            texts: vec![text("a", "import c {}"), text("b", "import a {}"), text("c", "include x;")],
+            ..ModuleSet::default()
+        };
+        let names: Vec<String> = set.resolve().unwrap().modules.into_iter().map(|module| module.name).collect();
+        assert_eq!(names, ["c", "a", "b"]);
     }
 
     #[test]

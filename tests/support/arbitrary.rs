@@ -1,5 +1,6 @@
 //! Random schemas, trees of them, and changed trees, from a seed. Equal seeds give equal results.
-#![allow(dead_code)]
+// A part of a test: not every test uses all of it, and a panic is a failed test.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use andante::tree::schema::{Canonical, SchemaIndex, SchemaKind, SchemaModule, SchemaNode, Tables, TypeSpec};
 use andante::tree::{ConfigTree, Name, Node, QName, SchemaId, Value};

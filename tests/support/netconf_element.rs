@@ -3,6 +3,8 @@
 //! What it is like (measured, 2.13): candidate, confirmed commit 1.1, validate 1.1, no `:startup` unless asked; it
 //! checks at edit-config; a commit writes `startup-cfg.xml`, so a restart keeps what was committed; an explicit
 //! `<validate>` makes the next commit change nothing; killed inside a confirm window it comes back with the old one.
+//! A first RPC that it reads together with the client's hello is never answered: the recorder in front keeps the two
+//! apart, or every test would fail now and then.
 use super::processes::Processes;
 use super::session::NetconfSession;
 use super::sshd::{self, Cut, Front, WireSession};
@@ -196,6 +198,7 @@ impl NetconfElement {
             .args(self.options.modules.iter().map(|module| format!("--module={module}")))
             .args(&self.options.extra_arguments);
         self.processes.spawn(NETCONFD, &mut command);
+        sshd::server_is(&folder, self.processes.pid(NETCONFD));
         self.processes
             .wait_for(NETCONFD, "its socket", || UnixStream::connect(&socket).is_ok())
             .unwrap_or_else(|error| panic!("{error}"));

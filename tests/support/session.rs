@@ -89,9 +89,20 @@ pub struct NetconfSession {
 impl NetconfSession {
     /// Exchanges the hellos.
     pub fn open(access: &Access) -> Self {
-        let ssh = Ssh::open(access, &["-s"], &["netconf"]);
-        let mut session = Self { ssh, hello: String::new(), messages: 0 };
-        session.ssh.send(&format!("{HELLO}{EOM}"));
+        let mut ssh = Ssh::open(access, &["-s"], &["netconf"]);
+        ssh.send(&format!("{HELLO}{EOM}"));
+        Self::greeted(ssh, 0)
+    }
+
+    /// Sends the hello and the first operation in one piece, without having seen the server's hello; returns the reply.
+    pub fn ask_in_haste(access: &Access, operation: &str) -> Result<String, String> {
+        let mut ssh = Ssh::open(access, &["-s"], &["netconf"]);
+        ssh.send(&format!("{HELLO}{EOM}{}", chunked(1, operation)));
+        Self::greeted(ssh, 1).reply()
+    }
+
+    fn greeted(ssh: Ssh, messages: u32) -> Self {
+        let mut session = Self { ssh, hello: String::new(), messages };
         let hello = session
             .ssh
             .read_until("a hello", |said| find(said, EOM.as_bytes()).map(|at| at + EOM.len()))
@@ -121,9 +132,11 @@ impl NetconfSession {
     /// The session ended, or there was no reply in time.
     pub fn try_rpc(&mut self, operation: &str) -> Result<String, String> {
         self.messages += 1;
-        let id = self.messages;
-        let rpc = format!("<rpc xmlns=\"{BASE}\" message-id=\"{id}\">{operation}</rpc>");
-        self.ssh.send(&format!("\n#{}\n{rpc}\n##\n", rpc.len()));
+        self.ssh.send(&chunked(self.messages, operation));
+        self.reply()
+    }
+
+    fn reply(&mut self) -> Result<String, String> {
         let mut reply = Vec::new();
         loop {
             // RFC 6242 §4.2: LF # size LF bytes, and LF # # LF at the end of the message.
@@ -191,6 +204,11 @@ impl CliSession {
         self.prompt = prompt.to_owned();
         Ok(answer.to_owned())
     }
+}
+
+fn chunked(id: u32, operation: &str) -> String {
+    let rpc = format!("<rpc xmlns=\"{BASE}\" message-id=\"{id}\">{operation}</rpc>");
+    format!("\n#{}\n{rpc}\n##\n", rpc.len())
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {

@@ -59,6 +59,11 @@ pub fn cut_is_pending(folder: &Path) -> bool {
     folder.join("wire.cut").exists()
 }
 
+/// Tells the recorder which process serves the sessions: it lets it take the hello before anything else.
+pub fn server_is(folder: &Path, pid: u32) {
+    std::fs::write(folder.join("wire.server"), pid.to_string()).expect("process id");
+}
+
 /// Makes keys, starts sshd under the name `sshd`, and waits until it greets. The program may contain `{port}`.
 ///
 /// # Errors

@@ -40,7 +40,8 @@ pub struct CliElement {
 /// Compiles the `[cli]` table of an adapter.
 pub fn dialect_of(adapter: &Adapter) -> Result<Dialect, String> {
     let table = adapter.manifest().cli.clone().ok_or("the adapter has no [cli] table")?;
-    let dialect: CliDialect = toml::Value::Table(table).try_into().map_err(|error: toml::de::Error| error.to_string())?;
+    let dialect: CliDialect =
+        toml::Value::Table(table).try_into().map_err(|error: toml::de::Error| error.to_string())?;
     dialect.compile().map_err(|error| error.to_string())
 }
 

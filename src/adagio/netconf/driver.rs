@@ -5,8 +5,8 @@
 //! explicit `<validate>` loses the edit with three `<ok/>`s.
 
 use super::capabilities::Capabilities;
-use super::operation::{ConfirmedCommit, Datastore, DefaultOperation, EditConfig, ErrorOption, Filter, TestOption};
 use super::error::NetconfError;
+use super::operation::{ConfirmedCommit, Datastore, DefaultOperation, EditConfig, ErrorOption, Filter, TestOption};
 use super::session::{NetconfLimits, NetconfSession};
 use crate::adagio::driver::{Confirm, DriverError, Effect, Reader, Reading, Residue, Southbound, Writer, chain};
 use crate::adagio::ssh::{SshLimits, SshTarget};

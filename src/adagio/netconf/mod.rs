@@ -10,8 +10,8 @@
 //! * [`session`] owns one stream in one task and offers the typed calls; [`error`] is why they fail.
 
 pub mod capabilities;
-pub mod error;
 pub mod driver;
+pub mod error;
 pub mod framing;
 pub mod message;
 pub mod operation;

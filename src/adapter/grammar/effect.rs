@@ -187,7 +187,9 @@ fn cascade(rules: &[Cascade], base: &Path, bindings: &Bindings) -> Vec<Effect> {
 
 /// A text with `{argument}` filled in.
 pub(super) fn filled(text: &str, bindings: &Bindings) -> String {
-    bindings.iter().fold(text.to_owned(), |text, (name, values)| text.replace(&format!("{{{name}}}"), &values.join(" ")))
+    bindings
+        .iter()
+        .fold(text.to_owned(), |text, (name, values)| text.replace(&format!("{{{name}}}"), &values.join(" ")))
 }
 
 fn begins(node: &Node, text: &str) -> bool {
@@ -308,7 +310,8 @@ impl Draft {
                 }
                 Effect::ClearText(parent, text) => {
                     if let Some(at) = self.find(&parent) {
-                        at.children.retain(|step, _| !matches!(&step.key, Key::Opaque(line, _) if line.starts_with(&text)));
+                        at.children
+                            .retain(|step, _| !matches!(&step.key, Key::Opaque(line, _) if line.starts_with(&text)));
                     }
                 }
             }

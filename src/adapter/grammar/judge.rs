@@ -209,4 +209,3 @@ fn add_keys(tables: &mut Tables, list: SchemaId, step: &super::nodepath::NodeSte
         }
     }
 }
-

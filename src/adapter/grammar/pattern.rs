@@ -134,7 +134,9 @@ fn step(parts: &[Part], words: &[&str], bindings: &mut Bindings, next: Next<'_>)
         return next(words, bindings);
     };
     match part {
-        Part::Word(word) => words.split_first().is_some_and(|(first, rest)| first == word && step(more, rest, bindings, next)),
+        Part::Word(word) => {
+            words.split_first().is_some_and(|(first, rest)| first == word && step(more, rest, bindings, next))
+        }
         Part::Optional(inner) => {
             let saved = bindings.clone();
             if step(inner, words, bindings, &mut |rest, bindings| step(more, rest, bindings, next)) {

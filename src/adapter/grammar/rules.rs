@@ -116,6 +116,7 @@ pub(super) struct Line {
     pub(super) default: Option<String>,
     pub(super) cascade: Vec<Cascade>,
     pub(super) implies: Vec<NodePath>,
+    pub(super) before_context: bool,
     pub(super) order: i32,
     pub(super) remove_order: i32,
     pub(super) ownership: OwnerSource,
@@ -183,7 +184,9 @@ impl Rules {
             let condition = match (&refuse.exists, &refuse.missing, &refuse.other) {
                 (None, None, None) => Condition::Always,
                 (Some(text), None, None) => place(text).map(|(absolute, path)| Condition::Exists { absolute, path })?,
-                (None, Some(text), None) => place(text).map(|(absolute, path)| Condition::Missing { absolute, path })?,
+                (None, Some(text), None) => {
+                    place(text).map(|(absolute, path)| Condition::Missing { absolute, path })?
+                }
                 (None, None, Some(text)) => Condition::Other { path: place(text)?.1 },
                 _ => return Err(fault(&refuse.line, "a refusal has one condition at most".to_owned())),
             };
@@ -198,7 +201,8 @@ impl Rules {
                 .map_err(|e| fault(&p.node, e.to_string()))
         });
         let protected = protected.collect::<Result<_, _>>()?;
-        let derived = source.grammar.derived.iter().map(|text| Pattern::compile(text, &types).map_err(|e| fault(text, e)));
+        let derived =
+            source.grammar.derived.iter().map(|text| Pattern::compile(text, &types).map_err(|e| fault(text, e)));
         let derived = derived.collect::<Result<_, _>>()?;
         for at in 0..contexts.len() {
             let mut children = std::mem::take(&mut contexts[at].children);
@@ -291,9 +295,12 @@ impl Rules {
         if rest.is_empty() {
             return context != ROOT && !self.context(context).presence;
         }
-        !self.context(context).lines.iter().map(|id| self.line(*id)).any(|line| {
-            line.shape == Shape::Entry && line.nodes.iter().any(|node| node.covers(rest))
-        })
+        !self
+            .context(context)
+            .lines
+            .iter()
+            .map(|id| self.line(*id))
+            .any(|line| line.shape == Shape::Entry && line.nodes.iter().any(|node| node.covers(rest)))
     }
 
     /// Whether a context may be negated: it is own.
@@ -309,7 +316,8 @@ impl NodePath {
     /// Whether these steps are a place of this path.
     pub(super) fn covers(&self, steps: &[Step]) -> bool {
         let mut ignored = Bindings::new();
-        self.steps.len() == steps.len() && self.steps.iter().zip(steps).all(|(want, have)| want.bind(have, &mut ignored))
+        self.steps.len() == steps.len()
+            && self.steps.iter().zip(steps).all(|(want, have)| want.bind(have, &mut ignored))
     }
 
     /// Whether these steps are a place of this path, or above or below one.
@@ -362,9 +370,10 @@ impl Context {
         if negate.is_none() && source.remove != RemoveSource::Content {
             return Err("it has no `negate`".to_owned());
         }
-        let own_when = source.own_when.iter().map(|(key, pattern)| {
-            Regex::new(pattern).map(|pattern| (key.clone(), pattern)).map_err(|e| e.to_string())
-        });
+        let own_when = source
+            .own_when
+            .iter()
+            .map(|(key, pattern)| Regex::new(pattern).map(|pattern| (key.clone(), pattern)).map_err(|e| e.to_string()));
         Ok(Self {
             name: source.name.clone(),
             enter,
@@ -441,6 +450,7 @@ impl Line {
             default: source.default.clone(),
             cascade: cascades(&source.cascade, module)?,
             implies,
+            before_context: source.before_context,
             order: source.order,
             remove_order: source.remove_order.unwrap_or(-source.order),
             ownership: source.ownership.unwrap_or(OwnerSource::Own),

@@ -165,6 +165,9 @@ pub(super) struct LineSource {
     /// Nodes that come with it.
     #[serde(default)]
     pub(super) implies: Vec<String>,
+    /// It is taken back by a line of its own before a context around it is negated.
+    #[serde(default)]
+    pub(super) before_context: bool,
     /// Place among its siblings when it is created.
     pub(super) order: i32,
     /// Place when it is removed; the reverse of `order` unless given.

@@ -56,7 +56,8 @@ fn a_payload_makes_after_out_of_before_and_its_inverse_goes_back() {
         let a = grammar.parse(&first.text()).unwrap().tree;
         let b = grammar.parse(&second.text()).unwrap().tree;
         let d = diff(&a, &b);
-        let fail = |e: &dyn std::fmt::Display| -> ! { panic!("seed {seed}: {e}\n{}\n->\n{}", first.text(), second.text()) };
+        let fail =
+            |e: &dyn std::fmt::Display| -> ! { panic!("seed {seed}: {e}\n{}\n->\n{}", first.text(), second.text()) };
         let there = grammar.render(&d, &a, &b).unwrap_or_else(|e| fail(&e));
         let done = grammar.execute(&a, &lines(&there)).unwrap_or_else(|e| fail(&e));
         assert_eq!(done, b, "seed {seed}\n{there:#?}");
@@ -74,7 +75,8 @@ fn a_whole_service_typed_line_by_line_is_what_its_text_says() {
     for seed in seeds(300) {
         let text = config(&mut Dice::new(seed)).text();
         let typed: Vec<&str> = text.lines().collect();
-        let done = grammar.execute(&ConfigTree::default(), &typed).unwrap_or_else(|e| panic!("seed {seed}: {e}\n{text}"));
+        let done =
+            grammar.execute(&ConfigTree::default(), &typed).unwrap_or_else(|e| panic!("seed {seed}: {e}\n{text}"));
         assert_eq!(done, grammar.parse(&text).unwrap().tree, "seed {seed}\n{text}");
     }
 }
@@ -126,8 +128,18 @@ fn changing_one_value_is_one_line_in_its_context() {
         ["router bgp 65000 vrf acme", "neighbor 192.168.1.2 description CE 2", "exit"]
     );
     assert_eq!(
-        rendered(&grammar, ACME, &ACME.replace("rt vpn both 65000:100", "rt vpn import 65000:100 65000:200\nrt vpn export 65000:100")),
-        ["router bgp 65000 vrf acme", "address-family ipv4 unicast", "rt vpn import 65000:100 65000:200", "exit-address-family", "exit"]
+        rendered(
+            &grammar,
+            ACME,
+            &ACME.replace("rt vpn both 65000:100", "rt vpn import 65000:100 65000:200\nrt vpn export 65000:100")
+        ),
+        [
+            "router bgp 65000 vrf acme",
+            "address-family ipv4 unicast",
+            "rt vpn import 65000:100 65000:200",
+            "exit-address-family",
+            "exit"
+        ]
     );
     assert_eq!(
         rendered(&grammar, ACME, &ACME.replace("  export vpn\n", "")),
@@ -139,10 +151,7 @@ fn changing_one_value_is_one_line_in_its_context() {
 fn a_neighbour_goes_with_all_its_lines() {
     let grammar = frr();
     let without: String = ACME.lines().filter(|l| !l.contains("neighbor")).map(|l| format!("{l}\n")).collect();
-    assert_eq!(
-        rendered(&grammar, ACME, &without),
-        ["router bgp 65000 vrf acme", "no neighbor 192.168.1.2", "exit"]
-    );
+    assert_eq!(rendered(&grammar, ACME, &without), ["router bgp 65000 vrf acme", "no neighbor 192.168.1.2", "exit"]);
 }
 
 #[test]
@@ -150,10 +159,16 @@ fn a_service_is_removed_content_first_where_the_element_holds_the_object() {
     let grammar = frr();
     let (a, b) = (grammar.parse(ACME).unwrap().tree, ConfigTree::default());
     let lines = grammar.render(&diff(&a, &b), &a, &b).unwrap();
-    let shown: Vec<String> = lines.iter().map(|l| format!("{}{}", l.text, if l.busy { " (busy)" } else { "" })).collect();
+    let shown: Vec<String> =
+        lines.iter().map(|l| format!("{}{}", l.text, if l.busy { " (busy)" } else { "" })).collect();
     assert_eq!(
         shown,
         [
+            "router bgp 65000 vrf acme",
+            "address-family ipv4 unicast",
+            "no label vpn export",
+            "exit-address-family",
+            "exit",
             "no router bgp 65000 vrf acme",
             "no router bgp 65000",
             "interface eth1.100",
@@ -251,10 +266,7 @@ end
     let again = grammar.parse(&grammar.text(&parsed.tree)).unwrap();
     assert_eq!(again.tree, parsed.tree, "{}", grammar.text(&parsed.tree));
     let more = text.replace("neighbor 10.0.0.1 remote-as 65001", "neighbor 10.0.0.1 remote-as 65002");
-    assert_eq!(
-        rendered(&grammar, text, &more),
-        ["router bgp 65000", "neighbor 10.0.0.1 remote-as 65002", "exit"]
-    );
+    assert_eq!(rendered(&grammar, text, &more), ["router bgp 65000", "neighbor 10.0.0.1 remote-as 65002", "exit"]);
 }
 
 #[test]
@@ -268,11 +280,26 @@ fn the_model_refuses_what_the_element_refuses() {
         (&["no router bgp 65000"], "% Cannot delete default BGP instance. Dependent VRF instances exist"),
         (&["router bgp 65001"], "BGP is already running; AS is 65000"),
         (&["router bgp 65001 vrf acme"], "BGP is already running; AS is 65000"),
-        (&["router bgp 65000 vrf acme", "address-family ipv4 unicast", "no rt vpn both"], "Internal CLI error [rtlist]"),
-        (&["router bgp 65000 vrf acme", "no address-family ipv6 unicast"], "% Unknown command: no address-family ipv6 unicast"),
-        (&["router bgp 65000 vrf acme", "neighbor 1.1.1.1 timers 10 30"], "% Specify remote-as or peer-group commands first"),
-        (&["router bgp 65000", "neighbor 10.0.0.1 remote-as 1", "neighbor 10.0.0.1 nonsense"], "% Unknown command: neighbor 10.0.0.1 nonsense"),
-        (&["router bgp 65000", "address-family l2vpn evpn", "vni 300", "route-target import 65000:300"], "This command is only supported under EVPN VRF"),
+        (
+            &["router bgp 65000 vrf acme", "address-family ipv4 unicast", "no rt vpn both"],
+            "Internal CLI error [rtlist]",
+        ),
+        (
+            &["router bgp 65000 vrf acme", "no address-family ipv6 unicast"],
+            "% Unknown command: no address-family ipv6 unicast",
+        ),
+        (
+            &["router bgp 65000 vrf acme", "neighbor 1.1.1.1 timers 10 30"],
+            "% Specify remote-as or peer-group commands first",
+        ),
+        (
+            &["router bgp 65000", "neighbor 10.0.0.1 remote-as 1", "neighbor 10.0.0.1 nonsense"],
+            "% Unknown command: neighbor 10.0.0.1 nonsense",
+        ),
+        (
+            &["router bgp 65000", "address-family l2vpn evpn", "vni 300", "route-target import 65000:300"],
+            "This command is only supported under EVPN VRF",
+        ),
         (&["vrf acme", "no ip route 10.9.0.0/16 192.0.2.1"], "% Refusing to remove a non-existent route"),
     ] {
         let error = grammar.execute(&tree, typed).unwrap_err();
@@ -283,7 +310,9 @@ fn the_model_refuses_what_the_element_refuses() {
 #[test]
 fn what_comes_before_a_refusal_stays() {
     let grammar = frr();
-    let error = grammar.execute(&ConfigTree::default(), &["interface eth1.1", "description x", "bogus", "shutdown"]).unwrap_err();
+    let error = grammar
+        .execute(&ConfigTree::default(), &["interface eth1.1", "description x", "bogus", "shutdown"])
+        .unwrap_err();
     assert_eq!(grammar.text(&error.tree), "interface eth1.1\n description x\nexit\n!\n");
 }
 
@@ -301,7 +330,10 @@ fn secrets_never_reach_the_tree_and_cannot_be_typed_back() {
 #[test]
 fn paths_and_edits_are_judged() {
     let grammar = frr();
-    let tree = grammar.parse(&format!("{ACME}interface lo\n ip address 10.0.0.1/32\nexit\ninterface eth7\n description x\nexit\n")).unwrap().tree;
+    let tree = grammar
+        .parse(&format!("{ACME}interface lo\n ip address 10.0.0.1/32\nexit\ninterface eth7\n description x\nexit\n"))
+        .unwrap()
+        .tree;
     let mut seen = Vec::new();
     tree.walk(&mut |path, _| {
         seen.push((path.to_string(), grammar.ownership(path), grammar.is_protected(path)));

@@ -56,9 +56,10 @@ impl Rules {
         if node.steps.len() < 2 {
             return line.order;
         }
-        let same = self.lines.iter().filter(|other| {
-            !other.alias && other.nodes[0].steps.len() > 1 && other.nodes[0].steps[0] == node.steps[0]
-        });
+        let same = self
+            .lines
+            .iter()
+            .filter(|other| !other.alias && other.nodes[0].steps.len() > 1 && other.nodes[0].steps[0] == node.steps[0]);
         same.map(|other| other.order).min().unwrap_or(line.order)
     }
 }

@@ -140,9 +140,8 @@ impl Rules {
             None => Vec::new(),
         };
         for unit in old {
-            let stays = new.iter().any(|new| {
-                new.path == unit.path && (new.text == unit.text || self.line(unit.line).replace)
-            });
+            let stays =
+                new.iter().any(|new| new.path == unit.path && (new.text == unit.text || self.line(unit.line).replace));
             if !stays {
                 items.push(self.removal(&key, &place.context, unit)?);
             }
@@ -158,7 +157,10 @@ impl Rules {
         let key = self.key(path, |context| context.remove_order);
         let owned = self.owns_context(id, &bindings);
         let negation = context.negate.as_ref().filter(|_| owned).and_then(|negate| negate.build(&bindings));
-        if context.remove == RemoveSource::Content || context.remove == RemoveSource::ContentThenWhole || !owned {
+        let line_by_line = context.remove != RemoveSource::Whole || !owned;
+        if !line_by_line {
+            self.remove_first(path, node, items)?;
+        } else {
             for unit in self.units(id, path, node, None)? {
                 items.push(self.removal(&key, path, unit)?);
             }
@@ -179,6 +181,19 @@ impl Rules {
         let key = [key, vec![(i32::MAX, String::new(), 0, String::new())]].concat();
         let line = CliLine { text, busy: context.busy };
         items.push(Item { key, context: parent, what: What::Line { line, only_if } });
+        Ok(())
+    }
+
+    /// The lines that must go before a context around them is negated.
+    fn remove_first(&self, path: &Path, node: &Node, items: &mut Vec<Item>) -> Result<(), GrammarError> {
+        let (id, ..) = self.context_of(path);
+        let key = self.key(path, |context| context.remove_order);
+        for unit in self.units(id, path, node, None)?.into_iter().filter(|u| self.line(u.line).before_context) {
+            items.push(self.removal(&key, path, unit)?);
+        }
+        for child in node.children().iter().filter(|child| self.child_at(id, child.step()).is_some()) {
+            self.remove_first(&path.child(child.step().clone()), child, items)?;
+        }
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! `tests/scenarios/face/<document>/<element>.json`: what each document asks of each element. `UPDATE_GOLDEN=1` rewrites.
 
+#[cfg(test)]
 use super::*;
 
 #[test]

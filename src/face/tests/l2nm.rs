@@ -1,5 +1,6 @@
 //! L2NM: wires, their numbers, and what is refused.
 
+#[cfg(test)]
 use super::*;
 use serde_json::json as j;
 

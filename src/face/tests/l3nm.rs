@@ -1,5 +1,6 @@
 //! L3NM: what is understood, and what is refused with which path.
 
+#[cfg(test)]
 use super::laws::take_out_explicit_numbers;
 use super::*;
 use crate::service::element_service::{Match, Routing};
@@ -397,4 +398,30 @@ fn every_token_is_of_the_vocabulary_and_every_path_of_the_document() {
             }
         }
     }
+}
+
+#[test]
+fn a_route_distinguisher_is_one_services_on_an_element_and_a_foreign_route_target_is_said() {
+    use crate::service::NumberUse;
+    let first = understood(&two_sites());
+    let mut document = two_sites();
+    body(&mut document)["vpn-id"] = "rival".into();
+    body(&mut document)["customer-name"] = "globex".into();
+    let rival = understood(&document);
+    let mut used = NumberUse::of([&first, &rival], &inventory());
+    let faults = used.check(&rival, &inventory()).unwrap_err();
+    assert!(
+        faults
+            .iter()
+            .any(|fault| fault.tag == ErrorTag::InUse && fault.path.contains("rival") && fault.path.ends_with("/rd"))
+    );
+    assert!(faults[0].message.contains("ietf-l3vpn-ntw/acme-l3"), "{faults:?}");
+    body(&mut document)["vpn-instance-profiles"]["vpn-instance-profile"][0]["rd"] = "0:65000:101".into();
+    let warnings = used.check(&understood(&document), &inventory()).unwrap();
+    assert_eq!(warnings, ["route target 65000:100 is also used by service ietf-l3vpn-ntw/acme-l3 of acme"]);
+    // The same customer may join two of its own services.
+    body(&mut document)["customer-name"] = "acme".into();
+    assert!(used.check(&understood(&document), &inventory()).unwrap().is_empty());
+    used.remove(&first.key);
+    assert!(used.check(&rival, &inventory()).unwrap().is_empty());
 }

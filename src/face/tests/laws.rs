@@ -1,5 +1,6 @@
 //! Laws: order does not matter, numbers stay, nothing is dropped.
 
+#[cfg(test)]
 use super::*;
 use std::collections::BTreeSet;
 

@@ -15,7 +15,7 @@ mod read;
 mod source;
 
 pub use edit::{edit_config, subtree_filter};
-pub use print::{print, print_nodes};
+pub use print::{print, print_input, print_nodes};
 pub use read::{EditConfig, Insert, Mark, Operation};
 
 use super::codec::{CodecError, Limits, Policy};

@@ -25,6 +25,21 @@ pub fn print_nodes(nodes: &[Arc<Node>], parent: &Path, index: &SchemaIndex, pret
     printer.out
 }
 
+/// The element of an operation as it stands in an `rpc` (RFC 7950 §7.14.4): the content of its `input` directly below it.
+/// `None` when the tree has no such operation at its top.
+pub fn print_input(tree: &ConfigTree, operation: &QName, index: &SchemaIndex) -> Option<String> {
+    let step = Step::single(operation.clone());
+    let side = Step::single(QName { module: operation.module.clone(), name: Name::new("input") });
+    let node = tree.root().child(&step)?;
+    let id = index.child(None, operation)?;
+    let mut printer = Printer::new(index, false);
+    let inner = printer.open(&step, Some(id), None, "");
+    let children = node.child(&side).map_or(&[][..], |input| input.children());
+    printer.children(index.child(Some(id), &side.name).map(SchemaIdAt::Below), children, inner);
+    printer.close(&step, !children.is_empty());
+    Some(printer.out)
+}
+
 pub(super) struct Printer<'a> {
     pub(super) out: String,
     pub(super) index: &'a SchemaIndex,

@@ -218,6 +218,10 @@ fn name_at(text: &str, offset: usize, length: usize) -> Result<&str, String> {
 
 /// Character data with line ends as XML 1.0 §2.11 wants them; characters that YANG does not allow are an error.
 fn lines(text: Cow<'_, str>) -> Result<Cow<'_, str>, String> {
+    let plain = text.bytes().all(|b| matches!(b, b' '..=b'\x7f' | b'\n' | b'\t'));
+    if plain {
+        return Ok(text);
+    }
     if let Some(c) = text.chars().find(|c| !yang_char(*c)) {
         return Err(format!("the character U+{:04X} is not allowed", c as u32));
     }

@@ -9,6 +9,9 @@ client sees is what the program prints.
 A file FOLDER.cut (its first line `before` or `after`, then a pattern) cuts the connection once: the next message that
 contains the pattern is held back until it is complete, the session's sshd is killed, and the program gets the message
 (after: only the reply is lost) or does not (before). The file is gone when that has happened.
+A file FOLDER.server (the process id of the server behind the program) asks for patience after the client's hello:
+netconfd 2.13 takes the first RPC for more of the old framing, and never answers it, when one read brings it together
+with the hello. What follows the hello is held back until the program and the server are asleep again.
 Ends with the program, whose exit status it passes on; when the client goes away, the program gets end of input (or a
 hang-up, on a terminal).
 """
@@ -77,6 +80,34 @@ def write_all(fd, block):
         block = block[os.write(fd, block):]
 
 
+def asleep(pid):
+    """Whether every thread of the process waits for something to happen."""
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/stat") as stat:
+                if stat.read().rpartition(")")[2].split()[0] != "S":
+                    return False
+    except OSError:
+        pass  # it is gone: nothing to wait for
+    return True
+
+
+def settle(folder, pid, program):
+    """Waits until the server has taken what was sent. A write wakes its reader before it returns: when the pipe is
+    empty and the program sleeps again, the server is awake until it has dealt with it."""
+    try:
+        with open(folder + ".server") as server:
+            server = int(server.read())
+    except OSError:
+        return
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        left = struct.unpack("i", fcntl.ioctl(program, termios.FIONREAD, b"\0" * 4))[0]
+        if left == 0 and asleep(pid) and asleep(server):
+            return
+        time.sleep(0.001)
+
+
 class Cut:
     """Looks at each message of the client for the pattern of FOLDER.cut."""
 
@@ -134,11 +165,12 @@ def cut(when, block, pid, program, on_terminal):
         os.close(program)
 
 
-def flow(log, pid, program, on_terminal, fault):
+def flow(folder, log, pid, program, on_terminal, fault):
     """Client -> log -> program, and program -> client on a terminal, until the program ends."""
     alive = os.pidfd_open(pid)
     os.set_blocking(program, False)
     waiting, client_open = b"", True
+    hello, rest = not on_terminal, b""  # rest: what came with the hello and has to wait
     while True:
         sources = [alive]
         if client_open and not waiting:
@@ -152,7 +184,10 @@ def flow(log, pid, program, on_terminal, fault):
             except BlockingIOError:
                 pass
             except OSError:
-                waiting, client_open = b"", False
+                waiting, rest, client_open = b"", b"", False
+            if not waiting and hello == "sent":
+                settle(folder, pid, program)
+                waiting, rest, hello = rest, b"", False
         if on_terminal and program in ready:
             answer = read(program)
             if not answer:
@@ -165,6 +200,9 @@ def flow(log, pid, program, on_terminal, fault):
             if block:
                 os.write(log, block)
                 waiting, when = fault.pass_on(block)
+                head, end, tail = waiting.partition(END_OF_MESSAGE[0])
+                if hello and end:
+                    waiting, rest, hello = head + end, tail, "sent"
                 if when:
                     cut(when, waiting, pid, program, on_terminal)
                     return
@@ -182,7 +220,7 @@ def main():
     on_terminal = os.isatty(0)
     pid, program = (spawn_on_terminal if on_terminal else spawn_on_pipe)(argv)
     try:
-        flow(log, pid, program, on_terminal, Cut(folder, END_OF_LINE if on_terminal else END_OF_MESSAGE))
+        flow(folder, log, pid, program, on_terminal, Cut(folder, END_OF_LINE if on_terminal else END_OF_MESSAGE))
     except OSError:
         pass  # the client is gone
     if on_terminal:

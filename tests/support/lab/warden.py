@@ -9,6 +9,7 @@ are killed (stopped first, so that none can fork while the tree is read), and th
 A process is held by a pidfd from the moment it is watched: a reused number can never be hit.
 """
 import os
+import select
 import shutil
 import signal
 import sys
@@ -56,6 +57,8 @@ def end(roots):
                     level[child] = pidfd
     for pidfd in held.values():
         tell(pidfd, signal.SIGKILL)
+    for pidfd in held.values():
+        select.select([pidfd], [], [], 5)  # readable when the process has ended
 
 
 def main():

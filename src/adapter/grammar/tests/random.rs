@@ -287,7 +287,8 @@ fn unicast(dice: &mut Dice, family: &str, neighbors: &[&str], lines: &mut Vec<St
         }
     }
     // Leaking needs what it exports: RD, label and targets.
-    let direction = |d: &str| lines.iter().any(|l| l.starts_with(&format!("rt vpn {d}")) || l.starts_with("rt vpn both"));
+    let direction =
+        |d: &str| lines.iter().any(|l| l.starts_with(&format!("rt vpn {d}")) || l.starts_with("rt vpn both"));
     let complete = lines.iter().any(|l| l.starts_with("rd")) && lines.iter().any(|l| l.starts_with("label"));
     let (export, import) = (complete && direction("export"), complete && direction("import"));
     if export && dice.chance(2) {

@@ -1,0 +1,356 @@
+//! The daemon: reads settings, wires the house, runs until it is told to stop.
+//!
+//! It stands beside `bin` in the import table: it may use everything and nothing may use it. The order is the one of
+//! safety: the lease before anything is written, recovery before anything new is sent, readiness when the north answers.
+
+use crate::adagio::connect::Connector;
+use crate::adagio::{cli::session::CliLimits, netconf::session::NetconfLimits, ssh::SshLimits};
+use crate::adapter::Adapter;
+use crate::config::{LogFormat, Settings, seconds};
+use crate::controller::{Absent, Controller, Failure, Parts};
+use crate::domain::{Element, Principal};
+use crate::reconcile::{self, Loop, queue::Rhythm};
+use crate::store::{self, Batch, Durability, Store, Table, sqlite::SqliteStore};
+use crate::transaction::{NoProbe, Probe, StopSignal, SystemAmbient, TransactionLimits};
+use crate::yang::client::{Loaded, YangWorker};
+use crate::yang::sources::ModuleSet;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// What cannot be settled by the settings file.
+pub struct Invocation {
+    /// The settings.
+    pub settings: Settings,
+    /// This executable, for the libyang worker.
+    pub program: PathBuf,
+    /// Name of a point of a transaction at which the process dies, for tests of recovery.
+    pub crash_at: Option<String>,
+}
+
+/// A daemon that could not start, or had to stop.
+#[derive(Debug, thiserror::Error)]
+#[error("{doing}")]
+pub struct DaemonError {
+    /// What was being done, naming the object.
+    doing: String,
+    /// Why.
+    #[source]
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+fn failed(doing: impl Into<String>) -> impl FnOnce(Box<dyn std::error::Error + Send + Sync>) -> DaemonError {
+    let doing = doing.into();
+    move |source| DaemonError { doing, source }
+}
+
+/// Runs until SIGTERM or SIGINT.
+pub async fn run(invocation: Invocation) -> Result<(), DaemonError> {
+    let settings = invocation.settings.clone();
+    let stop = CancellationToken::new();
+    let controller = start(invocation).await?;
+    let (controller, transactions) = controller;
+
+    let server = crate::presto::serve(controller.clone(), presto_settings(&settings), stop.clone())
+        .await
+        .map_err(|error| failed("presto: cannot listen")(error.into()))?;
+    let looks = Loop {
+        rhythm: Rhythm { period: seconds(settings.reconcile.period), jitter: settings.reconcile.jitter },
+        parallel: settings.reconcile.parallel,
+    };
+    let looking = tokio::spawn(reconcile::run(controller.clone(), looks, stop.clone()));
+    let healing = tokio::spawn(recover_forever(controller.clone(), stop.clone()));
+    notify(&[sd_notify::NotifyState::Ready]);
+    tracing::info!(domain = settings.daemon.domain, listen = %server.address(), "ready");
+
+    watch(&controller, &settings, &stop).await;
+    notify(&[sd_notify::NotifyState::Stopping]);
+    tracing::info!("stopping: running transactions end at a safe phase");
+    transactions.stop();
+    stop.cancel();
+    server.finished().await;
+    controller.quiet().await;
+    let _ = tokio::join!(looking, healing);
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Signals and the watchdog, until the daemon is to end.
+async fn watch(controller: &Arc<Controller>, settings: &Settings, stop: &CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()))
+    else {
+        tracing::error!("no signal handlers; the daemon ends");
+        return;
+    };
+    let mut watchdog_usec = 0;
+    let watchdog = sd_notify::watchdog_enabled(false, &mut watchdog_usec);
+    let beat = if watchdog { Duration::from_micros(watchdog_usec) / 3 } else { Duration::from_secs(3600) };
+    let mut beats = tokio::time::interval(beat.max(Duration::from_millis(100)));
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return,
+            _ = interrupt.recv() => return,
+            () = stop.cancelled() => return,
+            _ = beats.tick() => if watchdog { notify(&[sd_notify::NotifyState::Watchdog]) },
+            _ = hangup.recv() => {
+                tracing::info!("SIGHUP: the inventory is read again");
+                if let Err(error) = inventory(controller, &settings.paths.elements).await {
+                    tracing::error!(error = crate::adagio::driver::chain(&error), "the inventory stays as it was");
+                }
+            }
+        }
+    }
+}
+
+/// A controller with everything below it. The second value stops its transactions.
+pub async fn start(invocation: Invocation) -> Result<(Arc<Controller>, StopSignal), DaemonError> {
+    let Invocation { settings, program, crash_at } = invocation;
+    std::fs::create_dir_all(&settings.paths.state)
+        .map_err(|error| failed(format!("cannot make {}", settings.paths.state.display()))(error.into()))?;
+    let file = settings.paths.state.join("andante.db");
+    let store: Arc<dyn Store> =
+        Arc::new(SqliteStore::open(&file).map_err(|error| failed(format!("{}", file.display()))(error.into()))?);
+    let holder = format!("andanted {}", std::process::id());
+    let epoch = store.take_lease(&holder).await.map_err(|error| failed("cannot take the lease")(error.into()))?;
+    hash_key(store.as_ref(), epoch).await.map_err(|error| failed("cannot read the installation")(error.into()))?;
+
+    let yang = Arc::new(YangWorker::spawn(&program, &["yang-worker"], YANG_LIMIT));
+    let north = north(&yang, &settings).await?;
+    let adapters = adapters(&yang, &settings).await?;
+    let ambient = Arc::new(SystemAmbient::new());
+    let stop = StopSignal::new();
+    let probe: Arc<dyn Probe> = match crash_at {
+        Some(point) => Arc::new(CrashAt { point }),
+        None => Arc::new(NoProbe),
+    };
+    let parts = Parts {
+        store,
+        epoch,
+        yang,
+        north,
+        adapters,
+        connector: connector(&settings),
+        ambient,
+        probe,
+        limits: limits(&settings),
+        stop: stop.clone(),
+        keep: Duration::from_secs(settings.plan.keep_hours * 3600),
+        keep_max: settings.plan.keep_max,
+        keep_bytes: settings.plan.keep_bytes,
+    };
+    let controller = Controller::start(parts).await.map_err(|error| failed("cannot load the store")(error.into()))?;
+    inventory(&controller, &settings.paths.elements).await?;
+    let open = controller.recover().await.map_err(|error| failed("cannot recover")(error.into()))?;
+    for record in open {
+        tracing::warn!(transaction = record.id, outcome = ?record.outcome, "was open at start");
+    }
+    Ok((controller, stop))
+}
+
+/// The modules of the north, compiled; a module that is left out is fatal, for its face would lie.
+async fn north(yang: &YangWorker, settings: &Settings) -> Result<Arc<Loaded>, DaemonError> {
+    let mut dirs: Vec<&Path> = settings.paths.yang.iter().map(PathBuf::as_path).filter(|dir| dir.is_dir()).collect();
+    dirs.push(&settings.paths.profiles);
+    let set = ModuleSet::named(NORTH, &dirs);
+    let loaded =
+        yang.load(&set).await.map_err(|error| failed("cannot compile the modules of the north")(error.into()))?;
+    match loaded.left_out.first() {
+        None => Ok(loaded),
+        Some(left) => {
+            let why = format!("{}: {}", left.module, left.reason);
+            Err(failed("a module of the north does not compile")(why.into()))
+        }
+    }
+}
+
+/// Every adapter folder. One that cannot be loaded is left out and named: the other elements still work.
+async fn adapters(yang: &YangWorker, settings: &Settings) -> Result<BTreeMap<String, Arc<Adapter>>, DaemonError> {
+    let folder = &settings.paths.adapters;
+    let listing = std::fs::read_dir(folder);
+    let listing =
+        listing.map_err(|error| failed(format!("cannot list adapters in {}", folder.display()))(error.into()))?;
+    let mut adapters = BTreeMap::new();
+    for entry in listing.flatten() {
+        if !entry.path().join("adapter.toml").is_file() {
+            continue;
+        }
+        match adapter(yang, settings, &entry.path()).await {
+            Ok(adapter) => {
+                adapters.insert(adapter.name().to_string(), Arc::new(adapter));
+            }
+            Err(error) => tracing::error!(adapter = %entry.path().display(), error, "left out"),
+        }
+    }
+    Ok(adapters)
+}
+
+/// One adapter; a NETCONF adapter with its schema, from the operator's directories first, then from its own profiles.
+pub async fn adapter(yang: &YangWorker, settings: &Settings, folder: &Path) -> Result<Adapter, String> {
+    let adapter = Adapter::load(folder).map_err(|error| crate::adagio::driver::chain(&error))?;
+    let Some(options) = &adapter.manifest().netconf else {
+        return Ok(adapter);
+    };
+    let modules: Vec<&str> = options.modules.iter().map(String::as_str).collect();
+    let mut dirs: Vec<&Path> = settings.paths.yang.iter().map(PathBuf::as_path).filter(|dir| dir.is_dir()).collect();
+    if let Some((profiles, _)) = adapter.profiles() {
+        dirs.push(profiles);
+    }
+    let set = ModuleSet::named(&modules, &dirs);
+    let loaded = yang.load(&set).await.map_err(|error| crate::adagio::driver::chain(&error))?;
+    if let Some(left) = loaded.left_out.first() {
+        return Err(format!("module {} does not compile: {}", left.module, left.reason));
+    }
+    Ok(adapter.with_schema(loaded.index.clone()))
+}
+
+/// Takes the inventory file, if one is set and there.
+async fn inventory(controller: &Controller, file: &Path) -> Result<(), DaemonError> {
+    if file.as_os_str().is_empty() || !file.exists() {
+        return Ok(());
+    }
+    let elements = read_elements(file).map_err(|why| failed(format!("{}", file.display()))(why.into()))?;
+    let applied = controller.apply_elements(&Principal::daemon(), elements, Absent::Unmanage).await;
+    let changed = applied.map_err(|error: Failure| failed(format!("{}", file.display()))(error.into()))?;
+    if !changed.is_empty() {
+        tracing::info!(elements = changed.join(", "), "inventory applied");
+    }
+    Ok(())
+}
+
+/// Reads an inventory file. Relative paths in it are relative to it.
+pub fn read_elements(file: &Path) -> Result<Vec<Element>, String> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Inventory {
+        #[serde(default)]
+        element: Vec<Element>,
+    }
+    let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
+    let inventory: Inventory = toml::from_str(&text).map_err(|error| error.to_string())?;
+    let base = file.parent().unwrap_or(Path::new("."));
+    let mut elements = inventory.element;
+    for element in &mut elements {
+        for path in [&mut element.private_key, &mut element.password_file].into_iter().flatten() {
+            if path.is_relative() {
+                *path = base.join(&path);
+            }
+        }
+    }
+    Ok(elements)
+}
+
+/// The key of all tree hashes: made once per installation.
+async fn hash_key(store: &dyn Store, epoch: u64) -> Result<(), store::StoreError> {
+    const NAME: &str = "hash-key";
+    let key: [u8; 16] = match store::get(store, Table::Installation, NAME).await? {
+        Some(key) => key,
+        None => {
+            let key = (u128::from(getrandom::u64().unwrap_or_default()) << 64
+                | u128::from(getrandom::u64().unwrap_or_default()))
+            .to_le_bytes();
+            let mut batch = Batch::default();
+            batch.put(Table::Installation, NAME, &key)?;
+            store.commit(epoch, batch, Durability::Now).await?;
+            key
+        }
+    };
+    crate::tree::set_hash_key(key);
+    Ok(())
+}
+
+/// Unresolved transactions are tried again, with growing pauses.
+async fn recover_forever(controller: Arc<Controller>, stop: CancellationToken) {
+    loop {
+        let pause = match controller.recover_again().await {
+            Ok(next) => next.unwrap_or(IDLE).min(IDLE),
+            Err(error) => {
+                tracing::error!(%error, "open transactions cannot be looked at");
+                IDLE
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+fn connector(settings: &Settings) -> Connector {
+    let (connect, answer) = (seconds(settings.adagio.connect_timeout), seconds(settings.adagio.answer_timeout));
+    let mut ssh = SshLimits::default();
+    ssh.connect_timeout = connect;
+    ssh.auth_timeout = connect;
+    let mut netconf = NetconfLimits::default();
+    netconf.hello_timeout = connect;
+    netconf.rpc_timeout = answer;
+    netconf.frames.max_message = settings.adagio.reply_limit;
+    let cli = CliLimits { login_timeout: connect, line_timeout: answer, show_timeout: answer };
+    Connector { ssh, netconf, cli, busy: seconds(settings.adagio.busy_timeout) }
+}
+
+fn limits(settings: &Settings) -> TransactionLimits {
+    let commit = seconds(settings.transaction.commit_timeout);
+    TransactionLimits {
+        connect: seconds(settings.adagio.connect_timeout) * 2,
+        lock: seconds(settings.transaction.lock_timeout),
+        prepare: commit,
+        apply: commit + seconds(settings.adagio.busy_timeout),
+        verify: commit,
+        confirm: commit,
+        confirm_window: seconds(settings.transaction.confirm_window),
+        ..TransactionLimits::default()
+    }
+}
+
+fn presto_settings(settings: &Settings) -> crate::presto::ServerSettings {
+    crate::presto::ServerSettings {
+        listen: settings.presto.listen,
+        socket: (!settings.presto.socket.as_os_str().is_empty()).then(|| settings.presto.socket.clone()),
+        sync_timeout: seconds(settings.presto.sync_timeout),
+        body_limit: settings.presto.body_limit,
+        nso_compatible: settings.presto.profile == crate::config::Profile::NsoCompatible,
+    }
+}
+
+/// Sets up logs: to standard error, where journald picks them up.
+pub fn log(settings: &crate::config::Log) -> Result<(), DaemonError> {
+    let filter = tracing_subscriber::EnvFilter::try_new(&settings.level)
+        .map_err(|error| failed(format!("log.level: {}", settings.level))(error.into()))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    let set = match settings.format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+    set.map_err(failed("cannot set up logs"))
+}
+
+fn notify(states: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(false, states) {
+        tracing::debug!(%error, "nobody to notify");
+    }
+}
+
+/// Ends the process at a named point, as a power cut would.
+struct CrashAt {
+    point: String,
+}
+
+impl Probe for CrashAt {
+    fn at(&self, point: &str) -> futures::future::BoxFuture<'static, ()> {
+        if point == self.point {
+            tracing::error!(point, "the process ends here, as asked");
+            std::process::abort();
+        }
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// The modules that are served.
+const NORTH: &[&str] = &["ietf-vpn-common", "ietf-l3vpn-ntw", "ietf-l2vpn-ntw", "andante"];
+const YANG_LIMIT: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_secs(5);

@@ -1,0 +1,9 @@
+//! The main job against real servers: netconfd with the genuine IOS-XR modules and FRR's vtysh, both behind OpenSSH.
+//!
+//! The controller runs inside the test, with the store, the libyang worker and the drivers of the daemon.
+
+mod domain;
+mod lifecycle;
+
+#[path = "../support/mod.rs"]
+mod support;
