@@ -338,7 +338,12 @@ async fn edits_that_do_not_fit_are_refused_with_their_tag() {
     for (what, config, default, expected) in [
         ("create what exists", red.clone(), none, "data-exists"),
         ("delete what is missing", vrf("blue", "delete", ""), none, "data-missing"), // F6
-        ("go through what is missing", vrf("blue", "", "<description nc:operation=\"merge\">x</description>"), none, "data-missing"),
+        (
+            "go through what is missing",
+            vrf("blue", "", "<description nc:operation=\"merge\">x</description>"),
+            none,
+            "data-missing",
+        ),
         ("a node that the model lacks", vrf("red", "", "<colour>red</colour>"), merge, "unknown-element"),
         ("a namespace of nobody", "<x xmlns=\"urn:nobody\"/>".into(), merge, "unknown-namespace"),
         ("an entry without its key", format!("<vrfs xmlns=\"{VRFS}\"><vrf/></vrfs>"), merge, "missing-element"),
@@ -380,8 +385,10 @@ async fn a_client_without_base_11_has_no_persist() {
     let connection = SshConnection::connect(&lab.target("pe1"), &SshLimits::default()).await.unwrap();
     let mut stream = connection.subsystem("netconf").await.unwrap();
     let base = "urn:ietf:params:xml:ns:netconf:base:1.0";
-    let hello = format!("<hello xmlns=\"{base}\"><capabilities><capability>{base}</capability></capabilities></hello>]]>]]>");
-    let commit = format!("<rpc xmlns=\"{base}\" message-id=\"7\"><commit><confirmed/><persist>p</persist></commit></rpc>]]>]]>");
+    let hello =
+        format!("<hello xmlns=\"{base}\"><capabilities><capability>{base}</capability></capabilities></hello>]]>]]>");
+    let commit =
+        format!("<rpc xmlns=\"{base}\" message-id=\"7\"><commit><confirmed/><persist>p</persist></commit></rpc>]]>]]>");
     let no_id = format!("<rpc xmlns=\"{base}\"><commit/></rpc>]]>]]>");
     stream.write_all(format!("{hello}{commit}{no_id}").as_bytes()).await.unwrap();
     let mut said = String::new();
@@ -393,7 +400,10 @@ async fn a_client_without_base_11_has_no_persist() {
     }
     let replies: Vec<&str> = said.split("]]>]]>").collect();
     assert!(replies[0].contains("candidate:1.0") && replies[0].contains("<session-id>"), "{said}");
-    assert!(replies[1].contains("message-id=\"7\"") && replies[1].contains("base:1.1 protocol not enabled"), "F5: {said}");
+    assert!(
+        replies[1].contains("message-id=\"7\"") && replies[1].contains("base:1.1 protocol not enabled"),
+        "F5: {said}"
+    );
     assert!(replies[2].contains("missing-attribute"), "{said}");
 }
 
@@ -421,7 +431,10 @@ async fn lines_there_and_back_leave_the_element_byte_for_byte() {
     let lab = Lab::start().await;
     let service = lab.service("pe2");
     let text = lab.sim.text("pe2").unwrap();
-    assert!(text.starts_with("Building configuration...\n\nCurrent configuration:\n!\n") && text.ends_with("!\nend\n"), "{text}");
+    assert!(
+        text.starts_with("Building configuration...\n\nCurrent configuration:\n!\n") && text.ends_with("!\nend\n"),
+        "{text}"
+    );
     assert_eq!(lab.read("pe2").await, service.before);
     let mut writer = lab.south("pe2").open_writer().await.unwrap();
     assert_eq!(writer.class(), Class::D);
