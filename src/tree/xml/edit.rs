@@ -135,7 +135,7 @@ impl Branch {
         if above == Above::Nothing {
             super::opaque::declare("nc", NETCONF, &mut declared);
         }
-        let merge = if above == Above::Merge { "" } else { " nc:operation=\"merge\"" };
+        let merge = if above == Above::Merge { "" } else { MERGE };
         // Whole subtrees first; a move and changes below the moved node share one element.
         let mut moved = None;
         for act in &self.acts {
@@ -143,7 +143,8 @@ impl Branch {
                 Act::Set { node, place } => {
                     let mut attributes = format!("{declared}{merge}");
                     if let Some(after) = place.as_ref().filter(|_| node.is_user_ordered()) {
-                        attributes.push_str(&insert(id, after.as_ref(), printer));
+                        // A place goes with an operation of its own.
+                        attributes = format!("{declared}{MERGE}{}", insert(id, after.as_ref(), printer));
                     }
                     printer.node(id, node, outer, &attributes);
                 }
@@ -170,7 +171,7 @@ impl Branch {
         }
         let lifted = self.creates_only(id, printer.index);
         let attributes = match moved {
-            Some(to) => format!("{declared}{merge}{}", insert(id, to.as_ref(), printer)),
+            Some(to) => format!("{declared}{MERGE}{}", insert(id, to.as_ref(), printer)),
             None if lifted => format!("{declared}{merge}"),
             None => declared,
         };
@@ -241,3 +242,5 @@ fn insert(id: Option<SchemaId>, after: Option<&Step>, printer: &Printer<'_>) -> 
     out.push('"');
     out
 }
+
+const MERGE: &str = " nc:operation=\"merge\"";
