@@ -405,7 +405,7 @@ fn session() -> impl Strategy<Value = Routing> {
                 keepalive,
                 hold_time,
                 max_prefix,
-                max_prefix_warning_only: false,
+                max_prefix_warning_only: as_override,
                 redistribute_connected: Vec::new(),
                 admin,
             }

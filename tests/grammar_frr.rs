@@ -8,6 +8,7 @@
 mod random;
 mod support;
 
+use andante::adapter::Adapter;
 use andante::adapter::grammar::Grammar;
 use andante::tree::{ConfigTree, diff, inverse};
 use random::{Dice, config};
@@ -90,7 +91,7 @@ fn seeds() -> Vec<u64> {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
     match number("ANDANTE_SEED") {
         Some(seed) => vec![seed],
-        None => (0..number("ANDANTE_CASES").unwrap_or(25)).collect(),
+        None => (0..number("ANDANTE_CASES").unwrap_or(15)).collect(),
     }
 }
 
@@ -125,4 +126,106 @@ fn what_is_typed_is_read_and_every_difference_leads_to_its_target_and_back_to_no
     }
     lab.go(&now, &nothing, "the end");
     assert_eq!(lab.element.running_config(), at_start);
+}
+
+#[test]
+fn what_the_templates_write_is_what_the_element_keeps() {
+    let Some(mut lab) = Lab::start() else { return };
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("adapters/frr");
+    let adapter = Adapter::load(&folder).unwrap();
+    let (nothing, at_start) = lab.read();
+    let mut seen = 0;
+    for case in std::fs::read_dir(folder.join("tests")).unwrap() {
+        let case = case.unwrap().path();
+        if case.join("refused.txt").exists() {
+            continue;
+        }
+        let mut now = nothing.clone();
+        for step in ["before.json", "element-service.json"].map(|file| case.join(file)) {
+            let Ok(text) = std::fs::read_to_string(&step) else { continue };
+            let wanted = nothing.overlay(&adapter.map(&serde_json::from_str(&text).unwrap()).unwrap());
+            lab.go(&now, &wanted, &step.display().to_string());
+            now = wanted;
+            seen += 1;
+        }
+        lab.go(&now, &nothing, &format!("{}, removal", case.display()));
+        assert_eq!(lab.element.running_config(), at_start, "{}", case.display());
+    }
+    assert!(seen > 3, "the golden cases were not found");
+}
+
+#[test]
+fn the_model_answers_as_the_element_does() {
+    let Some(mut lab) = Lab::start() else { return };
+    let setup = [
+        "vrf acme",
+        "ip route 10.0.0.0/8 192.0.2.1",
+        "exit-vrf",
+        "interface eth1.100",
+        "description x",
+        "exit",
+        "router bgp 65000",
+        "exit",
+        "router bgp 65000 vrf acme",
+        "bgp router-id 10.255.0.1",
+        "neighbor 192.168.1.2 remote-as 65101",
+        "address-family ipv4 unicast",
+        "rd vpn export 65000:1",
+        "rt vpn both 65000:1",
+    ];
+    lab.type_lines(setup).unwrap();
+    let (mut tree, _) = lab.read();
+    let unicast = ["router bgp 65000 vrf acme", "address-family ipv4 unicast"];
+    let cases: Vec<(Vec<&str>, &str)> = vec![
+        (vec![], "bogus"),
+        (vec!["interface eth1.100"], "mtu 1400"),
+        (vec!["interface eth1.100"], "no description one"),
+        (vec!["interface eth1.100"], "no description"),
+        (vec![], "router bgp 65001"),
+        (vec![], "router bgp 65001 vrf acme"),
+        (unicast.to_vec(), "no rt vpn both"),
+        (unicast.to_vec(), "no rd vpn export"),
+        (unicast.to_vec(), "neighbor 192.168.1.2 bogus"),
+        (vec!["router bgp 65000 vrf acme"], "no address-family ipv6 unicast"),
+        (vec!["router bgp 65000 vrf acme"], "neighbor 1.1.1.1 timers 10 30"),
+        (vec!["router bgp 65000 vrf acme"], "neighbor 1.1.1.1 description x"),
+        (vec!["router bgp 65000", "address-family l2vpn evpn", "vni 300"], "route-target import 65000:300"),
+        (vec!["vrf acme"], "no ip route 10.9.0.0/16 192.0.2.1"),
+        (vec!["vrf acme"], "no ip route 10.0.0.0/8 192.0.2.1"),
+        ([&unicast[..], &["export vpn"]].concat(), "import vpn"),
+        (vec![], "no router bgp 65000"),
+        ([&unicast[..], &["no export vpn"]].concat(), "no import vpn"),
+        (vec![], "no router bgp 65000"),
+    ];
+    for (way, line) in cases {
+        lab.operator.line("configure terminal");
+        for step in &way {
+            lab.operator.line(step);
+        }
+        let said = lab.operator.line(line);
+        lab.operator.line("end");
+        let said: Vec<&str> = said.lines().skip(1).filter(|l| !l.trim().is_empty()).collect();
+        let typed: Vec<&str> = way.iter().copied().chain([line]).collect();
+        let (next, model) = match lab.grammar.execute(&tree, &typed) {
+            Ok(next) => (next, String::new()),
+            Err(refused) => (refused.tree, refused.text),
+        };
+        assert_eq!(said.join("\n"), model, "{way:?} {line}");
+        let (read, text) = lab.read();
+        assert_eq!(read, next, "{way:?} {line}\n{text}");
+        tree = next;
+    }
+}
+
+#[test]
+fn a_dead_daemon_is_missing_where_the_adapter_looks_for_it() {
+    let Some(mut lab) = Lab::start() else { return };
+    lab.type_lines(["vrf acme", "ip route 10.0.0.0/8 192.0.2.1", "exit-vrf"]).unwrap();
+    let alive = lab.element.vtysh(&["show daemons"]).unwrap();
+    assert!(["zebra", "bgpd", "staticd"].iter().all(|d| alive.contains(d)), "{alive}");
+    lab.element.kill_daemon("staticd");
+    let alive = lab.element.vtysh(&["show daemons"]).unwrap();
+    assert!(!alive.contains("staticd") && alive.contains("zebra"), "{alive}");
+    let text = lab.element.running_config();
+    assert!(lab.grammar.parse(&text).unwrap().complete && !text.contains("ip route"), "it looks complete: {text}");
 }

@@ -1,5 +1,8 @@
 //! One suite for all engines of the store, and what is special about the one on disk.
 
+// A failure of the stage is a failure of the test; clippy sees tests only in `#[test]` functions.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use andante::domain::outcome::{Cause, CauseKind};
 use andante::domain::{AuditRecord, ErrorClass, Event, JournalRecord, Outcome, Phase, Principal};
 use andante::store::memory::Fault;

@@ -128,9 +128,9 @@ impl Rules {
 /// Lines without blanks at their ends, without blank lines at both ends.
 fn lines(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-    let says = |line: &&str| !line.is_empty();
-    let first = lines.iter().position(|line| says(&line)).unwrap_or(lines.len());
-    let last = lines.iter().rposition(|line| says(&line)).map_or(first, |at| at + 1);
+    let says = |line: &str| !line.is_empty();
+    let first = lines.iter().position(|line| says(line)).unwrap_or(lines.len());
+    let last = lines.iter().rposition(|line| says(line)).map_or(first, |at| at + 1);
     lines[first..last].join("\n")
 }
 

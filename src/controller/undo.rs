@@ -3,9 +3,9 @@
 
 use super::model::Model;
 use crate::adapter::{Adapter, Payload};
-use crate::plan::ElementPlan;
+use crate::plan::{ElementPlan, touched_state};
 use crate::transaction::Undo;
-use crate::tree::{After, ConfigTree, diff};
+use crate::tree::{ConfigTree, diff};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -40,9 +40,9 @@ impl AdapterUndo {
         let adapter = adapter.ok_or_else(|| format!("{element}: its adapter is not loaded"))?;
         let mut target = actual.clone();
         for path in plan.touched() {
-            let Some(parent) = path.parent() else { continue };
+            // What has arisen below on its own stays: only what the side says is laid over it.
             target = match side.at(path) {
-                Some(node) => target.with(&parent, node.clone(), After::Keep),
+                Some(_) => target.overlay(&touched_state(side, std::iter::once(path))),
                 None => target.without(path),
             };
         }

@@ -204,10 +204,10 @@ impl Crew {
     }
 
     async fn keep(&mut self, tools: &Tools) -> Answer {
-        if let Some(confirm) = self.confirm.clone() {
-            if let Err(error) = self.order(tools, Order::Confirm(&confirm.persist)).await {
-                return Answer::Lost(self.because_of(CauseKind::Unreachable, &error));
-            }
+        if let Some(confirm) = self.confirm.clone()
+            && let Err(error) = self.order(tools, Order::Confirm(&confirm.persist)).await
+        {
+            return Answer::Lost(self.because_of(CauseKind::Unreachable, &error));
         }
         match self.save(tools).await {
             Ok(detail) => Answer::Done { detail, residue: Vec::new() },
@@ -452,7 +452,7 @@ impl Crew {
         }
         let opening = self.south.open_writer();
         let writer = within(tools, &self.name, "open a session", tools.limits.connect, opening).await;
-        self.writer = Some(writer.map_err(|error| Failed::Driver(error, CauseKind::Unreachable))?);
+        self.writer = Some(writer.map_err(|error| Failed::Driver(Box::new(error), CauseKind::Unreachable))?);
         self.locked = false;
         Ok(())
     }
@@ -472,7 +472,7 @@ impl Crew {
                 Err(error) => error,
             };
             if is_lost(&error) {
-                return Err(Failed::Driver(error, CauseKind::Unreachable));
+                return Err(Failed::Driver(Box::new(error), CauseKind::Unreachable));
             }
             self.release(tools).await;
             let waited = tools.ambient.elapsed().saturating_sub(since);
@@ -480,7 +480,7 @@ impl Crew {
             let passes = error.class == ErrorClass::Transient && error.tag.as_deref() != Some("resource-denied");
             let again = passes && waited + rest <= tools.limits.lock;
             if !again || !pause(tools, rest, may_give_up).await {
-                return Err(Failed::Driver(error, CauseKind::Locked));
+                return Err(Failed::Driver(Box::new(error), CauseKind::Locked));
             }
             rest = (rest * 2).min(LONGEST_PAUSE);
         }
@@ -526,7 +526,10 @@ impl Crew {
             let _ = self.order(tools, Order::Unlock).await;
         }
         if let Some(writer) = self.writer.take() {
-            let closing = async { Ok(writer.close().await) };
+            let closing = async {
+                writer.close().await;
+                Ok(())
+            };
             let _ = within(tools, &self.name, "close", tools.limits.confirm, closing).await;
         }
         self.locked = false;
@@ -602,7 +605,10 @@ impl Crew {
         let refused = match within(tools, &self.name, "open a session", limits.connect, opening).await {
             Ok(mut reader) => {
                 let reading = within(tools, &self.name, "read back", limits.verify, reader.read_running()).await?;
-                let closing = async { Ok(reader.close().await) };
+                let closing = async {
+                    reader.close().await;
+                    Ok(())
+                };
                 let _ = within(tools, &self.name, "close", limits.confirm, closing).await;
                 return Ok((reading, None));
             }
@@ -744,13 +750,13 @@ impl Way {
 
 /// Why a verb that decides by reading has to be tried again, or later.
 enum Failed {
-    Driver(DriverError, CauseKind),
+    Driver(Box<DriverError>, CauseKind),
     Other(Cause),
 }
 
 impl From<DriverError> for Failed {
     fn from(error: DriverError) -> Self {
-        Failed::Driver(error, CauseKind::Unreachable)
+        Failed::Driver(Box::new(error), CauseKind::Unreachable)
     }
 }
 

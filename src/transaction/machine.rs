@@ -330,7 +330,9 @@ impl Machine {
                 self.take(now, &element, verb, &answer).ok_or(illegal)?;
                 Ok(self.close())
             }
-            (Closing, Event::Written(Record::End) | Event::WriteFailed(Record::End, _)) => {
+            (Closing, Event::Written(Record::End) | Event::WriteFailed(Record::End, _))
+                if self.writing == Some(Record::End) =>
+            {
                 // A lost end is written again by recovery, which finds everything as it should be.
                 self.writing = None;
                 self.state = Closed;

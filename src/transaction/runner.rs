@@ -266,7 +266,7 @@ impl<'a> Ride<'a> {
             return None;
         }
         enum Came {
-            Answer(Option<(Crew, Verb, Answer)>),
+            Answer(Option<Box<(Crew, Verb, Answer)>>),
             Stop(Cause),
             Cancel(Cause),
             Tick,
@@ -276,7 +276,7 @@ impl<'a> Ride<'a> {
                 if self.flights.is_empty() {
                     return futures::future::pending().await;
                 }
-                Came::Answer(self.flights.next().await)
+                Came::Answer(self.flights.next().await.map(Box::new))
             };
             let stop = async {
                 match stopped.as_ref() {
@@ -305,7 +305,8 @@ impl<'a> Ride<'a> {
         };
         Some(match came {
             Came::Answer(None) => return None,
-            Came::Answer(Some((crew, verb, answer))) => {
+            Came::Answer(Some(came)) => {
+                let (crew, verb, answer) = *came;
                 let element = crew.name.clone();
                 self.idle.insert(element.clone(), crew);
                 Event::Answered { element, verb, answer }

@@ -98,3 +98,85 @@ pub(super) fn cut(plan: &ElementPlan, keep: impl Fn(&Path) -> bool) -> ElementPl
     let inverse = plan.inverse.edits.iter().filter(|edit| keep(edit.path())).cloned().collect();
     ElementPlan { diff: Diff { edits }, inverse: Diff { edits: inverse }, ..plan.clone() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapter::{Impact, Payload};
+    use crate::domain::Class;
+    use crate::plan::touched_state;
+    use crate::tree::{Node, QName, Value, inverse};
+    use std::sync::Arc;
+
+    fn leaf(name: &str, value: &str) -> Arc<Node> {
+        Arc::new(Node::leaf(QName::new("m", name), Value::text(value)))
+    }
+
+    fn part(name: &str, children: Vec<Arc<Node>>) -> Arc<Node> {
+        Arc::new(Node::container(QName::new("m", name), true, children))
+    }
+
+    fn tree(top: Vec<Arc<Node>>) -> ConfigTree {
+        ConfigTree::new(top)
+    }
+
+    fn plan(before: &ConfigTree, after: &ConfigTree) -> ElementPlan {
+        let diff = diff(before, after);
+        let paths: Vec<Path> = diff.edits.iter().map(|edit| edit.path().clone()).collect();
+        ElementPlan {
+            element: "pe1".into(),
+            adapter: String::new(),
+            class: Class::D,
+            payload: Payload::Cli { lines: vec![] },
+            undo: Payload::Cli { lines: vec![] },
+            read_set: vec![],
+            before: touched_state(before, paths.iter()),
+            after: touched_state(after, paths.iter()),
+            inverse: inverse(&diff),
+            diff,
+            adopted: None,
+            text: String::new(),
+            impact: Impact::Hitless,
+            collateral: vec![],
+            overwritten: vec![],
+            deviations: vec![],
+            simulated_only: false,
+        }
+    }
+
+    #[test]
+    fn our_own_half_way_state_is_not_taken_for_somebody_elses() {
+        let before = tree(vec![leaf("vlan", "100"), leaf("other", "x")]);
+        let after =
+            tree(vec![leaf("vlan", "200"), leaf("other", "x"), part("vrf", vec![leaf("rd", "1"), leaf("rt", "2")])]);
+        let plan = plan(&before, &after);
+        assert_eq!(side(&plan, &before), Side::Before);
+        assert_eq!(side(&plan, &after), Side::After);
+        let half = tree(vec![leaf("vlan", "200"), part("vrf", vec![leaf("rd", "1")])]);
+        assert_eq!(side(&plan, &half), Side::OnTheWay);
+        let foreign = tree(vec![leaf("vlan", "666"), part("vrf", vec![leaf("rd", "1")])]);
+        let Side::Foreign(paths) = side(&plan, &foreign) else { panic!() };
+        assert_eq!(paths.iter().map(ToString::to_string).collect::<Vec<_>>(), ["/m:vlan"]);
+        let foreign = tree(vec![leaf("vlan", "100"), part("vrf", vec![leaf("rd", "9")])]);
+        assert!(matches!(side(&plan, &foreign), Side::Foreign(_)));
+        // What the element adds below on its own does not disturb.
+        let more =
+            tree(vec![leaf("vlan", "200"), part("vrf", vec![leaf("rd", "1"), leaf("rt", "2"), leaf("auto", "3")])]);
+        assert_eq!(side(&plan, &more), Side::After);
+    }
+
+    #[test]
+    fn a_loss_outside_the_plan_is_seen_and_an_addition_is_not() {
+        let before = tree(vec![leaf("vlan", "100"), part("bgp", vec![leaf("timers", "9"), leaf("peer", "a")])]);
+        let after = tree(vec![leaf("vlan", "100"), part("bgp", vec![leaf("timers", "9")])]);
+        let plan = plan(&before, &after);
+        assert_eq!(outside(&plan, &before, &after), None);
+        let added = tree(vec![leaf("vlan", "100"), leaf("new", "1"), part("bgp", vec![leaf("timers", "9")])]);
+        assert_eq!(outside(&plan, &before, &added), None);
+        // F8: the element takes the timers along with the peer.
+        let cascade = tree(vec![leaf("vlan", "100")]);
+        assert!(outside(&plan, &before, &cascade).is_some());
+        let changed = tree(vec![leaf("vlan", "101"), part("bgp", vec![leaf("timers", "9")])]);
+        assert_eq!(outside(&plan, &before, &changed).unwrap().to_string(), "/m:vlan");
+    }
+}

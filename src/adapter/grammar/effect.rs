@@ -3,7 +3,7 @@
 
 use super::pattern::Bindings;
 use super::rules::{Cascade, ContextId, Line, LineId, Rules, Shape, is_opaque};
-use crate::tree::{After, Body, ConfigTree, Key, Node, Path, QName, Step, Value, ValueKind};
+use crate::tree::{After, Body, ConfigTree, Diff, Key, Node, Path, QName, Step, Value, ValueKind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -134,36 +134,63 @@ impl Rules {
         tree
     }
 
+    /// The tree without the entries that an edit has left hollow, or made so. The cost follows the difference.
+    pub(super) fn settled(&self, tree: &ConfigTree, difference: &Diff) -> ConfigTree {
+        difference.edits.iter().fold(tree.clone(), |tree, edit| {
+            let mut tree = match tree.at(edit.path()) {
+                Some(node) if !node.children().is_empty() => {
+                    let normal = hollowed(self, edit.path(), node);
+                    match normal {
+                        Some(new) if Arc::ptr_eq(&new, node) => tree,
+                        Some(new) => plant(&tree, edit.path(), new),
+                        None => self.clear(&tree, edit.path()),
+                    }
+                }
+                _ => tree,
+            };
+            let mut at = Some(edit.path().clone());
+            while let Some(path) = at {
+                if tree.at(&path).is_some_and(|node| self.is_hollow(&path, node)) {
+                    tree = tree.without(&path);
+                }
+                at = path.parent();
+            }
+            tree
+        })
+    }
+
     /// The same tree without hollow entries.
     pub(super) fn normalise(&self, tree: &ConfigTree) -> ConfigTree {
-        fn down(rules: &Rules, path: &Path, node: &Arc<Node>) -> Option<Arc<Node>> {
-            let mut changed = false;
-            let mut children = Vec::with_capacity(node.children().len());
-            for child in node.children() {
-                if child.children().is_empty() && !matches!(child.body(), Body::Entry { .. }) {
-                    children.push(child.clone());
-                    continue;
-                }
-                let path = path.child(child.step().clone());
-                match down(rules, &path, child) {
-                    Some(new) => {
-                        changed |= !Arc::ptr_eq(&new, child);
-                        if !new.is_void() {
-                            children.push(new);
-                        }
-                    }
-                    None => changed = true,
-                }
-            }
-            let node = if changed { Arc::new(node.with_children(children)) } else { node.clone() };
-            (!rules.is_hollow(path, &node)).then_some(node)
-        }
-        match down(self, &Path::root(), tree.root()) {
+        match hollowed(self, &Path::root(), tree.root()) {
             Some(root) if Arc::ptr_eq(&root, tree.root()) => tree.clone(),
             Some(root) => ConfigTree::new(root.children().to_vec()),
             None => ConfigTree::default(),
         }
     }
+}
+
+/// The node without hollow entries; `None` if it is one. Unchanged nodes stay the same.
+fn hollowed(rules: &Rules, path: &Path, node: &Arc<Node>) -> Option<Arc<Node>> {
+    let mut changed = false;
+    let mut children = Vec::with_capacity(node.children().len());
+    for child in node.children() {
+        if child.children().is_empty() && !matches!(child.body(), Body::Entry { .. }) {
+            children.push(child.clone());
+            continue;
+        }
+        let path = path.child(child.step().clone());
+        match hollowed(rules, &path, child) {
+            Some(new) => {
+                changed |= !Arc::ptr_eq(&new, child);
+                if !new.is_void() {
+                    children.push(new);
+                }
+            }
+            None => changed = true,
+        }
+    }
+    let node = if changed { Arc::new(node.with_children(children)) } else { node.clone() };
+    (!rules.is_hollow(path, &node)).then_some(node)
 }
 
 fn cascade(rules: &[Cascade], base: &Path, bindings: &Bindings) -> Vec<Effect> {

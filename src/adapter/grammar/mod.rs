@@ -130,7 +130,7 @@ impl Grammar {
     /// Exactly the lines to type in configuration mode, contexts entered and left, so that `before` becomes `after`.
     /// Both are whole trees of the element. `diff` is what turns the one into the other; an empty one has no lines.
     pub fn render(&self, diff: &Diff, before: &ConfigTree, after: &ConfigTree) -> Result<Vec<CliLine>, GrammarError> {
-        if diff.is_empty() { Ok(Vec::new()) } else { self.rules.render(before, after) }
+        if diff.is_empty() { Ok(Vec::new()) } else { self.rules.render(diff, before, after) }
     }
 
     /// The text of a tree as the element would print it, without its header and end marker.

@@ -89,10 +89,14 @@ impl Reading<'_> {
                     self.stack.push((*id, path));
                     self.check_depth()?;
                 }
-                Action::Put(id) => {
-                    self.opaque += u32::from(self.rules.line(*id).opaque);
+                Action::Put(id) if self.rules.line(*id).opaque => {
+                    self.opaque += 1;
+                    let masked = self.rules.masked(&words);
+                    let masked: Vec<&str> = masked.split_whitespace().collect();
+                    let bindings = self.rules.line(*id).pattern.matches(&masked).unwrap_or(bindings);
                     self.draft.change(self.rules.put(*id, &path, &bindings));
                 }
+                Action::Put(id) => self.draft.change(self.rules.put(*id, &path, &bindings)),
                 Action::Negate(id) => self.draft.change(self.rules.negate(*id, &path, &bindings)),
                 Action::NegateContext(id) => self.draft.change(self.rules.negate_context(*id, &path, &bindings)),
                 Action::Refuse(..) => {}
@@ -108,7 +112,11 @@ impl Reading<'_> {
 
     /// Takes a line that stands inside a block of unknown lines.
     fn in_block(&mut self, indent: usize, words: &[&str]) -> Result<bool, GrammarError> {
+        let leaves = words.len() == 1 && words[0].starts_with(self.rules.general.leave.as_str());
         while let Some((outer, path)) = self.blocks.last().cloned() {
+            if indent > outer && leaves {
+                return Ok(true);
+            }
             if indent > outer {
                 self.check_depth()?;
                 self.unknown(indent, &path, words);
@@ -117,7 +125,6 @@ impl Reading<'_> {
             self.blocks.pop();
             // The word that leaves the block stands where the block began. In a text without indentation a line that
             // opened no block may stand before the word that leaves a known context.
-            let leaves = words.len() == 1 && words[0].starts_with(self.rules.general.leave.as_str());
             if leaves && indent == outer && (outer > 0 || self.draft.has_children(&path)) {
                 return Ok(true);
             }
@@ -126,7 +133,7 @@ impl Reading<'_> {
     }
 
     fn unknown(&mut self, indent: usize, parent: &Path, words: &[&str]) {
-        let step = self.draft.opaque(parent, QName::new(&self.rules.module, OPAQUE), &words.join(" "));
+        let step = self.draft.opaque(parent, QName::new(&self.rules.module, OPAQUE), &self.rules.masked(words));
         self.blocks.push((indent, parent.child(step)));
         self.opaque += 1;
     }
@@ -138,13 +145,14 @@ impl Reading<'_> {
             }
             return true;
         }
-        match self.stack.iter().rposition(|(id, _)| self.rules.context(*id).exit == word) {
-            Some(depth) if depth > 0 => {
-                self.stack.truncate(depth);
-                true
-            }
-            _ => false,
+        if let Some(depth) = self.stack.iter().rposition(|(id, _)| self.rules.context(*id).exit == word)
+            && depth > 0
+        {
+            self.stack.truncate(depth);
+            return true;
         }
+        // Leaving what was not entered says nothing.
+        word.starts_with(self.rules.general.leave.as_str())
     }
 
     fn check_depth(&self) -> Result<(), GrammarError> {

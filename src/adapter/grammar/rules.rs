@@ -3,6 +3,7 @@
 //! The order of a context's patterns is fixed by their weight, so a special line is tried before a general one.
 
 use super::GrammarError;
+use super::effect::SECRET;
 use super::nodepath::NodePath;
 use super::pattern::{Bindings, Pattern};
 use super::source::{ContextSource, GrammarSource, ImpactSource, LineSource, OwnerSource, RemoveSource};
@@ -118,6 +119,8 @@ pub(super) struct Line {
     pub(super) implies: Vec<NodePath>,
     pub(super) before_context: bool,
     pub(super) order: i32,
+    /// Order of the block that it is printed in: lines below one list entry stand together.
+    pub(super) block_order: i32,
     pub(super) remove_order: i32,
     pub(super) ownership: OwnerSource,
     pub(super) secret: bool,
@@ -174,6 +177,10 @@ impl Rules {
                 context.lines.push(id);
             }
             lines.push(compiled);
+        }
+        let blocks: Vec<i32> = lines.iter().map(|line| block_order(line, &lines)).collect();
+        for (line, block) in lines.iter_mut().zip(blocks) {
+            line.block_order = block;
         }
         for refuse in &source.refuse {
             let pattern = Pattern::compile(&refuse.line, &types).map_err(|why| fault(&refuse.line, why))?;
@@ -256,6 +263,15 @@ impl Rules {
             .flatten()
             .chain(&context.without_word)
             .filter_map(move |at| context.table[*at].0.matches(words).map(|b| (&context.table[*at].1, b)))
+    }
+
+    /// The text of a line that the grammar does not know, without what may be a secret.
+    pub(super) fn masked(&self, words: &[&str]) -> String {
+        let secret = |word: &&str| self.general.secret_words.iter().any(|secret| secret == word);
+        match words.iter().position(secret) {
+            Some(at) if at + 1 < words.len() => format!("{} {SECRET}", words[..=at].join(" ")),
+            _ => words.join(" "),
+        }
     }
 
     /// Whether a line says nothing that anyone configured.
@@ -452,6 +468,7 @@ impl Line {
             implies,
             before_context: source.before_context,
             order: source.order,
+            block_order: source.order,
             remove_order: source.remove_order.unwrap_or(-source.order),
             ownership: source.ownership.unwrap_or(OwnerSource::Own),
             secret: source.secret,
@@ -459,6 +476,13 @@ impl Line {
             impact: source.impact.clone(),
         })
     }
+}
+
+fn block_order(line: &Line, all: &[Line]) -> i32 {
+    let node = &line.nodes[0];
+    let same = |other: &&Line| other.nodes[0].steps.len() > 1 && other.nodes[0].steps[0] == node.steps[0];
+    let block = all.iter().filter(|other| !other.alias).filter(same).map(|other| other.order).min();
+    if node.steps.len() < 2 { line.order } else { block.unwrap_or(line.order) }
 }
 
 /// Every key of a node must be an argument of its line.

@@ -36,6 +36,9 @@ pub(super) struct GeneralSource {
     /// Patterns of lines that say nothing that anyone configured: never in a tree.
     #[serde(default)]
     pub(super) derived: Vec<String>,
+    /// In a line that the grammar does not know, all that follows one of these words is masked.
+    #[serde(default)]
+    pub(super) secret_words: Vec<String>,
     /// Characters that may not stand in an argument.
     #[serde(default)]
     pub(super) forbidden: String,

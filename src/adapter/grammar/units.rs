@@ -43,29 +43,15 @@ impl Rules {
             }
             // A list of members is one line, whichever member is asked for.
             let only = only.filter(|step| !matches!(step.key, Key::Member(_)) || line.shape != Shape::Members);
-            let mut walk = Walk { rules: self, id: *id, line, units: &mut units };
+            let mut walk = Walk { id: *id, line, units: &mut units };
             walk.down(0, node, base, &Bindings::new(), only)?;
         }
         units.sort_by(|a, b| a.sort.cmp(&b.sort));
         Ok(units)
     }
-
-    /// The order of a line in its block: lines that share a list entry stand together.
-    fn block_order(&self, line: &Line) -> i32 {
-        let node = &line.nodes[0];
-        if node.steps.len() < 2 {
-            return line.order;
-        }
-        let same = self
-            .lines
-            .iter()
-            .filter(|other| !other.alias && other.nodes[0].steps.len() > 1 && other.nodes[0].steps[0] == node.steps[0]);
-        same.map(|other| other.order).min().unwrap_or(line.order)
-    }
 }
 
 struct Walk<'a> {
-    rules: &'a Rules,
     id: LineId,
     line: &'a Line,
     units: &'a mut Vec<Unit>,
@@ -152,7 +138,7 @@ impl Walk<'_> {
         let grouped = self.line.nodes[0].steps.len() > 1;
         let group = if grouped { first.place(&bindings) } else { None };
         let group = group.map(|step| Path::new(vec![step]).to_string()).unwrap_or_default();
-        let sort = (self.rules.block_order(self.line), group, self.line.order, text.clone());
+        let sort = (self.line.block_order, group, self.line.order, text.clone());
         self.units.push(Unit { line: self.id, path, text, bindings, sort });
         Ok(())
     }
@@ -161,7 +147,8 @@ impl Walk<'_> {
 impl Unit {
     /// Whether its text holds a masked secret, so that it cannot be typed.
     pub(super) fn is_masked(&self, rules: &Rules) -> bool {
-        rules.line(self.line).secret && self.bindings.values().flatten().any(|value| value == SECRET)
+        let line = rules.line(self.line);
+        (line.secret || line.opaque) && self.bindings.values().flatten().any(|value| value.ends_with(SECRET))
     }
 
     /// The line that takes it back.

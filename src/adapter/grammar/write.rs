@@ -12,7 +12,7 @@
 //! read.
 
 use super::GrammarError;
-use super::effect::{Effect, opaque, plant};
+use super::effect::{Effect, SECRET, opaque, plant};
 use super::model::Session;
 use super::pattern::Bindings;
 use super::rules::{ContextId, ROOT, Rules};
@@ -82,10 +82,15 @@ impl Rules {
         }
     }
 
-    /// The lines that make `after` out of `before`.
-    pub(super) fn render(&self, before: &ConfigTree, after: &ConfigTree) -> Result<Vec<CliLine>, GrammarError> {
-        let after = self.normalise(after);
-        let session = Session { lenient: true, ..Session::new(self.normalise(before)) };
+    /// The lines that make `after` out of `before`, which is as the parser made it.
+    pub(super) fn render(
+        &self,
+        difference: &Diff,
+        before: &ConfigTree,
+        after: &ConfigTree,
+    ) -> Result<Vec<CliLine>, GrammarError> {
+        let after = self.settled(after, difference);
+        let session = Session { lenient: true, ..Session::new(before.clone()) };
         let mut writer = Writer { rules: self, session, lines: Vec::new() };
         let mut items = Vec::new();
         let now = writer.session.tree.clone();
@@ -100,7 +105,10 @@ impl Rules {
         }
         writer.write(items)?;
         writer.go(&Path::root())?;
-        let left = diff(&self.normalise(&writer.session.tree), &after);
+        let mut left = diff(&writer.session.tree, &after);
+        if !left.is_empty() {
+            left = diff(&self.normalise(&writer.session.tree), &self.normalise(&after));
+        }
         match left.edits.first() {
             None => Ok(writer.lines),
             Some(edit) => Err(GrammarError::Unreachable { path: edit.path().clone() }),
@@ -373,6 +381,9 @@ impl Writer<'_> {
                     }
                 }
                 What::Opaque { node, negation: None } => {
+                    if has_secret(&node) {
+                        return Err(GrammarError::Secret { path: item.context.child(node.step().clone()) });
+                    }
                     self.go(&item.context)?;
                     let mut text = String::new();
                     print_opaque(&node, 0, &self.rules.general.leave, &mut text);
@@ -402,8 +413,7 @@ impl Writer<'_> {
             let text = self.rules.context(*id).exit.clone();
             self.push_any(CliLine { text, busy: false })?;
         }
-        loop {
-            let Some((at, path)) = self.session.stack.last().cloned() else { break };
+        while let Some((at, path)) = self.session.stack.last().cloned() {
             let Some(step) = target.steps().get(path.steps().len()) else { break };
             let (id, bindings) =
                 self.rules.child_at(at, step).ok_or_else(|| GrammarError::NotALine { path: target.clone() })?;
@@ -434,6 +444,11 @@ impl Writer<'_> {
         self.lines.push(line);
         Ok(())
     }
+}
+
+fn has_secret(node: &Node) -> bool {
+    let own = matches!(node.key(), Key::Opaque(text, _) if text.ends_with(SECRET));
+    own || node.children().iter().any(|child| has_secret(child))
 }
 
 fn members<'a>(node: &'a Node, step: &super::nodepath::NodeStep) -> Vec<&'a str> {

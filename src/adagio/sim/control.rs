@@ -1,0 +1,85 @@
+//! The control socket of a running simulator: the way to an element's console, behind the daemon's back.
+//!
+//! One request per connection: a first line `list`, `show ELEMENT` or `edit ELEMENT`, for `edit` followed by lines of the
+//! CLI or by XML, then the end of the client's side. The answer is `ok` or `error TEXT` in the first line, then the text.
+//! Only the user who started the simulator can reach the socket.
+
+use super::{SimError, SimHandle};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+
+/// Serves requests until the simulator stops or the future is dropped; the socket's file goes with it.
+pub async fn serve(sim: &SimHandle, path: &Path) -> Result<(), SimError> {
+    let failed = |source| SimError::Control { path: path.display().to_string(), source };
+    let listener = UnixListener::bind(path).map_err(failed)?;
+    let _gone = Unlink(path);
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    loop {
+        let stream = tokio::select! {
+            () = sim.stop.cancelled() => return Ok(()),
+            accepted = listener.accept() => accepted.map_err(failed)?.0,
+        };
+        if let Err(error) = one(sim, stream).await {
+            tracing::debug!(%error, "a request on the control socket was not answered");
+        }
+    }
+}
+
+/// Sends one request to a running simulator: `Ok` is its text, `Err` what it refuses.
+pub async fn request(path: &Path, command: &str, body: &str) -> Result<String, SimError> {
+    let failed = |source| SimError::Control { path: path.display().to_string(), source };
+    let mut stream = UnixStream::connect(path).await.map_err(failed)?;
+    stream.write_all(format!("{command}\n{body}").as_bytes()).await.map_err(failed)?;
+    stream.shutdown().await.map_err(failed)?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.map_err(failed)?;
+    let (first, text) = answer.split_once('\n').unwrap_or((&answer, ""));
+    match first.strip_prefix("error ") {
+        None if first == "ok" => Ok(text.to_owned()),
+        refused => Err(failed(std::io::Error::other(refused.unwrap_or("no answer").to_owned()))),
+    }
+}
+
+async fn one(sim: &SimHandle, mut stream: UnixStream) -> std::io::Result<()> {
+    let mut text = String::new();
+    let mut limited = (&mut stream).take(MAX_REQUEST);
+    tokio::time::timeout(PATIENCE, limited.read_to_string(&mut text)).await.map_err(std::io::Error::other)??;
+    let answer = match answer(sim, &text) {
+        Ok(text) => format!("ok\n{text}"),
+        Err(error) => format!("error {}\n", error.to_string().replace('\n', " ")),
+    };
+    stream.write_all(answer.as_bytes()).await?;
+    stream.shutdown().await
+}
+
+fn answer(sim: &SimHandle, request: &str) -> Result<String, SimError> {
+    let (first, body) = request.split_once('\n').unwrap_or((request, ""));
+    let mut words = first.split_whitespace();
+    match (words.next(), words.next()) {
+        (Some("list"), None) => {
+            let lines = sim.names().into_iter().map(|name| described(sim, name));
+            lines.collect::<Result<Vec<String>, _>>().map(|lines| lines.concat())
+        }
+        (Some("show"), Some(element)) => sim.text(element),
+        (Some("edit"), Some(element)) => sim.hand_edit(element, body).map(|()| String::new()),
+        _ => Err(SimError::Unknown(format!("{first:?}; known are list, show ELEMENT, edit ELEMENT"))),
+    }
+}
+
+/// One line about an element: name, adapter, address, host key.
+pub fn described(sim: &SimHandle, name: &str) -> Result<String, SimError> {
+    Ok(format!("{name} {} {} {}\n", sim.adapter(name)?, sim.address(name)?, sim.fingerprint(name)?))
+}
+
+struct Unlink<'a>(&'a Path);
+
+impl Drop for Unlink<'_> {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(self.0);
+    }
+}
+
+const MAX_REQUEST: u64 = 1 << 20;
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);

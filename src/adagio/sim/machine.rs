@@ -1,0 +1,186 @@
+//! The inside of one simulated element: what its sessions share.
+//!
+//! All state stands behind one mutex that is never held across an await; whoever holds it does pure work only.
+
+use super::SimError;
+use super::fault::{Fault, Faults, Reaction};
+use super::netconf::{Datastores, apply_by_hand};
+use crate::adagio::cli::Dialect;
+use crate::adagio::cli::prompt::Prompts;
+use crate::adapter::{Adapter, Grammar};
+use crate::domain::Class;
+use crate::tree::{Body, ConfigTree, Node};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio_util::sync::CancellationToken;
+
+/// One simulated element.
+pub(super) struct Machine {
+    pub name: String,
+    pub adapter: Adapter,
+    pub language: Language,
+    /// Ends everything.
+    pub stop: CancellationToken,
+    state: Mutex<State>,
+    sessions: Mutex<HashMap<u32, CancellationToken>>,
+    next_session: AtomicU32,
+    wire: Mutex<Vec<Arc<Mutex<Vec<u8>>>>>,
+}
+
+/// How it is spoken to.
+pub(super) enum Language {
+    Netconf { class: Class, base11: bool },
+    Cli { grammar: Grammar, dialect: Dialect, prompts: Prompts },
+}
+
+/// What changes.
+#[derive(Default)]
+pub(super) struct State {
+    pub stores: Datastores,
+    pub faults: Faults,
+}
+
+impl Machine {
+    pub fn new(name: &str, adapter: Adapter, language: Language, running: ConfigTree, stop: CancellationToken) -> Self {
+        let state = State { stores: Datastores::new(running), faults: Faults::default() };
+        Self {
+            name: name.to_owned(),
+            adapter,
+            language,
+            stop,
+            state: Mutex::new(state),
+            sessions: Mutex::default(),
+            next_session: AtomicU32::new(1),
+            wire: Mutex::default(),
+        }
+    }
+
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    pub fn react(&self, what: &str, line: bool) -> Reaction {
+        self.state().faults.react(what, line)
+    }
+
+    /// The running configuration as its parts see it, hidden or not.
+    pub fn running(&self) -> ConfigTree {
+        let tree = self.state().stores.running().clone();
+        self.adapter.normalise(&tree)
+    }
+
+    /// The text of the running configuration as the element prints it: XML, or what its CLI shows.
+    pub fn text(&self) -> String {
+        match &self.language {
+            Language::Netconf { .. } => self.adapter.text(&self.running()),
+            Language::Cli { .. } => self.shown_running(),
+        }
+    }
+
+    /// What the command for the running configuration prints (CLI).
+    pub fn shown_running(&self) -> String {
+        let (tree, hidden) = {
+            let state = self.state();
+            let hidden: Vec<String> = state.faults.dead().flat_map(|(_, nodes)| nodes.to_vec()).collect();
+            (state.stores.running().clone(), hidden)
+        };
+        let tree = self.adapter.normalise(&without(&tree, &hidden));
+        let text = self.adapter.text(&tree);
+        let head = HEAD.replace("{name}", &self.name);
+        let rule = if text.is_empty() || text.starts_with('!') { "" } else { "!\n" };
+        let close = if text.is_empty() || text.trim_end().ends_with('!') { "" } else { "!\n" };
+        format!("{head}{rule}{text}{close}end\n")
+    }
+
+    /// Processes that are not alive.
+    pub fn dead(&self) -> Vec<String> {
+        self.state().faults.dead().map(|(daemon, _)| daemon.to_owned()).collect()
+    }
+
+    /// Changes the element beside all sessions: lines of its CLI in configuration mode, or the content of an
+    /// `edit-config` that is merged into running. Locks do not hold back whoever stands at the console.
+    pub fn edit_by_hand(&self, what: &str) -> Result<(), SimError> {
+        let refused = |text: String| SimError::HandEdit { element: self.name.clone(), text };
+        let mut state = self.state();
+        let running = state.stores.running().clone();
+        let after = match &self.language {
+            Language::Cli { grammar, .. } => {
+                let lines: Vec<&str> = what.lines().collect();
+                grammar.execute(&running, &lines).map_err(|error| refused(error.to_string()))?
+            }
+            Language::Netconf { .. } => {
+                let schema = self.adapter.schema().ok_or_else(|| refused("it has no schema".into()))?;
+                apply_by_hand(&running, what, schema).map_err(refused)?
+            }
+        };
+        state.stores.set_running(after);
+        Ok(())
+    }
+
+    pub fn set_running(&self, tree: ConfigTree) {
+        self.state().stores.set_running(tree);
+    }
+
+    pub fn fault(&self, fault: Fault) {
+        self.state().faults.add(fault);
+    }
+
+    /// A number for a new session, and what ends it from outside.
+    pub fn open_session(&self, hangup: &CancellationToken) -> u32 {
+        let id = self.next_session.fetch_add(1, Ordering::Relaxed);
+        lock(&self.sessions).insert(id, hangup.clone());
+        id
+    }
+
+    /// Ends another session; false if there is none.
+    pub fn kill_session(&self, id: u32) -> bool {
+        match lock(&self.sessions).remove(&id) {
+            Some(hangup) => {
+                hangup.cancel();
+                true
+            }
+            None => false,
+        }
+    }
+
+    pub fn close_session(&self, id: u32) {
+        lock(&self.sessions).remove(&id);
+        self.state().stores.session_ended(id);
+    }
+
+    /// A new record of what one client sends.
+    pub fn record(&self) -> Arc<Mutex<Vec<u8>>> {
+        let record = Arc::new(Mutex::new(Vec::new()));
+        lock(&self.wire).push(record.clone());
+        record
+    }
+
+    /// What the clients have sent, session by session.
+    pub fn wire(&self) -> Vec<Vec<u8>> {
+        lock(&self.wire).iter().map(|record| lock(record).clone()).collect()
+    }
+}
+
+/// The mutex, also when a task that held it has panicked: its content is replaced as a whole, never half.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The tree without nodes of these local names.
+fn without(tree: &ConfigTree, names: &[String]) -> ConfigTree {
+    fn kept(node: &Node, names: &[String]) -> Vec<Arc<Node>> {
+        let shown = node.children().iter().filter(|child| !names.iter().any(|name| child.name().name.as_str() == name));
+        shown
+            .map(|child| match child.body() {
+                Body::Leaf(_) | Body::Member { .. } => child.clone(),
+                _ => Arc::new(child.with_children(kept(child, names))),
+            })
+            .collect()
+    }
+    if names.is_empty() { tree.clone() } else { ConfigTree::new(kept(tree.root(), names)) }
+}
+
+/// What stands above the configuration, as FRR prints it.
+const HEAD: &str = "Building configuration...\n\nCurrent configuration:\n!\nfrr version 8.4.4\nfrr defaults traditional\n\
+                    hostname {name}\nno ip forwarding\nno ipv6 forwarding\n";

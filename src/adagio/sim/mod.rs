@@ -1,0 +1,313 @@
+//! Simulated elements: NETCONF and CLI servers on loopback, over real SSH, from the adapters' own schemas and grammars.
+//!
+//! ```text
+//!  serve ──▶ per element: listener task ──▶ connection ──▶ session task ──▶ Machine (state behind one mutex)
+//!                                                        └▶ timer task of a confirmed commit
+//! ```
+//!
+//! For the demo, for trying the daemon without a router, and for fast tests with faults that no real element shows on
+//! request. *Guarantees*: it listens on 127.0.0.1 or wherever its address says, and ends with its [`SimHandle`]; a CLI
+//! element takes and refuses exactly what the grammar's model does; a NETCONF element keeps the rules of RFC 6241 on
+//! locks, candidate and confirmed commit. *It is not* a proof: an adapter that only a simulator has seen is marked so, and
+//! what a YANG library alone can check (`must`, `when`, mandatory nodes) is not checked here.
+
+mod cli;
+pub mod control;
+mod fault;
+mod files;
+mod machine;
+mod netconf;
+mod ssh;
+
+pub use fault::Fault;
+pub use files::{SimFiles, run_from_files};
+
+use crate::adagio::cli::driver::dialect_of;
+use crate::adagio::cli::prompt::Prompts;
+use crate::adapter::{Adapter, Grammar, Transport};
+use crate::domain::Class;
+use crate::tree::{ConfigTree, SchemaIndex};
+use machine::{Language, Machine};
+use russh::keys::{HashAlg, PublicKey};
+use secrecy::SecretString;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// What to simulate.
+pub struct SimOptions {
+    /// The elements.
+    pub elements: Vec<SimElement>,
+    /// The folder of adapter folders.
+    pub adapters: PathBuf,
+    /// The schema of each NETCONF adapter, by its name.
+    pub schemas: BTreeMap<String, Arc<SchemaIndex>>,
+    /// Where host keys are kept as `NAME.host_key`; `None` = new ones each time.
+    pub state: Option<PathBuf>,
+}
+
+/// One element to simulate.
+#[derive(Clone)]
+pub struct SimElement {
+    /// Its name; the CLI's host name too.
+    pub name: String,
+    /// Name of the adapter folder.
+    pub adapter: String,
+    /// Where it listens; port 0 = a free one.
+    pub address: SocketAddr,
+    /// Who may log in, under any user name.
+    pub login: Login,
+    /// What a NETCONF element can take back: A, B or C. A CLI is always D.
+    pub class: Class,
+    /// Whether a NETCONF element speaks base:1.1 (chunked framing) beside 1.0.
+    pub base11: bool,
+    /// Its running configuration at the start: text of its CLI, or XML.
+    pub running: String,
+}
+
+impl SimElement {
+    /// An element on a free port of 127.0.0.1, of the strongest class, empty, that lets nobody in.
+    pub fn new(name: &str, adapter: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            adapter: adapter.to_owned(),
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            login: Login::default(),
+            class: Class::A,
+            base11: true,
+            running: String::new(),
+        }
+    }
+}
+
+/// Who may log in.
+#[derive(Clone, Default)]
+pub struct Login {
+    /// Public keys.
+    pub keys: Vec<PublicKey>,
+    /// The password, by method password or keyboard-interactive.
+    pub password: Option<SecretString>,
+}
+
+/// Why elements cannot be simulated.
+#[derive(Debug, thiserror::Error)]
+pub enum SimError {
+    /// A file cannot be read or does not say what it should.
+    #[error("{file}: {what}")]
+    File {
+        /// which
+        file: String,
+        /// what is wrong
+        what: String,
+    },
+    /// The adapter cannot be used.
+    #[error("{element}: adapter {adapter}: {what}")]
+    Adapter {
+        /// for which element
+        element: String,
+        /// its name
+        adapter: String,
+        /// what is wrong
+        what: String,
+    },
+    /// The configuration to start with.
+    #[error("{element}: the running configuration to start with: {what}")]
+    Running {
+        /// of which element
+        element: String,
+        /// what is wrong
+        what: String,
+    },
+    /// The address cannot be listened on.
+    #[error("{element}: cannot listen on {address}")]
+    Listen {
+        /// which element
+        element: String,
+        /// where
+        address: String,
+        /// why
+        #[source]
+        source: std::io::Error,
+    },
+    /// No host key.
+    #[error("{element}: host key: {what}")]
+    HostKey {
+        /// of which element
+        element: String,
+        /// what is wrong
+        what: String,
+    },
+    /// The element refuses what someone types at its console.
+    #[error("{element}: refuses the change by hand: {text}")]
+    HandEdit {
+        /// which element
+        element: String,
+        /// its words
+        text: String,
+    },
+    /// There is no such element here.
+    #[error("no simulated element is called {0}")]
+    Unknown(String),
+    /// The control socket.
+    #[error("control socket {path}")]
+    Control {
+        /// where
+        path: String,
+        /// why
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Starts all elements; they live as long as the handle.
+pub async fn serve(options: SimOptions) -> Result<SimHandle, SimError> {
+    let stop = CancellationToken::new();
+    let guard = stop.clone().drop_guard();
+    let mut elements = BTreeMap::new();
+    for element in options.elements {
+        let started = start(element, &options.adapters, &options.schemas, options.state.as_deref(), &stop).await?;
+        elements.insert(started.machine.name.clone(), started);
+    }
+    Ok(SimHandle { elements, stop, _guard: guard })
+}
+
+/// Running simulated elements. Dropping it ends them.
+pub struct SimHandle {
+    elements: BTreeMap<String, Started>,
+    stop: CancellationToken,
+    _guard: DropGuard,
+}
+
+struct Started {
+    machine: Arc<Machine>,
+    address: SocketAddr,
+    host_key: PublicKey,
+}
+
+impl SimHandle {
+    /// The names, sorted.
+    pub fn names(&self) -> Vec<&str> {
+        self.elements.keys().map(String::as_str).collect()
+    }
+
+    /// `host:port` of an element.
+    pub fn address(&self, element: &str) -> Result<String, SimError> {
+        Ok(self.find(element)?.address.to_string())
+    }
+
+    /// Its host key as an OpenSSH line (`ssh-ed25519 AAAA…`).
+    pub fn host_key(&self, element: &str) -> Result<String, SimError> {
+        let key = self.find(element)?.host_key.to_openssh();
+        key.map_err(|error| SimError::HostKey { element: element.to_owned(), what: error.to_string() })
+    }
+
+    /// Its host key as `SHA256:…`.
+    pub fn fingerprint(&self, element: &str) -> Result<String, SimError> {
+        Ok(self.find(element)?.host_key.fingerprint(HashAlg::Sha256).to_string())
+    }
+
+    /// Name of its adapter.
+    pub fn adapter(&self, element: &str) -> Result<&str, SimError> {
+        Ok(self.find(element)?.machine.adapter.name())
+    }
+
+    /// Its running configuration.
+    pub fn running(&self, element: &str) -> Result<ConfigTree, SimError> {
+        Ok(self.find(element)?.machine.running())
+    }
+
+    /// Its running configuration as it prints it.
+    pub fn text(&self, element: &str) -> Result<String, SimError> {
+        Ok(self.find(element)?.machine.text())
+    }
+
+    /// Replaces its running configuration.
+    pub fn set_running(&self, element: &str, tree: ConfigTree) -> Result<(), SimError> {
+        self.find(element)?.machine.set_running(tree);
+        Ok(())
+    }
+
+    /// Changes it behind everybody's back: lines typed in configuration mode, or XML merged into running (elements may
+    /// carry `nc:operation`). On a CLI the lines before a refused one are undone here, unlike on the element.
+    pub fn hand_edit(&self, element: &str, what: &str) -> Result<(), SimError> {
+        self.find(element)?.machine.edit_by_hand(what)
+    }
+
+    /// Sets a fault.
+    pub fn fault(&self, element: &str, fault: Fault) -> Result<(), SimError> {
+        self.find(element)?.machine.fault(fault);
+        Ok(())
+    }
+
+    /// Ends all faults of an element.
+    pub fn mend(&self, element: &str) -> Result<(), SimError> {
+        self.find(element)?.machine.state().faults.clear();
+        Ok(())
+    }
+
+    /// Every byte that clients have sent inside SSH, session by session in the order of their beginning.
+    pub fn wire(&self, element: &str) -> Result<Vec<Vec<u8>>, SimError> {
+        Ok(self.find(element)?.machine.wire())
+    }
+
+    /// Ends all elements now.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    fn find(&self, element: &str) -> Result<&Started, SimError> {
+        self.elements.get(element).ok_or_else(|| SimError::Unknown(element.to_owned()))
+    }
+}
+
+async fn start(
+    element: SimElement,
+    adapters: &std::path::Path,
+    schemas: &BTreeMap<String, Arc<SchemaIndex>>,
+    state: Option<&std::path::Path>,
+    stop: &CancellationToken,
+) -> Result<Started, SimError> {
+    let wrong =
+        |what: String| SimError::Adapter { element: element.name.clone(), adapter: element.adapter.clone(), what };
+    let folder = adapters.join(&element.adapter);
+    let mut adapter = Adapter::load(&folder).map_err(|error| wrong(error.to_string()))?;
+    let language = match adapter.transport() {
+        Transport::Netconf => {
+            let schema = schemas.get(&element.adapter).ok_or_else(|| wrong("no schema was given for it".into()))?;
+            adapter = adapter.with_schema(schema.clone());
+            Language::Netconf { class: element.class, base11: element.base11 }
+        }
+        Transport::Cli => {
+            let file = folder.join("grammar.toml");
+            let text = std::fs::read_to_string(&file).map_err(|error| wrong(error.to_string()))?;
+            let grammar = Grammar::compile(adapter.name(), &text).map_err(|error| wrong(error.to_string()))?;
+            let dialect = dialect_of(&adapter).map_err(&wrong)?;
+            let prompts = Prompts::of(&dialect, &element.name).map_err(|error| wrong(error.to_string()))?;
+            for mode in [None, Some("root")] {
+                let prompt = cli::prompt(&element.name, mode, &prompts);
+                if prompts.mode(&prompt).is_none() {
+                    return Err(wrong(format!("the simulator's prompt {prompt:?} is none of its modes")));
+                }
+            }
+            Language::Cli { grammar, dialect, prompts }
+        }
+    };
+    let read = adapter.parse(&element.running);
+    let bad = |what: String| SimError::Running { element: element.name.clone(), what };
+    let running = read.map_err(|error| bad(error.to_string()))?;
+    if running.opaque > 0 {
+        return Err(bad(format!("{} lines or nodes are not known to the adapter", running.opaque)));
+    }
+    let key = ssh::host_key(&element.name, state)?;
+    let failed =
+        |source| SimError::Listen { element: element.name.clone(), address: element.address.to_string(), source };
+    let listener = TcpListener::bind(element.address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let host_key = key.public_key().clone();
+    let machine = Arc::new(Machine::new(&element.name, adapter, language, running.tree, stop.child_token()));
+    tokio::spawn(ssh::listen(machine.clone(), listener, key, Arc::new(element.login)));
+    Ok(Started { machine, address, host_key })
+}
