@@ -336,9 +336,11 @@ impl Controller {
         let id = uuid::Uuid::now_v7().to_string();
         let (this, who, what, how) = (self.clone(), principal.clone(), id.clone(), terms.clone());
         let mut task = tokio::spawn(async move { this.execute(&who, &what, work, pinned, &how).await });
-        if let Some(wait) = terms.wait
-            && tokio::time::timeout(wait, &mut task).await.is_err()
-        {
+        if let Some(wait) = terms.wait {
+            // The task is polled to its end here or below, never both.
+            if let Ok(done) = tokio::time::timeout(wait, &mut task).await {
+                return done.unwrap_or_else(|error| Err(Failure::Internal(error.to_string())));
+            }
             // Without a record nothing was sent yet; then it is still planning, and worth waiting for.
             if let Some(record) = store::get(self.parts.store.as_ref(), Table::Transactions, &id).await? {
                 return Ok(record);

@@ -1,23 +1,11 @@
-//! presto
-#![allow(missing_docs)]
-pub struct ServerSettings {
-    pub listen: std::net::SocketAddr,
-    pub socket: Option<std::path::PathBuf>,
-    pub sync_timeout: std::time::Duration,
-    pub body_limit: usize,
-    pub nso_compatible: bool,
-}
-pub struct Server;
-impl Server {
-    pub fn address(&self) -> std::net::SocketAddr {
-        std::net::SocketAddr::from(([127, 0, 0, 1], 0))
-    }
-    pub async fn finished(self) {}
-}
-pub async fn serve(
-    _: std::sync::Arc<crate::controller::Controller>,
-    _: ServerSettings,
-    _: tokio_util::sync::CancellationToken,
-) -> Result<Server, std::io::Error> {
-    Err(std::io::Error::other("not there yet"))
-}
+//! North: what orchestrators and the `andante` command speak. Protocol only.
+//!
+//! Flow: bytes -> [`restconf`] -> a call of the `controller` -> [`view`] -> bytes. Nothing here decides what happens to the network;
+//! every judgement is the controller's. All bytes that arrive are hostile: size, depth, time and count have limits, and
+//! the answer to a bad request names what, where, why and what to do.
+
+pub mod restconf;
+mod server;
+pub mod view;
+
+pub use server::{Server, ServerSettings, serve};

@@ -1,51 +1,90 @@
 //! A domain of two real elements with a controller above them.
 
-use crate::support::{FrrElement, FrrOptions, NetconfElement, or_skip};
+use crate::support::{Access, FrrElement, FrrOptions, NetconfElement, WireSession, or_skip};
 use andante::config::Settings;
-use andante::controller::{Controller, DocumentEdit, Failure, Terms};
+use andante::controller::{Absent, CheckReport, Controller, DocumentEdit, Failure, Terms};
 use andante::daemon::{Invocation, start};
+use andante::domain::outcome::{Cause, CauseKind};
 use andante::domain::{Element, Outcome, Port, Principal, Role, ServiceKey, TransactionRecord};
-use andante::plan::{Allowed, Plan};
+use andante::plan::{Allowed, Permit, Plan};
 use andante::tree::{Limits, Policy, json};
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The domain. `pe1` is a NETCONF element with the IOS-XR modules, `pe2` is FRR.
+/// The domain. `pe1` is a NETCONF element with the IOS-XR modules, `pe2` is FRR; some domains have a second one of each.
 pub struct Domain {
     pub controller: Arc<Controller>,
     pub pe1: NetconfElement,
     pub pe2: FrrElement,
+    pub pe3: Option<NetconfElement>,
+    pub pe4: Option<FrrElement>,
     pub settings: Settings,
     folder: tempfile::TempDir,
+}
+
+/// What a domain has beyond the two elements.
+pub struct Wishes {
+    /// A second NETCONF element, `pe3`.
+    pub pe3: bool,
+    /// A second FRR, `pe4`.
+    pub pe4: bool,
+    /// Ports of `pe2` that are not for services.
+    pub excluded: &'static [&'static str],
+    /// A last word on the settings; the folder is the test's own.
+    pub settings: fn(&mut Settings, &Path),
+}
+
+impl Default for Wishes {
+    fn default() -> Self {
+        Self { pe3: false, pe4: false, excluded: &[], settings: |_, _| () }
+    }
 }
 
 impl Domain {
     /// Starts the elements and the controller, and onboards. `None`: skipped, and counted.
     pub async fn start() -> Option<Self> {
-        let pe1 = or_skip("netconfd", NetconfElement::start_iosxr())?;
-        let pe2 = or_skip("FRR", FrrElement::start(FrrOptions::pe("pe2", "10.0.0.2", "10.0.0.1")))?;
+        Self::with(Wishes::default()).await
+    }
+
+    /// The same with more elements or other settings.
+    pub async fn with(wishes: Wishes) -> Option<Self> {
+        let netconf = |wanted: bool| wanted.then(|| std::thread::spawn(NetconfElement::start_iosxr));
+        let frr = |wanted: bool, name: &'static str, id: &'static str| {
+            wanted.then(|| std::thread::spawn(move || FrrElement::start(FrrOptions::pe(name, id, "10.0.0.1"))))
+        };
+        let starting = (netconf(true)?, frr(true, "pe2", "10.0.0.2")?, netconf(wishes.pe3), frr(wishes.pe4, "pe4", "10.0.0.4"));
+        let pe1 = or_skip("netconfd", starting.0.join().unwrap())?;
+        let pe2 = or_skip("FRR", starting.1.join().unwrap())?;
+        let pe3 = match starting.2 {
+            Some(starting) => Some(or_skip("netconfd", starting.join().unwrap())?),
+            None => None,
+        };
+        let pe4 = match starting.3 {
+            Some(starting) => Some(or_skip("FRR", starting.join().unwrap())?),
+            None => None,
+        };
         let folder = tempfile::tempdir().unwrap();
-        let settings = settings(folder.path());
+        let mut settings = settings(folder.path());
+        (wishes.settings)(&mut settings, folder.path());
         let controller = controller(&settings, None).await;
-        let domain = Self { controller, pe1, pe2, settings, folder };
-        domain.onboard().await;
+        let domain = Self { controller, pe1, pe2, pe3, pe4, settings, folder };
+        domain.onboard(wishes.excluded).await;
         Some(domain)
     }
 
-    async fn onboard(&self) {
-        let elements = vec![
-            Element {
-                adapter: "iosxr".into(),
-                ports: ports(&["GigabitEthernet0/0/0/1", "GigabitEthernet0/0/0/2"]),
-                ..element("pe1", "10.0.0.1", self.pe1.addr().to_string(), &self.pe1)
-            },
-            Element {
-                adapter: "frr".into(),
-                ports: ports(&["eth1", "eth2"]),
-                ..element("pe2", "10.0.0.2", self.pe2.addr().to_string(), &self.pe2)
-            },
+    async fn onboard(&self, excluded: &[&str]) {
+        let mut elements = vec![
+            element("pe1", "iosxr", "10.0.0.1", &self.pe1, &GIGABIT),
+            element("pe2", "frr", "10.0.0.2", &self.pe2, &ETHERNET),
         ];
-        self.controller.apply_elements(&noc(), elements, andante::controller::Absent::Keep).await.unwrap();
+        elements.extend(self.pe3.as_ref().map(|pe3| element("pe3", "iosxr", "10.0.0.3", pe3, &GIGABIT)));
+        elements.extend(self.pe4.as_ref().map(|pe4| element("pe4", "frr", "10.0.0.4", pe4, &ETHERNET)));
+        for port in &mut elements[1].ports {
+            port.exclude = excluded.contains(&port.name.as_str());
+        }
+        self.controller.apply_elements(&noc(), elements, Absent::Keep).await.unwrap();
     }
 
     /// Another controller over the same store, as after a restart.
@@ -53,9 +92,25 @@ impl Domain {
         self.controller = controller(&self.settings, None).await;
     }
 
-    /// Both running configurations, for byte comparison.
+    /// The running configurations of `pe1` and `pe2`, for byte comparison.
     pub fn running(&self) -> (String, String) {
         (self.pe1.running(), self.pe2.running_config())
+    }
+
+    /// All running configurations by element, for byte comparison.
+    pub fn all_running(&self) -> BTreeMap<&'static str, String> {
+        let mut all = BTreeMap::from([("pe1", self.pe1.running()), ("pe2", self.pe2.running_config())]);
+        all.extend(self.pe3.as_ref().map(|pe3| ("pe3", pe3.running())));
+        all.extend(self.pe4.as_ref().map(|pe4| ("pe4", pe4.running_config())));
+        all
+    }
+
+    /// How many sessions have written to `pe1` and to `pe2` so far, tried to, or locked something.
+    pub fn writers(&self) -> (usize, usize) {
+        let count = |wire: Vec<WireSession>, words: &[&str]| {
+            wire.iter().map(WireSession::text).filter(|text| words.iter().any(|word| text.contains(word))).count()
+        };
+        (count(self.pe1.wire(), &["<edit-config", "<lock", "<commit"]), count(self.pe2.wire(), &["configure terminal"]))
     }
 
     pub async fn plan(&self, edits: Vec<DocumentEdit>) -> Result<Plan, Failure> {
@@ -66,14 +121,35 @@ impl Domain {
         self.controller.write(&noc(), edits, &Allowed::default(), &Terms::default()).await
     }
 
+    pub async fn overwrite(&self, edits: Vec<DocumentEdit>) -> Result<TransactionRecord, Failure> {
+        let allowed = Allowed { overwrite: Permit::All, collateral: Permit::Nothing };
+        self.controller.write(&noc(), edits, &allowed, &Terms::default()).await
+    }
+
+    pub async fn check(&self, element: &str) -> CheckReport {
+        self.controller.check(&noc(), element).await.unwrap()
+    }
+
+    pub async fn heal(&self, element: &str) -> TransactionRecord {
+        self.controller.heal(&noc(), element, &[], &Terms::default()).await.unwrap()
+    }
+
     /// The document of `tests/documents`, after a change of its text.
     pub fn put(&self, name: &str, change: impl FnOnce(String) -> String) -> DocumentEdit {
-        let text = std::fs::read_to_string(root().join("tests/documents").join(name)).unwrap();
-        let text = change(text);
-        let tree =
-            json::parse(text.as_bytes(), self.controller.schema(), None, Policy::STRICT, &Limits::NORTH).unwrap();
+        self.put_text(change(document(name)))
+    }
+
+    /// The document of `tests/documents`, after a change of its only service.
+    pub fn put_changed(&self, name: &str, change: impl FnOnce(&mut Value)) -> DocumentEdit {
+        let mut value: Value = serde_json::from_str(&document(name)).unwrap();
+        change(service_in(&mut value));
+        self.put_text(value.to_string())
+    }
+
+    pub fn put_text(&self, text: String) -> DocumentEdit {
+        let tree = json::parse(text.as_bytes(), self.controller.schema(), None, Policy::STRICT, &Limits::NORTH).unwrap();
         let mut documents = self.controller.split(&tree).unwrap();
-        assert_eq!(documents.len(), 1, "{name}");
+        assert_eq!(documents.len(), 1);
         let (key, document) = documents.remove(0);
         DocumentEdit::Put { key, document, expect: None }
     }
@@ -82,8 +158,9 @@ impl Domain {
         DocumentEdit::Delete { key: key.clone(), expect: None }
     }
 
-    pub fn state(&self) -> PathBuf {
-        self.folder.path().to_path_buf()
+    /// A folder of the test's own.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 }
 
@@ -95,6 +172,15 @@ pub fn noc() -> Principal {
 #[track_caller]
 pub fn applied(record: &TransactionRecord) {
     assert_eq!(record.outcome, Some(Outcome::Applied), "{record:#?}");
+}
+
+/// The cause of a transaction that left the network as before.
+#[track_caller]
+pub fn not_applied(record: &TransactionRecord, kind: CauseKind) -> Cause {
+    match &record.outcome {
+        Some(Outcome::NotApplied { cause }) if cause.kind == kind => cause.clone(),
+        _ => panic!("not-applied ({kind:?}) was expected: {record:#?}"),
+    }
 }
 
 pub fn root() -> PathBuf {
@@ -119,12 +205,13 @@ pub async fn controller(settings: &Settings, crash_at: Option<String>) -> Arc<Co
     controller
 }
 
-fn element(name: &str, router_id: &str, address: String, access: &crate::support::Access) -> Element {
+fn element(name: &str, adapter: &str, router_id: &str, access: &Access, ports: &[&str]) -> Element {
+    let port = |name: &&str| Port { name: name.to_string(), role: "uni".into(), exclude: false };
     Element {
         name: name.into(),
         ne_id: None,
-        adapter: String::new(),
-        address,
+        adapter: adapter.into(),
+        address: access.addr().to_string(),
         username: access.username(),
         private_key: Some(access.private_key()),
         password_file: None,
@@ -132,12 +219,27 @@ fn element(name: &str, router_id: &str, address: String, access: &crate::support
         router_id: Some(router_id.parse().unwrap()),
         asn: Some(65000),
         site: None,
-        ports: Vec::new(),
+        ports: ports.iter().map(port).collect(),
         facts: Default::default(),
         managed: true,
     }
 }
 
-fn ports(names: &[&str]) -> Vec<Port> {
-    names.iter().map(|name| Port { name: name.to_string(), role: "uni".into(), exclude: false }).collect()
+/// The text of a file of `tests/documents`.
+pub fn document(name: &str) -> String {
+    std::fs::read_to_string(root().join("tests/documents").join(name)).unwrap()
 }
+
+/// The only service of a document.
+fn service_in(document: &mut Value) -> &mut Value {
+    let top = document.as_object_mut().unwrap().values_mut().next().unwrap();
+    &mut top["vpn-services"]["vpn-service"][0]
+}
+
+/// The access of a node of a service, both by their place.
+pub fn access(service: &mut Value, node: usize, access: usize) -> &mut Value {
+    &mut service["vpn-nodes"]["vpn-node"][node]["vpn-network-accesses"]["vpn-network-access"][access]
+}
+
+const GIGABIT: [&str; 2] = ["GigabitEthernet0/0/0/1", "GigabitEthernet0/0/0/2"];
+const ETHERNET: [&str; 2] = ["eth1", "eth2"];

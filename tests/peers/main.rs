@@ -3,7 +3,11 @@
 //! The controller runs inside the test, with the store, the libyang worker and the drivers of the daemon.
 
 mod domain;
+mod facts;
+mod hand;
 mod lifecycle;
+mod refusals;
+mod unknown;
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,0 +1,141 @@
+//! What stands below `/restconf/data`: stored documents with their state, and the state of the domain.
+
+use super::conditions::Present;
+use super::documents::{self, FACES, service_of, services_path};
+use super::server::Restconf;
+use super::target::Target;
+use crate::controller::Failure;
+use crate::domain::{Principal, StoredDocument, Verb, authorize};
+use crate::plan::content_digest;
+use crate::presto::view::{self, ServiceFact};
+use crate::tree::{ConfigTree, Node, Path, QName};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What a target is part of.
+pub(super) struct Loaded {
+    /// The services in scope (the one, or all of the face), without state.
+    pub tree: ConfigTree,
+    /// Entity tag of each service in the tree.
+    pub tags: BTreeMap<String, String>,
+    /// Entity tag and last change of the resource; `None` where there is none to give.
+    pub present: Option<Present>,
+}
+
+impl Restconf {
+    /// The stored services that a target is about.
+    pub(super) async fn load_services(
+        &self,
+        principal: &Principal,
+        path: &Path,
+        face: (&'static str, &'static str),
+    ) -> Result<Loaded, Failure> {
+        let stored = self.stored(principal, path, face).await?;
+        let tree = self.gather(&stored, face, false)?;
+        let tags: BTreeMap<_, _> = stored.iter().map(|one| (one.key.id.clone(), one.etag.clone())).collect();
+        Ok(Loaded { tree, tags, present: present(path, &stored) })
+    }
+
+    async fn stored(
+        &self,
+        principal: &Principal,
+        path: &Path,
+        face: (&'static str, &'static str),
+    ) -> Result<Vec<StoredDocument>, Failure> {
+        match service_of(path) {
+            Some(key) => Ok(self.controller.document(principal, &key).await?.into_iter().collect()),
+            None => self.controller.documents(principal, face.0).await,
+        }
+    }
+
+    /// The documents of a face as one tree, with state laid over them if asked for.
+    fn gather(
+        &self,
+        stored: &[StoredDocument],
+        (module, top): (&'static str, &'static str),
+        state: bool,
+    ) -> Result<ConfigTree, Failure> {
+        let mut entries = Vec::with_capacity(stored.len());
+        for document in stored {
+            let mut tree = self.controller.tree_of(document)?;
+            if state {
+                tree = self.controller.view(&document.key, &tree);
+            }
+            let services = tree.at(&services_path((module, top))).map(|node| node.children()).unwrap_or_default();
+            entries.extend(services.iter().cloned());
+        }
+        let services = Node::container(QName::new(module, "vpn-services"), false, entries);
+        Ok(ConfigTree::new(vec![Arc::new(Node::container(QName::new(module, top), false, vec![Arc::new(services)]))]))
+    }
+
+    /// Everything that a reader can see at and around a target.
+    pub(super) async fn load(&self, principal: &Principal, target: &Target) -> Result<(ConfigTree, Option<Present>), Failure> {
+        let Some(first) = target.path.steps().first() else {
+            let mut top = Vec::new();
+            for face in FACES.iter().copied() {
+                let stored = self.controller.documents(principal, face.0).await?;
+                top.extend(self.gather(&stored, face, true)?.top().iter().cloned());
+            }
+            for name in ["elements", "adapters", "services", "plans", "transactions", "deviations"] {
+                top.extend(self.domain_state(principal, name).await?);
+            }
+            return Ok((ConfigTree::new(top), None));
+        };
+        if let Some(face) = documents::face(first.name.module.as_str()) {
+            let stored = self.stored(principal, &target.path, face).await?;
+            let present = present(&target.path, &stored);
+            return Ok((self.gather(&stored, face, true)?, present));
+        }
+        let node = self.domain_state(principal, first.name.name.as_str()).await?;
+        Ok((ConfigTree::new(node.into_iter().collect()), None))
+    }
+
+    /// One container of module `andante`.
+    async fn domain_state(&self, principal: &Principal, name: &str) -> Result<Option<Arc<Node>>, Failure> {
+        let (controller, index) = (&self.controller, self.index());
+        Ok(match name {
+            "elements" => {
+                let elements = controller.elements(principal).await?;
+                let deviations = controller.deviations(principal).await?;
+                view::elements(index, &elements, &controller.adapters(), &deviations)
+            }
+            "adapters" => {
+                authorize(principal, Verb::Read, "/andante:adapters")?;
+                view::adapters(index, &controller.adapters())
+            }
+            "services" => {
+                let mut facts = Vec::new();
+                for (face, top) in FACES.iter().copied() {
+                    for document in controller.documents(principal, face).await? {
+                        let tree = controller.tree_of(&document)?;
+                        facts.push(fact(document, (face, top), &tree));
+                    }
+                }
+                let elements = controller.elements(principal).await?;
+                let deviations = controller.deviations(principal).await?;
+                view::services(index, &facts, &elements, &deviations)
+            }
+            "plans" => view::plans(index, &controller.kept_list(principal).await?),
+            "transactions" => view::transactions(index, &controller.transactions(principal).await?),
+            "deviations" => view::deviations(index, &controller.deviations(principal).await?),
+            _ => None,
+        })
+    }
+}
+
+/// Entity tag and time: those of the one service, or of all together.
+fn present(path: &Path, stored: &[StoredDocument]) -> Option<Present> {
+    if service_of(path).is_some() {
+        return stored.first().map(|one| Present { etag: one.etag.clone(), modified: Some(one.modified) });
+    }
+    let tags: BTreeMap<_, _> = stored.iter().map(|one| (&one.key.id, &one.etag)).collect();
+    Some(Present { etag: content_digest(&tags), modified: stored.iter().map(|one| one.modified).max() })
+}
+
+fn fact(document: StoredDocument, face: (&str, &str), tree: &ConfigTree) -> ServiceFact {
+    let entry = tree.at(&documents::service_path(face, &document.key.id)).cloned();
+    let reader = view::Reader(entry.as_deref());
+    let kind = reader.leaf("vpn-type").map(|kind| kind.rsplit(':').next().unwrap_or(kind).to_owned());
+    let customer = reader.leaf("customer-name").map(str::to_owned);
+    ServiceFact { document, kind, customer }
+}

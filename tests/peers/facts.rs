@@ -1,0 +1,211 @@
+//! Measured facts of netconfd 2.13 and FRR 8.4 that the drivers and the transaction must survive, each with its test.
+//!
+//! | fact | what | test |
+//! |---|---|---|
+//! | F1 | edits without a lock stay and are committed by whoever comes next | `refusals::somebody_elses_dirty_candidate_is_reported_and_not_discarded`, [`edits_under_a_lock_die_with_their_session`] |
+//! | F2 | an edit of another session is confirmed with ours | [`nobody_sneaks_into_a_confirmed_commit`] |
+//! | F3 | the holder dies inside the window: nobody can lock, anyone can edit | `wire: what_netconfd_refuses_and_what_it_loses`, `unknown::the_reply_to_a_commit_is_lost` |
+//! | F4 | confirm and cancel twice are errors that tell nothing | `wire: a_confirmed_commit_from_lock_to_unlock`, `unknown::a_lost_confirmation_ends_applied` |
+//! | F5 | persist; SIGKILL inside the window | `wire: what_netconfd_refuses_and_what_it_loses`, `unknown::the_server_dies_inside_the_window` |
+//! | F6 | delete of what is missing; dirty candidates and locks | `wire: a_confirmed_commit_from_lock_to_unlock`, `hand::whole_blocks_removed_by_hand_come_back` |
+//! | F7 | after a bad line all later ones still act | `refusals::frr_refuses_a_line_and_both_stay_as_they_were` |
+//! | F8 | cascades, and what cannot be negated with its value | `grammar_frr`, `lifecycle::a_bgp_neighbour_changes` |
+//! | F9 | FRR rewrites what is typed | `grammar_frr`, [`a_prefix_with_host_bits_is_no_deviation`] |
+//! | F10 | a dead daemon takes its lines with it | [`a_dead_daemon_is_a_partial_read_and_no_deviation`] |
+//! | F20 | after an explicit validate a commit changes nothing | `wire: what_netconfd_refuses_and_what_it_loses`, [`a_commit_that_changes_nothing_is_not_applied`] |
+//! | F21 | a VRF binding is not in the configuration | [`kernel_objects_leave_residue_that_is_named`] |
+//! | F22 | what the kernel still has cannot be removed | [`kernel_objects_leave_residue_that_is_named`] |
+//! | F23 | no MTU, no wires on FRR | `refusals::a_wrong_document_is_refused_with_its_path` |
+
+use crate::domain::{Domain, Wishes, applied, noc, not_applied, root};
+use andante::config::Settings;
+use andante::controller::Failure;
+use andante::domain::SyncState;
+use andante::domain::outcome::CauseKind;
+use std::path::Path;
+
+const IFMGR: &str = "http://cisco.com/ns/yang/Cisco-IOS-XR-ifmgr-cfg";
+const FILE: &str = "l3vpn-any-to-any.json";
+const PERSIST: &str = "andante.facts";
+
+fn edit(interface: &str) -> String {
+    format!(
+        "<edit-config><target><candidate/></target><config><interface-configurations xmlns=\"{IFMGR}\">\
+         <interface-configuration><active>act</active><interface-name>{interface}</interface-name>\
+         <description>x</description></interface-configuration></interface-configurations></config></edit-config>"
+    )
+}
+
+/// F1: what a session edited under its lock is gone when it dies, so our next transaction does not commit it.
+#[tokio::test(flavor = "multi_thread")]
+async fn edits_under_a_lock_die_with_their_session() {
+    let Some(domain) = Domain::start().await else { return };
+    let mut operator = domain.pe1.operator();
+    operator.expect_ok("<lock><target><candidate/></target></lock>");
+    operator.expect_ok(&edit("GigabitEthernet0/0/0/2.8"));
+    drop(operator);
+    applied(&domain.write(vec![domain.put(FILE, |text| text)]).await.unwrap());
+    assert!(!domain.running().0.contains("GigabitEthernet0/0/0/2.8"));
+}
+
+/// F2: with both locks kept from edit to confirm, nobody's edit is confirmed with ours.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_sneaks_into_a_confirmed_commit() {
+    let Some(pe1) = crate::support::or_skip("netconfd", crate::support::NetconfElement::start_iosxr()) else { return };
+    let commit = |rest: &str| format!("<commit>{rest}</commit>");
+    let confirmed = format!("<confirmed/><confirm-timeout>60</confirm-timeout><persist>{PERSIST}</persist>");
+    let confirm = commit(&format!("<persist-id>{PERSIST}</persist-id>"));
+    for locked in [true, false] {
+        let mut ours = pe1.operator();
+        let mut theirs = pe1.operator();
+        if locked {
+            ours.expect_ok("<lock><target><running/></target></lock>");
+            ours.expect_ok("<lock><target><candidate/></target></lock>");
+        }
+        ours.expect_ok(&edit("GigabitEthernet0/0/0/1.1"));
+        ours.expect_ok(&commit(&confirmed));
+        let answer = theirs.rpc(&edit("GigabitEthernet0/0/0/2.2"));
+        assert_eq!(answer.contains("in-use"), locked, "{answer}");
+        ours.expect_ok(&confirm);
+        assert_eq!(pe1.running().contains("GigabitEthernet0/0/0/2.2"), !locked, "locked: {locked}");
+    }
+}
+
+/// The order on the wire that F2 asks for: both locks first, both unlocks after the confirmation, on one session.
+#[tokio::test(flavor = "multi_thread")]
+async fn locks_are_kept_from_the_edit_to_the_confirmation() {
+    let Some(domain) = Domain::start().await else { return };
+    applied(&domain.write(vec![domain.put(FILE, |text| text)]).await.unwrap());
+    let sessions: Vec<String> = domain.pe1.wire().iter().map(|session| session.text()).collect();
+    let writing: Vec<&String> = sessions.iter().filter(|session| session.contains("<edit-config")).collect();
+    assert_eq!(writing.len(), 1, "{writing:#?}");
+    let order = ["<lock>", "<lock>", "<edit-config", "<persist>", "<persist-id>", "<unlock>", "<unlock>"];
+    let mut rest = writing[0].as_str();
+    for word in order {
+        let at = rest.find(word).unwrap_or_else(|| panic!("{word} is missing or too early: {}", writing[0]));
+        rest = &rest[at + word.len()..];
+    }
+    assert!(!writing[0].contains("<validate>") && writing[0].contains("test-then-set"), "F20: {}", writing[0]);
+    // What was written was read back from another session.
+    let after = sessions.iter().skip_while(|session| *session != writing[0]).skip(1);
+    assert!(after.filter(|session| session.contains("<get-config>")).count() >= 1);
+}
+
+/// F9: `198.51.100.200/25` is what FRR prints as `198.51.100.128/25`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prefix_with_host_bits_is_no_deviation() {
+    let Some(domain) = Domain::start().await else { return };
+    let before = domain.running();
+    let put = domain.put(FILE, |text| text.replace("198.51.100.128/25", "198.51.100.200/25"));
+    match domain.write(vec![put.clone()]).await {
+        Ok(record) => {
+            applied(&record);
+            assert!(domain.check("pe2").await.deviations.is_empty());
+            applied(&domain.write(vec![domain.delete(put.key())]).await.unwrap());
+        }
+        // To say that it is no prefix is as good.
+        Err(Failure::Document(faults)) => assert!(faults[0].path.contains("lan"), "{faults:#?}"),
+        Err(other) => panic!("{other:#?}"),
+    }
+    assert_eq!(domain.running(), before);
+}
+
+/// F10: without staticd no route is printed. Nothing deviates, nothing is planned, nothing is forgotten.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_daemon_is_a_partial_read_and_no_deviation() {
+    let Some(mut domain) = Domain::start().await else { return };
+    let put = domain.put(FILE, |text| text);
+    let key = put.key().clone();
+    applied(&domain.write(vec![put]).await.unwrap());
+    assert_eq!(domain.check("pe2").await.state.sync, SyncState::InSync);
+    domain.pe2.vtysh(&["write memory"]).unwrap();
+    domain.pe2.kill_daemon("staticd");
+    assert!(!domain.pe2.running_config().contains("ip route"));
+
+    let report = domain.check("pe2").await;
+    assert_eq!(report.state.sync, SyncState::Partial);
+    assert!(report.deviations.is_empty(), "{report:#?}");
+    assert!(report.state.detail.as_ref().is_some_and(|why| why.contains("staticd")), "{report:#?}");
+    let writers = domain.writers();
+    match domain.write(vec![domain.delete(&key)]).await {
+        Err(Failure::Incomplete { element, message }) => {
+            assert!(element == "pe2" && message.contains("staticd"), "{element}: {message}");
+        }
+        other => panic!("an incomplete read was expected: {other:#?}"),
+    }
+    let healed = domain.controller.heal(&noc(), "pe2", &[], &Default::default()).await;
+    assert!(matches!(healed, Err(Failure::Incomplete { .. })), "{healed:?}");
+    assert_eq!(domain.writers(), writers);
+    assert!(domain.controller.document(&noc(), &key).await.unwrap().is_some());
+
+    domain.pe2.start_daemon("staticd");
+    domain.pe2.vtysh(&["configure terminal"]).unwrap();
+    let start = std::time::Instant::now();
+    while domain.check("pe2").await.state.sync != SyncState::InSync {
+        assert!(start.elapsed().as_secs() < 20, "{:#?}", domain.check("pe2").await);
+    }
+}
+
+/// F20: an adapter that orders an explicit `<validate>` on this server. Every answer is ok, and nothing changes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_changes_nothing_is_not_applied() {
+    fn explicit(settings: &mut Settings, folder: &Path) {
+        settings.paths.adapters = folder.join("adapters");
+        copy(&root().join("adapters"), &settings.paths.adapters);
+        let file = settings.paths.adapters.join("iosxr/adapter.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains("validate = \"test-then-set\""));
+        let text = text.replace("validate = \"test-then-set\"", "validate = \"explicit\"");
+        std::fs::write(file, text).unwrap();
+    }
+    let Some(domain) = Domain::with(Wishes { settings: explicit, ..Wishes::default() }).await else { return };
+    let before = domain.running();
+    let record = domain.write(vec![domain.put(FILE, |text| text)]).await.unwrap();
+    let cause = not_applied(&record, CauseKind::Verify);
+    assert_eq!(cause.element.as_deref(), Some("pe1"));
+    assert!(domain.pe1.wire().iter().any(|session| session.text().contains("<validate>")));
+    assert_eq!(domain.running(), before);
+    // The edit does not wait in the candidate for the next one to commit it.
+    let candidate = domain.pe1.operator().rpc("<get-config><source><candidate/></source></get-config>");
+    assert!(!candidate.contains("GigabitEthernet0/0/0/1.100"), "{candidate}");
+}
+
+/// F21, F22: while the kernel has the interface, FRR keeps an empty `interface`: the removal is applied, and says what
+/// is left. The binding to a VRF is no line of ours, so its absence from the configuration is no deviation.
+#[tokio::test(flavor = "multi_thread")]
+async fn kernel_objects_leave_residue_that_is_named() {
+    let Some(domain) = Domain::start().await else { return };
+    let put = domain.put(FILE, |text| text);
+    let key = put.key().clone();
+    let before = domain.running();
+    applied(&domain.write(vec![put]).await.unwrap());
+    // As the element's agent does when it sees the description.
+    domain.pe2.in_namespace(&["ip", "link", "add", "eth1.100", "type", "veth", "peer", "name", "ce1"]);
+    let start = std::time::Instant::now();
+    while domain.pe2.vtysh(&["show interface eth1.100"]).is_ok_and(|text| text.contains("pseudo interface")) {
+        assert!(start.elapsed().as_secs() < 10, "zebra never sees the interface");
+    }
+    assert!(domain.check("pe2").await.deviations.is_empty());
+    let record = domain.write(vec![domain.delete(&key)]).await.unwrap();
+    applied(&record);
+    let residue = &record.elements["pe2"].residue;
+    assert!(residue.iter().any(|line| line.contains("no interface eth1.100")), "{record:#?}");
+    // The agent removes it, and nothing is left.
+    domain.pe2.in_namespace(&["ip", "link", "del", "eth1.100"]);
+    assert!(domain.check("pe2").await.deviations.is_empty());
+    assert_eq!(domain.running().0, before.0);
+    assert!(!domain.running().1.contains("vrf="), "{}", domain.running().1);
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Answers that never come: a lost commit, a lost reply, a dead server, a dead line. What is said at the end is true.
+
+use crate::domain::{Domain, applied, noc};
+use crate::support::Cut;
+use andante::domain::{Outcome, TransactionRecord};
+use std::time::{Duration, Instant};
+
+const FILE: &str = "l3vpn-any-to-any.json";
+
+/// How a transaction ended, after recovery has done what it can, and whether the elements say the same.
+async fn truthful(domain: &Domain, record: TransactionRecord, before: &(String, String)) -> Outcome {
+    let mut record = record;
+    let start = Instant::now();
+    while matches!(record.outcome, Some(Outcome::Unresolved { .. }) | None) {
+        assert!(start.elapsed() < Duration::from_secs(30), "not resolved: {record:#?}");
+        let pause = domain.controller.recover_again().await.unwrap();
+        record = domain.controller.transaction(&noc(), &record.id).await.unwrap().unwrap();
+        // What comes next is due only then.
+        if let (Some(pause), Some(Outcome::Unresolved { .. })) = (pause, &record.outcome) {
+            tokio::time::sleep(pause.min(Duration::from_secs(2))).await;
+        }
+    }
+    let now = domain.running();
+    match &record.outcome {
+        Some(Outcome::Applied) => {
+            assert!(now.0.contains("GigabitEthernet0/0/0/1.100") && now.1.contains("interface eth1.100"), "{now:?}");
+        }
+        _ => {
+            assert_eq!(now.0, before.0, "{record:#?}");
+            assert_eq!(now.1, before.1, "{record:#?}");
+        }
+    }
+    for element in ["pe1", "pe2"] {
+        let report = domain.check(element).await;
+        assert!(report.deviations.is_empty(), "{element}: {:#?}\n{record:#?}", report.deviations);
+    }
+    record.outcome.unwrap()
+}
+
+/// Cuts a session of an element in the middle of the creation of a service, then of its removal.
+async fn cut_on_the_way(cut: impl Fn(&Domain), pending: impl Fn(&Domain) -> bool) -> Option<[Outcome; 2]> {
+    let domain = Domain::start().await?;
+    let before = domain.running();
+    let put = domain.put(FILE, |text| text);
+    let key = put.key().clone();
+    cut(&domain);
+    let record = domain.write(vec![put.clone()]).await.unwrap();
+    assert!(!pending(&domain), "the cut did not happen");
+    let created = truthful(&domain, record, &before).await;
+    if created != Outcome::Applied {
+        // What was not applied can be asked for again.
+        applied(&domain.write(vec![put]).await.unwrap());
+    }
+    let settled = domain.running();
+    cut(&domain);
+    let record = domain.write(vec![domain.delete(&key)]).await.unwrap();
+    let again = !pending(&domain);
+    let removed = removal(&domain, record, &before, &settled).await;
+    if again && removed != Outcome::Applied {
+        applied(&domain.write(vec![domain.delete(&key)]).await.unwrap());
+    }
+    assert_eq!(domain.running(), before);
+    Some([created, removed])
+}
+
+async fn removal(
+    domain: &Domain,
+    record: TransactionRecord,
+    before: &(String, String),
+    settled: &(String, String),
+) -> Outcome {
+    match record.outcome {
+        Some(Outcome::Applied) => {
+            assert_eq!(&domain.running(), before);
+            Outcome::Applied
+        }
+        _ => truthful(domain, record, settled).await,
+    }
+}
+
+/// The reply to the confirmed commit is lost: the element has it, and takes it back.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_reply_to_a_commit_is_lost() {
+    let cut = |domain: &Domain| domain.pe1.cut(Cut::AfterDelivery, "<commit");
+    let Some(ends) = cut_on_the_way(cut, |domain| domain.pe1.cut_is_pending()).await else { return };
+    println!("{ends:?}");
+}
+
+/// The confirmed commit itself is lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_is_lost() {
+    let cut = |domain: &Domain| domain.pe1.cut(Cut::BeforeDelivery, "<commit");
+    let Some(ends) = cut_on_the_way(cut, |domain| domain.pe1.cut_is_pending()).await else { return };
+    println!("{ends:?}");
+}
+
+/// After the decision there is one way only: the lost confirmation (or its lost reply) is made good.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_confirmation_ends_applied() {
+    for when in [Cut::AfterDelivery, Cut::BeforeDelivery] {
+        let cut = |domain: &Domain| domain.pe1.cut(when, "<persist-id>");
+        let Some(ends) = cut_on_the_way(cut, |domain| domain.pe1.cut_is_pending()).await else { return };
+        assert_eq!(ends, [Outcome::Applied, Outcome::Applied], "{when:?}");
+    }
+}
+
+/// A typed line, or the prompt after it, is lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_typed_line_is_lost() {
+    for when in [Cut::AfterDelivery, Cut::BeforeDelivery] {
+        let cut = |domain: &Domain| domain.pe2.cut(when, "router bgp 65000 vrf");
+        let Some(ends) = cut_on_the_way(cut, |domain| domain.pe2.cut_is_pending()).await else { return };
+        println!("{when:?}: {ends:?}");
+    }
+}
+
+/// SIGKILL for the NETCONF server inside the confirm window; it comes back with the old configuration (F5).
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_dies_inside_the_window() {
+    let Some(mut domain) = Domain::start().await else { return };
+    let before = domain.running();
+    let put = domain.put(FILE, |text| text);
+    let writing = in_the_background(&domain, put.clone());
+    // FRR is written to after the confirmed commit and before the decision.
+    wait(|| domain.writers().1 > 0).await;
+    domain.pe1.kill9_netconfd();
+    domain.pe1.restart();
+    let end = truthful(&domain, writing.await.unwrap(), &before).await;
+    println!("{end:?}");
+    if end != Outcome::Applied {
+        applied(&domain.write(vec![put]).await.unwrap());
+    }
+}
+
+/// SSH of the CLI element goes away while lines are typed, and comes back only when the transaction has given up.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_way_to_an_element_is_lost_and_found() {
+    let Some(mut domain) = Domain::start().await else { return };
+    let before = domain.running();
+    let put = domain.put(FILE, |text| text);
+    let key = put.key().clone();
+    let writing = in_the_background(&domain, put.clone());
+    wait(|| domain.writers().1 > 0).await;
+    domain.pe2.disconnect();
+    let record = writing.await.unwrap();
+    println!("{:?}", record.outcome);
+    // The other element was brought back at once, or nothing is said to be over.
+    match &record.outcome {
+        Some(Outcome::Unresolved { elements, .. }) => {
+            assert_eq!(elements, &["pe2"]);
+            assert_eq!(domain.pe1.running(), before.0);
+            // Its paths are held: another transaction there waits for the end of this one.
+            domain.pe2.reconnect();
+        }
+        _ => domain.pe2.reconnect(),
+    }
+    let end = truthful(&domain, record, &before).await;
+    if end != Outcome::Applied {
+        applied(&domain.write(vec![put]).await.unwrap());
+    }
+    applied(&domain.write(vec![domain.delete(&key)]).await.unwrap());
+    assert_eq!(domain.running(), before);
+}
+
+fn in_the_background(
+    domain: &Domain,
+    edit: andante::controller::DocumentEdit,
+) -> tokio::task::JoinHandle<TransactionRecord> {
+    let controller = domain.controller.clone();
+    tokio::spawn(async move {
+        controller.write(&noc(), vec![edit], &Default::default(), &Default::default()).await.unwrap()
+    })
+}
+
+/// Until something is seen on the wire.
+async fn wait(mut seen: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !seen() {
+        assert!(start.elapsed() < Duration::from_secs(30), "never seen");
+        tokio::task::yield_now().await;
+    }
+}

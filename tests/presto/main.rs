@@ -1,0 +1,16 @@
+//! Presto over HTTP: a whole daemon in the test's own process, asked through its listeners.
+//!
+//! The elements of the inventory do not answer unless a test starts real ones; what must be refused is refused before
+//! anything would be sent to them.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, also in its helper functions")]
+
+mod bad_input;
+mod daemon;
+mod edits;
+mod real;
+mod resources;
+mod targets;
+
+#[path = "../support/mod.rs"]
+mod support;
