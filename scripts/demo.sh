@@ -117,7 +117,7 @@ want 0 commit "$plan" --ticket DEMO-1
 want 0 service list
 
 step "6. Somebody changes pe2 at its console, behind the daemon's back"
-by_hand=$'interface eth1.100\n description changed by the night shift\n shutdown'
+by_hand=$'interface eth1.100\n description changed by the night shift\nvrf acme\n no ip route 198.51.100.128/25 192.0.2.6'
 printf 'pe2# %s\n' "configure terminal" "${by_hand//$'\n'/$'\npe2# '}"
 console edit pe2 "$by_hand"
 
@@ -128,9 +128,8 @@ want 2 deviation list
 
 step "8. Heal on request: an ordinary plan in an ordinary transaction"
 want 0 deviation heal --element pe2
-console show pe2 | sed -n '/^interface eth1.100/,/^exit/p'
-echo "(the description is back; the shutdown is nobody's claim, so it stays until somebody takes it away: pe2's owner does)"
-console edit pe2 $'interface eth1.100\n no shutdown'
+console show pe2 | sed -n '/^vrf acme/,/^exit/p; /^interface eth1.100/,/^exit/p'
+want 0 deviation list
 
 step "9. Delete the service"
 want 0 service delete acme --ticket DEMO-2
