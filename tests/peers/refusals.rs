@@ -2,8 +2,8 @@
 
 use crate::domain::{Domain, Wishes, access, applied, not_applied};
 use andante::controller::Failure;
-use andante::domain::outcome::CauseKind;
 use andante::domain::FaultTag;
+use andante::domain::outcome::CauseKind;
 use andante::plan::Refused;
 use serde_json::json;
 
@@ -27,7 +27,8 @@ async fn frr_refuses_a_line_and_both_stay_as_they_were() {
     let vrf = domain.put("l3vpn-any-to-any.json", |text| text);
     let plan = domain.plan(vec![vrf.clone()]).await.unwrap();
     let payload = plan.elements[1].payload.native();
-    let line = payload.lines().find(|line| line.starts_with("router bgp 65000 vrf ")).expect("a VRF instance").to_owned();
+    let line =
+        payload.lines().find(|line| line.starts_with("router bgp 65000 vrf ")).expect("a VRF instance").to_owned();
     domain.pe2.vtysh(&["configure terminal", &line.replace("65000", "65099")]).unwrap();
     let before = domain.running();
 
@@ -197,7 +198,8 @@ async fn a_vlan_belongs_to_one_service() {
     });
     match domain.write(vec![second]).await {
         Err(Failure::Document(faults)) => {
-            let taken = |fault: &&andante::domain::Fault| fault.tag == FaultTag::InUse && fault.message.contains("acme-l3");
+            let taken =
+                |fault: &&andante::domain::Fault| fault.tag == FaultTag::InUse && fault.message.contains("acme-l3");
             assert!(faults.iter().find(taken).is_some(), "{faults:#?}");
         }
         other => panic!("a taken VLAN was expected: {other:#?}"),
