@@ -4,6 +4,9 @@
 //! are asked. Loopback only; every wait asks for a condition and has an end.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // an element that fails is a failed test
 
+#[path = "sim/story.rs"]
+mod story;
+
 use andante::adagio::cli::driver::dialect_of;
 use andante::adagio::cli::{CliLimits, CliSession, Verdict};
 use andante::adagio::connect::Connector;

@@ -151,6 +151,9 @@ pub enum SimError {
     /// There is no such element here.
     #[error("no simulated element is called {0}")]
     Unknown(String),
+    /// A running simulator refuses what came through its control socket.
+    #[error("{0}")]
+    Refused(String),
     /// The control socket.
     #[error("control socket {path}")]
     Control {
