@@ -62,7 +62,7 @@ impl Client {
 
     async fn accepted(&self, method: Method, path: &str, body: Option<String>) -> Result<Reply, Failure> {
         let reply = self.ask(method, path, body).await?;
-        if reply.status.is_success() { Ok(reply) } else { Err(Failure::Refused(reply)) }
+        if reply.status.is_success() { Ok(reply) } else { Err(Failure::Refused(Box::new(reply))) }
     }
 
     async fn ask(&self, method: Method, path: &str, body: Option<String>) -> Result<Reply, Failure> {

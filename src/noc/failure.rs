@@ -50,7 +50,7 @@ pub(super) enum Failure {
     Absent(String),
     /// The daemon refuses.
     #[error("the daemon refuses ({})", .0.status)]
-    Refused(Reply),
+    Refused(Box<Reply>),
 }
 
 impl Failure {
@@ -143,6 +143,6 @@ mod tests {
             assert!(text.contains(part), "{part}\n{text}");
         }
         assert!(!text.contains('\u{1b}'), "{text}");
-        assert_eq!(Failure::Refused(reply).exit(), Exit::Refused);
+        assert_eq!(Failure::Refused(Box::new(reply)).exit(), Exit::Refused);
     }
 }

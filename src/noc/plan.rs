@@ -52,7 +52,7 @@ pub(super) fn header(plan: &Value, now: Timestamp, paint: Paint) -> String {
     }
     let elements = all(plan, "element");
     if elements.is_empty() {
-        let _ = writeln!(out, "  {}", paint.good("no element changes"));
+        let _ = writeln!(out, "  {}", paint.good("no element changes, only the stored document"));
         return out;
     }
     let names: Vec<_> = elements.iter().map(|element| said(element, "name")).collect();
@@ -121,8 +121,11 @@ pub(super) fn next(plan: &Value, paint: Paint) -> String {
     let id = said(plan, "id");
     let short = id.get(..12).unwrap_or(&id);
     let undo = all(plan, "element").iter().any(|element| element["undo"].as_str().is_some_and(|text| !text.is_empty()));
-    let undo = if undo { "the undo of each element is in --json (undo)" } else { "" };
-    format!("\n{}\n{}\n", paint.strong(&format!("andante commit {short}")), paint.faint(undo))
+    let mut out = format!("\n{}\n", paint.strong(&format!("andante commit {short}")));
+    if undo {
+        let _ = writeln!(out, "{}", paint.faint("the undo of each element is in --json (undo)"));
+    }
+    out
 }
 
 fn impact(element: &Value) -> String {

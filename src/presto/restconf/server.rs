@@ -124,7 +124,12 @@ impl Restconf {
         } else {
             self.route(&ask, &mut body, &path).await
         };
-        let answer = answered.unwrap_or_else(|problem| Answer::problem(&problem, ask.media, self.index()));
+        let mut answer = answered.unwrap_or_else(|problem| Answer::problem(&problem, ask.media, self.index()));
+        if answer.status == StatusCode::METHOD_NOT_ALLOWED {
+            // RFC 9110 §15.5.6 demands it.
+            let operation = path.starts_with("/restconf/operations/");
+            answer = answer.with(ALLOW, if operation { "POST, OPTIONS" } else { "GET, HEAD, OPTIONS" });
+        }
         // A client that is still sending would never read the answer.
         drain(&mut body).await;
         answer.into_response()
