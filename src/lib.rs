@@ -20,6 +20,8 @@
 //! * [`daemon`] wires all of this and runs until it is told to stop; nothing uses it but `bin`.
 //! * [`config`] reads the daemon's own settings; nothing else reads settings or the environment.
 
+#![warn(missing_docs)]
+
 pub mod adagio;
 pub mod adapter;
 pub mod config;

@@ -23,7 +23,7 @@ pub const ACME: &str = "/restconf/data/ietf-l3vpn-ntw:l3vpn-ntw/vpn-services/vpn
 pub struct Daemon {
     pub controller: Arc<Controller>,
     server: Option<Server>,
-    socket: PathBuf,
+    pub socket: PathBuf,
     stop: CancellationToken,
     _folder: tempfile::TempDir,
 }
