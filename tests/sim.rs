@@ -141,7 +141,7 @@ fn adapter_folder() -> PathBuf {
 
 fn key_in(folder: &Path) -> PrivateKey {
     let key = PrivateKey::random(&mut russh::keys::key::safe_rng(), russh::keys::Algorithm::Ed25519).unwrap();
-    key.write_openssh_file(&folder.join("key"), Default::default()).unwrap();
+    key.write_openssh_file(folder.join("key"), Default::default()).unwrap();
     key
 }
 
