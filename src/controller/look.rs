@@ -49,7 +49,6 @@ impl Controller {
         let read = self.read(&model, element).await;
         // The model may have moved while the element answered; claims of this element cannot, we hold it.
         let model = self.model();
-        let now = self.parts.ambient.now();
         let mut state = model.states.get(element).cloned().unwrap_or_default();
         let mut batch = Batch::default();
         match read {
@@ -61,13 +60,7 @@ impl Controller {
                         state.sync = SyncState::Partial;
                         state.detail = Some(why);
                     }
-                    None => {
-                        let found = self.deviations_in(&model, element, &reading.tree, now)?;
-                        state.sync = if found.is_empty() { SyncState::InSync } else { SyncState::OutOfSync };
-                        state.last_read = Some(now);
-                        state.detail = None;
-                        remember(&model, element, found, &mut batch)?;
-                    }
+                    None => self.compared(&model, element, &reading.tree, &mut state, &mut batch)?,
                 }
             }
             Err(Failure::Unreachable { message, .. }) => {
@@ -83,6 +76,39 @@ impl Controller {
             self.commit_batch(batch).await?;
         }
         Ok(known(&self.model(), element))
+    }
+
+    /// What a transaction read back is a look as well: a deviation that it overwrote or healed is gone, another one stays.
+    pub(super) async fn looked(&self, read: &BTreeMap<String, ConfigTree>) -> Result<(), Failure> {
+        let model = self.model();
+        let mut batch = Batch::default();
+        for (element, tree) in read {
+            let mut state = model.states.get(element).cloned().unwrap_or_default();
+            state.reachability = Reachability::Reachable;
+            self.compared(&model, element, tree, &mut state, &mut batch)?;
+            batch.put(Table::ElementStates, element, &state)?;
+        }
+        if batch == Batch::default() {
+            return Ok(());
+        }
+        self.commit_batch(batch).await
+    }
+
+    /// A complete reading against what is known of its element.
+    fn compared(
+        &self,
+        model: &Model,
+        element: &str,
+        actual: &ConfigTree,
+        state: &mut ElementState,
+        batch: &mut Batch,
+    ) -> Result<(), Failure> {
+        let now = self.parts.ambient.now();
+        let found = self.deviations_in(model, element, actual, now)?;
+        state.sync = if found.is_empty() { SyncState::InSync } else { SyncState::OutOfSync };
+        state.last_read = Some(now);
+        state.detail = None;
+        remember(model, element, found, batch)
     }
 
     /// All known deviations.
