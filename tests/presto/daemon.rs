@@ -49,7 +49,8 @@ impl Daemon {
         settings.paths.profiles = root().join("yang");
         settings.paths.yang = crate::support::iosxr_models().into_iter().collect();
         settings.paths.elements = PathBuf::new();
-        settings.adagio.connect_timeout = 5;
+        // Generous: real servers share the machine with everything else.
+        settings.adagio.connect_timeout = 60;
         settings.adagio.busy_timeout = 1;
         settings.transaction.lock_timeout = 5;
         let program = PathBuf::from(env!("CARGO_BIN_EXE_andanted"));

@@ -136,6 +136,11 @@ impl Restconf {
         let terms = Terms { wait: Some(self.options.sync_timeout), ..Terms::default() };
         let record =
             self.controller.heal(principal, &element, &ids, &terms).await.map_err(|failure| self.failed(&failure))?;
+        // A deviation leaves the list when a look finds it gone; whoever healed it wants to see that now. The heal itself is
+        // verified already, so a look that fails changes nothing about the answer.
+        if let Err(failure) = self.controller.check(principal, &element).await {
+            tracing::info!(element, %failure, "was healed, but cannot be looked at");
+        }
         self.outcome(ask, "heal", &record)
     }
 
