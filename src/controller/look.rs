@@ -5,6 +5,7 @@
 
 use super::Controller;
 use super::failure::Failure;
+use super::gate::Pass;
 use super::model::{Model, service_of};
 use super::propose::{Proposal, not_found, refused};
 use super::request::{CheckReport, Why};
@@ -21,17 +22,30 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 impl Controller {
-    /// One look at an element, as the loop takes it. An element in the hands of a transaction is left alone: its last
-    /// known state is answered.
+    /// One look at an element, when no transaction has it in its hands.
     pub async fn check(&self, principal: &Principal, element: &str) -> Result<CheckReport, Failure> {
-        authorize(principal, Verb::Read, element)?;
-        let model = self.model();
-        if !model.elements.contains_key(element) {
-            return Err(not_found(element));
+        self.onboarded(principal, element)?;
+        let pass = self.gate.enter(names_of(element)).await;
+        self.look(pass, element).await
+    }
+
+    /// One look as the loop takes it: an element in the hands of a transaction is left alone, and its last known state
+    /// is answered.
+    pub async fn glance(&self, principal: &Principal, element: &str) -> Result<CheckReport, Failure> {
+        self.onboarded(principal, element)?;
+        match self.gate.try_enter(names_of(element)) {
+            Some(pass) => self.look(pass, element).await,
+            None => Ok(known(&self.model(), element)),
         }
-        let Some(_pass) = self.gate.try_enter(BTreeSet::from([format!("element {element}")])) else {
-            return Ok(known(&model, element));
-        };
+    }
+
+    fn onboarded(&self, principal: &Principal, element: &str) -> Result<(), Failure> {
+        authorize(principal, Verb::Read, element)?;
+        if self.model().elements.contains_key(element) { Ok(()) } else { Err(not_found(element)) }
+    }
+
+    async fn look(&self, _pass: Pass<'_>, element: &str) -> Result<CheckReport, Failure> {
+        let model = self.model();
         let read = self.read(&model, element).await;
         // The model may have moved while the element answered; claims of this element cannot, we hold it.
         let model = self.model();
@@ -245,6 +259,10 @@ impl Controller {
         let found = differences(&intended, &model.recorded_on(element), actual);
         Ok(found.into_iter().map(|difference| deviation(model, &intended, element, difference, now)).collect())
     }
+}
+
+fn names_of(element: &str) -> BTreeSet<String> {
+    BTreeSet::from([format!("element {element}")])
 }
 
 fn deviation(model: &Model, intended: &Intended, element: &str, found: Difference, now: Timestamp) -> Deviation {
