@@ -4,6 +4,9 @@
 //! are asked. Loopback only; every wait asks for a condition and has an end.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // an element that fails is a failed test
 
+#[path = "sim/story.rs"]
+mod story;
+
 use andante::adagio::cli::driver::dialect_of;
 use andante::adagio::cli::{CliLimits, CliSession, Verdict};
 use andante::adagio::connect::Connector;
@@ -138,7 +141,7 @@ fn adapter_folder() -> PathBuf {
 
 fn key_in(folder: &Path) -> PrivateKey {
     let key = PrivateKey::random(&mut russh::keys::key::safe_rng(), russh::keys::Algorithm::Ed25519).unwrap();
-    key.write_openssh_file(&folder.join("key"), Default::default()).unwrap();
+    key.write_openssh_file(folder.join("key"), Default::default()).unwrap();
     key
 }
 

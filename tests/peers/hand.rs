@@ -107,6 +107,9 @@ async fn a_changed_value_is_reported_respected_and_healed() {
     assert_eq!(domain.running(), moved);
     // pe1 healed: now pe2 is in the way.
     applied(&domain.heal("pe1").await);
+    // What was healed is gone from the list without another look.
+    let left = domain.controller.deviations(&noc()).await.unwrap();
+    assert_eq!(only(&left, "description", DeviationKind::Changed).element, "pe2");
     assert!(domain.check("pe1").await.deviations.is_empty());
     assert_eq!(domain.running().0, settled.0);
     in_the_way(domain.write(vec![described(&domain, "new words")]).await, "pe2");
@@ -199,7 +202,7 @@ fn vrf_of(running: &str) -> String {
 
 fn remove_blocks(domain: &Domain, vrf: &str) {
     domain.pe1.edit_by_hand(&format!(
-        "<vrfs xmlns=\"{RSI}\" xmlns:nc=\"{NC}\"><vrf nc:operation=\"remove\"><vrf-name>{vrf}</vrf-name></vrf></vrfs>\
+        "<vrfs xmlns=\"{RSI}\" xmlns:nc=\"{NC}\" nc:operation=\"remove\"/>\
          <bgp xmlns=\"{BGP}\" xmlns:nc=\"{NC}\"><instance><instance-name>default</instance-name><instance-as><as>0</as>\
          <four-byte-as><as>65000</as><vrfs><vrf nc:operation=\"remove\"><vrf-name>{vrf}</vrf-name></vrf></vrfs>\
          </four-byte-as></instance-as></instance></bgp>"
