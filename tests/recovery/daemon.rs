@@ -40,7 +40,10 @@ impl Daemon {
         let log = config.with_extension("log");
         let file = File::options().create(true).append(true).open(&log).unwrap();
         let since = usize::try_from(file.metadata().unwrap().len()).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_andanted"))
+        // As systemd starts it: the process knows its own id from the environment.
+        let child = Command::new("sh")
+            .args(["-c", "export WATCHDOG_PID=$$; exec \"$@\"", "sh"])
+            .arg(env!("CARGO_BIN_EXE_andanted"))
             .arg("--config")
             .arg(config)
             .args(arguments)

@@ -60,9 +60,14 @@ impl Line {
         self.state.moves.notify_all();
     }
 
-    /// All connections are cut and new ones end at once, until [`Line::repair`].
-    pub fn cut(&self) {
+    /// New connections end at once, until [`Line::repair`]; open ones live on.
+    pub fn no_new_connections(&self) {
         self.state.dead.store(true, Ordering::SeqCst);
+    }
+
+    /// The same, and open ones are cut.
+    pub fn cut(&self) {
+        self.no_new_connections();
         for stream in self.state.open.lock().unwrap().drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }

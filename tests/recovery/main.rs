@@ -8,9 +8,12 @@
 
 mod daemon;
 mod domain;
-
+mod fence;
 mod line;
 mod phases;
+mod service;
+mod slow;
+mod unresolved;
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -107,11 +107,13 @@ impl Lane {
         drop(self.daemon.take());
         let daemon = self.domain.doomed(point);
         let path = ACME;
-        let _ = match work {
+        let answer = match work {
             Work::Create => daemon.try_ask("PUT", path, &document()),
             Work::Change => daemon.try_ask("PUT", path, &changed()),
             Work::Delete => daemon.try_ask("DELETE", path, ""),
         };
+        // Only the very last point comes after the answer may have been given.
+        assert!(answer.is_err() || point == "after-end", "{work:?} did not die at {point}: {answer:?}");
         daemon.dies_at(point);
         self.transactions += 1;
         let start = Instant::now();
