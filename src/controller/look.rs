@@ -214,7 +214,12 @@ impl Controller {
         join_all(reads).await.into_iter().collect()
     }
 
+    /// A complete reading of an element that is going to be changed.
     async fn complete(&self, model: &Model, element: &str) -> Result<(Reading, Class), Failure> {
+        if model.elements.get(element).is_some_and(|known| !known.managed) {
+            let message = "it is not managed: it left the inventory; put it back to change it".into();
+            return Err(Failure::Unreachable { element: element.into(), message });
+        }
         let (reading, class) = self.read(model, element).await?;
         match reading.partial {
             Some(message) => Err(Failure::Incomplete { element: element.into(), message }),
