@@ -425,19 +425,25 @@ impl Controller {
             progress: None,
         };
         let record = self.runner.run(request, &elements, self.parts.stop.child()).await;
-        self.follow(&closing, &record)?;
+        if self.follow(&closing, &record)? {
+            let read = std::mem::take(&mut closing.done.lock().unwrap_or_else(PoisonError::into_inner).read);
+            // It is decided and recorded; the next look notices what this one could not keep.
+            if let Err(error) = self.looked(&read).await {
+                tracing::warn!(transaction = id, %error, "deviations are as old as the last look");
+            }
+        }
         Ok(record)
     }
 
-    /// The mirror follows what has been decided.
-    fn follow(&self, closing: &PlanClosing, record: &TransactionRecord) -> Result<(), Failure> {
+    /// The mirror follows what has been decided; whether something has.
+    fn follow(&self, closing: &PlanClosing, record: &TransactionRecord) -> Result<bool, Failure> {
         let decided = record.phase >= crate::domain::Phase::Decided
             && !matches!(record.outcome, Some(crate::domain::Outcome::NotApplied { .. }));
         let batch = closing.done.lock().unwrap_or_else(PoisonError::into_inner).batch.take();
         if let (true, Some(batch)) = (decided, batch) {
             self.mirror(&batch)?;
         }
-        Ok(())
+        Ok(decided)
     }
 
     fn mirror(&self, batch: &Batch) -> Result<(), Failure> {

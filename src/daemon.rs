@@ -3,6 +3,8 @@
 //! It stands beside `bin` in the import table: it may use everything and nothing may use it. The order is the one of
 //! safety: the lease before anything is written, recovery before anything new is sent, readiness when the north answers.
 
+pub mod simulate;
+
 use crate::adagio::connect::Connector;
 use crate::adagio::{cli::session::CliLimits, netconf::session::NetconfLimits, ssh::SshLimits};
 use crate::adapter::Adapter;

@@ -5,6 +5,7 @@
 
 use super::Controller;
 use super::failure::Failure;
+use super::gate::Pass;
 use super::model::{Model, service_of};
 use super::propose::{Proposal, not_found, refused};
 use super::request::{CheckReport, Why};
@@ -21,21 +22,33 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 impl Controller {
-    /// One look at an element, as the loop takes it. An element in the hands of a transaction is left alone: its last
-    /// known state is answered.
+    /// One look at an element, when no transaction has it in its hands.
     pub async fn check(&self, principal: &Principal, element: &str) -> Result<CheckReport, Failure> {
-        authorize(principal, Verb::Read, element)?;
-        let model = self.model();
-        if !model.elements.contains_key(element) {
-            return Err(not_found(element));
+        self.onboarded(principal, element)?;
+        let pass = self.gate.enter(names_of(element)).await;
+        self.look(pass, element).await
+    }
+
+    /// One look as the loop takes it: an element in the hands of a transaction is left alone, and its last known state
+    /// is answered.
+    pub async fn glance(&self, principal: &Principal, element: &str) -> Result<CheckReport, Failure> {
+        self.onboarded(principal, element)?;
+        match self.gate.try_enter(names_of(element)) {
+            Some(pass) => self.look(pass, element).await,
+            None => Ok(known(&self.model(), element)),
         }
-        let Some(_pass) = self.gate.try_enter(BTreeSet::from([format!("element {element}")])) else {
-            return Ok(known(&model, element));
-        };
+    }
+
+    fn onboarded(&self, principal: &Principal, element: &str) -> Result<(), Failure> {
+        authorize(principal, Verb::Read, element)?;
+        if self.model().elements.contains_key(element) { Ok(()) } else { Err(not_found(element)) }
+    }
+
+    async fn look(&self, _pass: Pass<'_>, element: &str) -> Result<CheckReport, Failure> {
+        let model = self.model();
         let read = self.read(&model, element).await;
         // The model may have moved while the element answered; claims of this element cannot, we hold it.
         let model = self.model();
-        let now = self.parts.ambient.now();
         let mut state = model.states.get(element).cloned().unwrap_or_default();
         let mut batch = Batch::default();
         match read {
@@ -47,13 +60,7 @@ impl Controller {
                         state.sync = SyncState::Partial;
                         state.detail = Some(why);
                     }
-                    None => {
-                        let found = self.deviations_in(&model, element, &reading.tree, now)?;
-                        state.sync = if found.is_empty() { SyncState::InSync } else { SyncState::OutOfSync };
-                        state.last_read = Some(now);
-                        state.detail = None;
-                        remember(&model, element, found, &mut batch)?;
-                    }
+                    None => self.compared(&model, element, &reading.tree, &mut state, &mut batch)?,
                 }
             }
             Err(Failure::Unreachable { message, .. }) => {
@@ -69,6 +76,39 @@ impl Controller {
             self.commit_batch(batch).await?;
         }
         Ok(known(&self.model(), element))
+    }
+
+    /// What a transaction read back is a look as well: a deviation that it overwrote or healed is gone, another one stays.
+    pub(super) async fn looked(&self, read: &BTreeMap<String, ConfigTree>) -> Result<(), Failure> {
+        let model = self.model();
+        let mut batch = Batch::default();
+        for (element, tree) in read {
+            let mut state = model.states.get(element).cloned().unwrap_or_default();
+            state.reachability = Reachability::Reachable;
+            self.compared(&model, element, tree, &mut state, &mut batch)?;
+            batch.put(Table::ElementStates, element, &state)?;
+        }
+        if batch == Batch::default() {
+            return Ok(());
+        }
+        self.commit_batch(batch).await
+    }
+
+    /// A complete reading against what is known of its element.
+    fn compared(
+        &self,
+        model: &Model,
+        element: &str,
+        actual: &ConfigTree,
+        state: &mut ElementState,
+        batch: &mut Batch,
+    ) -> Result<(), Failure> {
+        let now = self.parts.ambient.now();
+        let found = self.deviations_in(model, element, actual, now)?;
+        state.sync = if found.is_empty() { SyncState::InSync } else { SyncState::OutOfSync };
+        state.last_read = Some(now);
+        state.detail = None;
+        remember(model, element, found, batch)
     }
 
     /// All known deviations.
@@ -174,7 +214,12 @@ impl Controller {
         join_all(reads).await.into_iter().collect()
     }
 
+    /// A complete reading of an element that is going to be changed.
     async fn complete(&self, model: &Model, element: &str) -> Result<(Reading, Class), Failure> {
+        if model.elements.get(element).is_some_and(|known| !known.managed) {
+            let message = "it is not managed: it left the inventory; put it back to change it".into();
+            return Err(Failure::Unreachable { element: element.into(), message });
+        }
         let (reading, class) = self.read(model, element).await?;
         match reading.partial {
             Some(message) => Err(Failure::Incomplete { element: element.into(), message }),
@@ -219,6 +264,10 @@ impl Controller {
         let found = differences(&intended, &model.recorded_on(element), actual);
         Ok(found.into_iter().map(|difference| deviation(model, &intended, element, difference, now)).collect())
     }
+}
+
+fn names_of(element: &str) -> BTreeSet<String> {
+    BTreeSet::from([format!("element {element}")])
 }
 
 fn deviation(model: &Model, intended: &Intended, element: &str, found: Difference, now: Timestamp) -> Deviation {

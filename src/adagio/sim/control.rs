@@ -38,7 +38,7 @@ pub async fn request(path: &Path, command: &str, body: &str) -> Result<String, S
     let (first, text) = answer.split_once('\n').unwrap_or((&answer, ""));
     match first.strip_prefix("error ") {
         None if first == "ok" => Ok(text.to_owned()),
-        refused => Err(failed(std::io::Error::other(refused.unwrap_or("no answer").to_owned()))),
+        refused => Err(SimError::Refused(refused.unwrap_or("the simulator did not answer").to_owned())),
     }
 }
 

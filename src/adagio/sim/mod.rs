@@ -27,7 +27,7 @@ use crate::adagio::cli::prompt::Prompts;
 use crate::adapter::{Adapter, Grammar, Transport};
 use crate::domain::Class;
 use crate::tree::{ConfigTree, SchemaIndex};
-use machine::{Language, Machine};
+use machine::{CommandLine, Language, Machine};
 use russh::keys::{HashAlg, PublicKey};
 use secrecy::SecretString;
 use std::collections::BTreeMap;
@@ -151,6 +151,9 @@ pub enum SimError {
     /// There is no such element here.
     #[error("no simulated element is called {0}")]
     Unknown(String),
+    /// A running simulator refuses what came through its control socket.
+    #[error("{0}")]
+    Refused(String),
     /// The control socket.
     #[error("control socket {path}")]
     Control {
@@ -292,7 +295,7 @@ async fn start(
                     return Err(wrong(format!("the simulator's prompt {prompt:?} is none of its modes")));
                 }
             }
-            Language::Cli { grammar, dialect, prompts }
+            Language::Cli(Box::new(CommandLine { grammar, dialect, prompts }))
         }
     };
     let read = adapter.parse(&element.running);

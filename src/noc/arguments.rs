@@ -1,0 +1,248 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Plan, commit and watch the services of a network domain.
+///
+/// A service document becomes a plan, a plan is shown before it is committed, and what was committed is verified by reading
+/// the elements back. The command talks to the daemon `andanted`.
+#[derive(Debug, Parser)]
+#[command(name = "andante", version, propagate_version = true, max_term_width = 100, after_help = EXITS)]
+pub(super) struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+    /// Print the daemon's answer as JSON (RFC 7951, module andante) instead of a report
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Change ticket; kept in the audit and in the element's commit comment where it has one
+    #[arg(long, global = true, value_name = "TEXT")]
+    pub ticket: Option<String>,
+    /// Talk to the daemon at this URL instead of the local socket (also: ANDANTE_URL)
+    #[arg(long, global = true, value_name = "URL", conflicts_with = "socket")]
+    pub url: Option<String>,
+    /// Local socket of the daemon
+    #[arg(long, global = true, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+    /// Colours
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
+    pub color: Color,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    /// On a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Show what a document would change, element by element, and keep the plan for a commit
+    Plan(PlanArguments),
+    /// Send exactly what a plan showed, or nothing at all
+    Commit {
+        /// The plan: its id, or the first 8 characters or more
+        plan: String,
+        /// Refuse if an element can take back less than this class (A is best)
+        #[arg(long, value_name = "CLASS")]
+        require_class: Option<String>,
+    },
+    /// Services: their documents and their state
+    #[command(subcommand)]
+    Service(Service),
+    /// Elements: the inventory and what is known of each
+    #[command(subcommand)]
+    Element(ElementVerb),
+    /// Deviations: what differs though nobody asked for it
+    #[command(subcommand)]
+    Deviation(DeviationVerb),
+    /// Transactions: what was attempted and how it ended
+    #[command(subcommand)]
+    Transaction(TransactionVerb),
+    /// Who owns a line of an element, and why it is there
+    Why {
+        /// The element
+        element: String,
+        /// Configuration path as the daemon prints it, or words of the line
+        path: String,
+    },
+    /// Adapters: the platforms that the daemon knows
+    #[command(subcommand)]
+    Adapter(AdapterVerb),
+    /// The daemon's settings
+    #[command(subcommand)]
+    Config(ConfigVerb),
+}
+
+/// What a plan is made from.
+#[derive(Args, Debug)]
+pub(super) struct PlanArguments {
+    /// Service documents (JSON or XML), folders of them, or - for standard input; all become one transaction
+    #[arg(value_name = "FILE", required_unless_present = "delete")]
+    pub files: Vec<PathBuf>,
+    /// Delete this service (ID, or FACE/ID); may be given several times
+    #[arg(long, value_name = "ID")]
+    pub delete: Vec<String>,
+    /// Show the exact payload for each element instead of the diff
+    #[arg(long)]
+    pub native: bool,
+    #[command(flatten)]
+    pub consent: Consent,
+}
+
+/// What the caller allows beyond the request.
+#[derive(Args, Debug, Default)]
+pub(super) struct Consent {
+    /// Overwrite a change that was made by hand: its path as the refusal names it, ELEMENT:PATH, or all
+    #[arg(long, value_name = "PATH|all")]
+    pub overwrite: Vec<String>,
+    /// Let configuration go that nobody claims below something removed: a path, or all
+    #[arg(long, value_name = "PATH|all", num_args = 0..=1, default_missing_value = "all")]
+    pub allow_collateral: Vec<String>,
+    /// Refuse if an element can take back less than this class (A is best)
+    #[arg(long, value_name = "CLASS")]
+    pub require_class: Option<String>,
+}
+
+/// `service …`
+#[derive(Debug, Subcommand)]
+pub(super) enum Service {
+    /// All services
+    List,
+    /// One service: its state and its document
+    Show {
+        /// ID, or FACE/ID
+        id: String,
+    },
+    /// Plan documents, show the plan, and commit it at once
+    Apply {
+        /// Service documents (JSON or XML), folders of them, or - for standard input; all become one transaction
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        consent: Consent,
+    },
+    /// Remove a service from all its elements
+    Delete {
+        /// ID, or FACE/ID
+        id: String,
+        #[command(flatten)]
+        consent: Consent,
+    },
+}
+
+/// `element …`
+#[derive(Debug, Subcommand)]
+pub(super) enum ElementVerb {
+    /// All elements
+    List,
+    /// One element
+    Show {
+        /// The element
+        name: String,
+    },
+    /// Contact an element: show its host key, and what it can take back
+    Probe {
+        /// The element
+        name: String,
+        /// Pin the key that it shows now; compare it with what the element itself says first
+        #[arg(long)]
+        trust: bool,
+    },
+    /// Make the inventory be what a file says; what is absent becomes unmanaged, never deleted
+    Apply {
+        /// Inventory (TOML)
+        file: PathBuf,
+        /// Leave elements alone that the file does not name
+        #[arg(long)]
+        partial: bool,
+    },
+    /// Print the configuration of an element as it is now
+    Config {
+        /// The element
+        name: String,
+    },
+    /// Read elements now and compare them with what is intended
+    Check {
+        /// The elements; none means all
+        names: Vec<String>,
+    },
+}
+
+/// `deviation …`
+#[derive(Debug, Subcommand)]
+pub(super) enum DeviationVerb {
+    /// All open deviations
+    List,
+    /// One deviation
+    Show {
+        /// Its id, or a unique beginning of it
+        id: String,
+    },
+    /// Bring elements back to what is intended
+    Heal {
+        /// Deviations by id
+        #[arg(required_unless_present = "element")]
+        ids: Vec<String>,
+        /// All deviations of this element
+        #[arg(long, conflicts_with = "ids")]
+        element: Option<String>,
+    },
+}
+
+/// `transaction …`
+#[derive(Debug, Subcommand)]
+pub(super) enum TransactionVerb {
+    /// All transactions, the newest first
+    List,
+    /// One transaction
+    Show {
+        /// Its id, or a unique beginning of it
+        id: String,
+    },
+}
+
+/// `adapter …`
+#[derive(Debug, Subcommand)]
+pub(super) enum AdapterVerb {
+    /// All adapters
+    List,
+}
+
+/// `config …`
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigVerb {
+    /// Check a settings file without starting anything
+    Check {
+        /// Settings (TOML)
+        file: PathBuf,
+    },
+}
+
+const EXITS: &str = "Simulated elements, a network of their own: andante sim --help\n\nExit codes: 0 done, or nothing differs · 1 the tool itself failed · 2 differences found · \
+3 refused or not applied, the network is as before · 4 unresolved or still running · 64 wrong usage";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+        let read = |line: &str| Arguments::try_parse_from(line.split(' '));
+        assert!(read("andante plan a.json b --overwrite all --allow-collateral --native --json").is_ok());
+        assert!(read("andante plan").is_err());
+        assert!(read("andante plan --delete acme").is_ok());
+        assert!(read("andante deviation heal").is_err());
+        assert!(read("andante deviation heal --element pe1 --ticket T-1").is_ok());
+        assert!(read("andante element list --url http://x --socket y").is_err());
+    }
+}

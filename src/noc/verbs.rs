@@ -1,0 +1,382 @@
+//! Each verb: what it asks, what it prints, how it ends.
+
+use super::Tools;
+use super::arguments::{
+    AdapterVerb, Arguments, ConfigVerb, Consent, DeviationVerb, ElementVerb, PlanArguments, Service, TransactionVerb,
+    Verb,
+};
+use super::client::{Client, Reply};
+use super::documents;
+use super::failure::{Exit, Failure};
+use super::paint::{Paint, clean};
+use super::plan::{self, all, said};
+use super::reports;
+use crate::domain::Element;
+use jiff::Timestamp;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Map, Value, json};
+use std::path::PathBuf;
+
+/// Carries out what the command line says.
+pub(super) async fn perform(arguments: &Arguments, tools: &Tools, paint: Paint) -> Result<Exit, Failure> {
+    if let Verb::Config(ConfigVerb::Check { file }) = &arguments.verb {
+        return match (tools.check_settings)(file) {
+            Ok(()) => say(arguments.json, &json!({ "valid": true }), &format!("{}: in order\n", file.display())),
+            Err(why) => {
+                say(arguments.json, &json!({ "valid": false, "reason": why }), &format!("{}\n", clean(&why)))?;
+                Ok(Exit::Refused)
+            }
+        };
+    }
+    let url = arguments.url.as_deref().or(if arguments.socket.is_some() { None } else { tools.url.as_deref() });
+    let client = Client::new(url, arguments.socket.clone(), arguments.ticket.clone())?;
+    let noc = Noc { client, json: arguments.json, ticket: arguments.ticket.clone(), now: Timestamp::now(), paint };
+    match &arguments.verb {
+        Verb::Plan(given) => noc.plan(given).await,
+        Verb::Commit { plan, require_class } => noc.commit(plan, require_class.as_deref()).await,
+        Verb::Service(verb) => noc.service(verb).await,
+        Verb::Element(verb) => noc.element(verb, tools).await,
+        Verb::Deviation(verb) => noc.deviation(verb).await,
+        Verb::Transaction(verb) => noc.transaction(verb).await,
+        Verb::Why { element, path } => {
+            let reply = noc.call("why", json!({ "element": element, "path": path })).await?;
+            noc.show(&reply, |body, noc| reports::claims(all(&body["andante:output"], "claim"), noc.paint))
+        }
+        Verb::Adapter(AdapterVerb::List) => {
+            let reply = noc.client.get("/andante:adapters").await?;
+            noc.show(&reply, |body, noc| reports::adapters(all(&body["andante:adapters"], "adapter"), noc.paint))
+        }
+        Verb::Config(ConfigVerb::Check { .. }) => Ok(Exit::Done),
+    }
+}
+
+struct Noc {
+    client: Client,
+    json: bool,
+    ticket: Option<String>,
+    now: Timestamp,
+    paint: Paint,
+}
+
+impl Noc {
+    async fn plan(&self, given: &PlanArguments) -> Result<Exit, Failure> {
+        let mut wanted = documents::read(&given.files)?;
+        for id in &given.delete {
+            wanted.push(json!({ "operation": "delete", "target": self.target(id).await? }));
+        }
+        let reply = self.planned(wanted, &given.consent).await?;
+        let plan = &reply.body["andante:output"]["plan"];
+        if plan::is_empty(plan) {
+            return self.show(&reply, |_, noc| format!("{}\n", noc.paint.good("nothing would change")));
+        }
+        self.show(&reply, |_, noc| {
+            let report = plan::report(plan, given.native, noc.now, noc.paint);
+            format!("{report}{}", plan::next(plan, noc.paint))
+        })?;
+        // A document may change without the network: words for people, or the same said otherwise.
+        Ok(if all(plan, "element").is_empty() { Exit::Done } else { Exit::Differences })
+    }
+
+    async fn planned(&self, documents: Vec<Value>, consent: &Consent) -> Result<Reply, Failure> {
+        let mut input = Map::new();
+        input.insert("document".into(), documents.into());
+        for (name, given) in [("overwrite", &consent.overwrite), ("allow-collateral", &consent.allow_collateral)] {
+            if !given.is_empty() {
+                input.insert(name.into(), given.clone().into());
+            }
+        }
+        if let Some(class) = &consent.require_class {
+            input.insert("require-atomicity".into(), class.to_uppercase().into());
+        }
+        self.call("plan", input.into()).await
+    }
+
+    async fn commit(&self, id: &str, class: Option<&str>) -> Result<Exit, Failure> {
+        if id.len() < 8 {
+            return Err(Failure::Usage(format!("plan {id}: give at least 8 characters of its id")));
+        }
+        let mut input = json!({ "plan-id": id.to_lowercase() });
+        if let Some(class) = class {
+            input["require-atomicity"] = class.to_uppercase().into();
+        }
+        let reply = self.call("commit-plan", input).await?;
+        self.ended(&reply)
+    }
+
+    /// Plans, shows, commits: what `service apply` and `service delete` do.
+    async fn at_once(&self, documents: Vec<Value>, consent: &Consent) -> Result<Exit, Failure> {
+        let reply = self.planned(documents, consent).await?;
+        let plan = &reply.body["andante:output"]["plan"];
+        if plan::is_empty(plan) {
+            return self.show(&reply, |_, noc| format!("{}\n", noc.paint.good("nothing changes")));
+        }
+        if !self.json {
+            print!("{}", plan::report(plan, false, self.now, self.paint));
+            println!();
+        }
+        self.commit(&said(plan, "id"), consent.require_class.as_deref()).await
+    }
+
+    async fn service(&self, verb: &Service) -> Result<Exit, Failure> {
+        match verb {
+            Service::List => {
+                let reply = self.client.get("/andante:services").await?;
+                self.show(&reply, |body, noc| {
+                    reports::services(all(&body["andante:services"], "service"), noc.now, noc.paint)
+                })
+            }
+            Service::Show { id } => {
+                let target = self.target(id).await?;
+                let reply = self.client.get(&target).await?;
+                let state = self.client.get("/andante:services").await?;
+                self.show(&reply, |body, noc| {
+                    let bare = id.rsplit('/').next().unwrap_or(id);
+                    let list = all(&state.body["andante:services"], "service");
+                    let facts = list.iter().find(|one| said(one, "id") == bare);
+                    let facts = facts.map(|facts| reports::sheet(facts, noc.paint)).unwrap_or_default();
+                    format!("{facts}\n{}\n", clean(&format!("{body:#}")))
+                })
+            }
+            Service::Apply { files, consent } => self.at_once(documents::read(files)?, consent).await,
+            Service::Delete { id, consent } => {
+                let target = self.target(id).await?;
+                self.at_once(vec![json!({ "operation": "delete", "target": target })], consent).await
+            }
+        }
+    }
+
+    async fn element(&self, verb: &ElementVerb, tools: &Tools) -> Result<Exit, Failure> {
+        match verb {
+            ElementVerb::List => {
+                let reply = self.client.get("/andante:elements").await?;
+                self.show(&reply, |body, noc| {
+                    reports::elements(all(&body["andante:elements"], "element"), noc.now, noc.paint)
+                })
+            }
+            ElementVerb::Show { name } => {
+                let reply = self.client.get(&format!("/andante:elements/element={}", encoded(name))).await?;
+                self.show(&reply, |body, noc| {
+                    all(body, "andante:element").iter().map(|one| reports::sheet(one, noc.paint)).collect()
+                })
+            }
+            ElementVerb::Probe { name, trust } => {
+                let reply = self.call("probe", json!({ "element": name, "trust": trust })).await?;
+                self.show(&reply, |body, noc| {
+                    let output = &body["andante:output"];
+                    let state = said(output, "host-key-state");
+                    let advice = match state.as_str() {
+                        "unknown" => {
+                            format!("compare the key with what {name} itself says, then run it again with --trust\n")
+                        }
+                        "changed" => {
+                            format!("ANOTHER KEY IS PINNED: nothing is sent to {name} until you know why it changed\n")
+                        }
+                        _ => String::new(),
+                    };
+                    format!("{}{}", reports::sheet(output, noc.paint), noc.paint.care(&advice))
+                })?;
+                let output = &reply.body["andante:output"];
+                Ok(if output["reachable"] == true { Exit::Done } else { Exit::Refused })
+            }
+            ElementVerb::Apply { file, partial } => {
+                let elements =
+                    (tools.read_elements)(file).map_err(|why| Failure::Usage(format!("{}: {why}", file.display())))?;
+                let elements: Vec<Value> = elements.iter().map(inventory).collect();
+                let reply = self.call("apply-elements", json!({ "element": elements, "partial": partial })).await?;
+                self.show(&reply, |body, noc| match body {
+                    Value::Null => "the inventory is so already\n".into(),
+                    _ => reports::sheet(&body["andante:output"], noc.paint),
+                })
+            }
+            ElementVerb::Config { name } => {
+                let reply = self.call("element-config", json!({ "element": name })).await?;
+                self.show(&reply, |body, _| {
+                    let text = clean(body["andante:output"]["config"].as_str().unwrap_or_default());
+                    format!("{}\n", text.trim_end())
+                })
+            }
+            ElementVerb::Check { names } => {
+                let input = if names.is_empty() { json!({}) } else { json!({ "element": names }) };
+                let reply = self.call("check-sync", input).await?;
+                let found = all(&reply.body["andante:output"], "element");
+                self.show(&reply, |_, noc| reports::checks(found, noc.now, noc.paint))?;
+                let differs = found.iter().any(|one| !all(one, "deviation").is_empty());
+                Ok(if differs { Exit::Differences } else { Exit::Done })
+            }
+        }
+    }
+
+    async fn deviation(&self, verb: &DeviationVerb) -> Result<Exit, Failure> {
+        let reply = self.client.get("/andante:deviations").await?;
+        let list = all(&reply.body["andante:deviations"], "deviation");
+        match verb {
+            DeviationVerb::List => {
+                self.show(&reply, |_, noc| reports::deviations(list, noc.now, noc.paint))?;
+                Ok(if list.is_empty() { Exit::Done } else { Exit::Differences })
+            }
+            DeviationVerb::Show { id } => {
+                let found = single(list, id, "deviation")?;
+                let path = format!("/andante:deviations/deviation={}", encoded(&said(found, "id")));
+                let reply = self.client.get(&path).await?;
+                self.show(&reply, |_, noc| reports::deviation(found, noc.now, noc.paint))
+            }
+            DeviationVerb::Heal { ids, element } => {
+                let mut chosen: Vec<&Value> = Vec::new();
+                for id in ids {
+                    chosen.push(single(list, id, "deviation")?);
+                }
+                let mut names: Vec<String> = chosen.iter().map(|found| said(found, "element")).collect();
+                names.extend(element.clone());
+                names.sort();
+                names.dedup();
+                // One transaction for each element: the deviations of two elements have nothing to do with each other.
+                let mut worst = Exit::Done;
+                for name in names {
+                    let of_it: Vec<String> = chosen
+                        .iter()
+                        .filter(|found| said(found, "element") == name)
+                        .map(|found| said(found, "id"))
+                        .collect();
+                    let input = match of_it.is_empty() {
+                        true => json!({ "element": [name] }),
+                        false => json!({ "deviation": of_it }),
+                    };
+                    let reply = self.call("heal", input).await?;
+                    match self.ended(&reply)? {
+                        Exit::Done => {}
+                        other => worst = other,
+                    }
+                }
+                Ok(worst)
+            }
+        }
+    }
+
+    async fn transaction(&self, verb: &TransactionVerb) -> Result<Exit, Failure> {
+        let reply = self.client.get("/andante:transactions").await?;
+        let list = all(&reply.body["andante:transactions"], "transaction");
+        match verb {
+            TransactionVerb::List => self.show(&reply, |_, noc| reports::transactions(list, noc.now, noc.paint)),
+            TransactionVerb::Show { id } => {
+                let found = single(list, id, "transaction")?;
+                let path = format!("/andante:transactions/transaction={}", encoded(&said(found, "id")));
+                let reply = self.client.get(&path).await?;
+                self.show(&reply, |_, noc| reports::transaction(found, noc.now, noc.paint))
+            }
+        }
+    }
+
+    /// The resource of a service, from `ID` or `FACE/ID`.
+    async fn target(&self, id: &str) -> Result<String, Failure> {
+        let reply = self.client.get("/andante:services").await?;
+        let named = |one: &&Value| {
+            let (face, bare) = (said(one, "face"), said(one, "id"));
+            bare == id || format!("{face}/{bare}") == id
+        };
+        let found: Vec<&Value> = all(&reply.body["andante:services"], "service").iter().filter(named).collect();
+        match found.as_slice() {
+            [] => {
+                Err(Failure::Absent(format!("service {id} does not exist; 'andante service list' shows what there is")))
+            }
+            [one] => {
+                let face = said(one, "face");
+                let top = face.strip_prefix("ietf-").unwrap_or(&face);
+                Ok(format!("/{face}:{top}/vpn-services/vpn-service={}", encoded(&said(one, "id"))))
+            }
+            _ => Err(Failure::Usage(format!("service {id} exists in two faces; write FACE/{id}"))),
+        }
+    }
+
+    async fn call(&self, name: &str, mut input: Value) -> Result<Reply, Failure> {
+        let takes_ticket = matches!(name, "plan" | "commit-plan" | "heal" | "apply-elements");
+        if let (Some(ticket), true) = (&self.ticket, takes_ticket) {
+            input["ticket"] = ticket.clone().into();
+        }
+        self.client.call(name, input).await
+    }
+
+    /// A transaction that was answered: done, or not yet.
+    fn ended(&self, reply: &Reply) -> Result<Exit, Failure> {
+        let one = match &reply.body["andante:transaction"] {
+            Value::Array(list) => list.first().unwrap_or(&Value::Null),
+            _ => &reply.body["andante:output"],
+        };
+        self.show(reply, |_, noc| match one {
+            Value::Null => format!("{}\n", noc.paint.good("nothing was to be done")),
+            _ => reports::transaction(one, noc.now, noc.paint),
+        })?;
+        let open = reply.status.as_u16() == 202;
+        if open && let (Some(id), false) = (&reply.transaction, self.json) {
+            println!("look again with: andante transaction show {}", clean(id));
+        }
+        Ok(if open { Exit::Unresolved } else { Exit::Done })
+    }
+
+    /// The answer itself with `--json`, a report without.
+    fn show(&self, reply: &Reply, report: impl FnOnce(&Value, &Self) -> String) -> Result<Exit, Failure> {
+        if self.json {
+            let text = if reply.text.is_empty() { "{}" } else { reply.text.trim_end() };
+            return put(&format!("{text}\n"));
+        }
+        put(&report(&reply.body, self))
+    }
+}
+
+/// The entry whose id begins so.
+fn single<'a>(list: &'a [Value], id: &str, what: &str) -> Result<&'a Value, Failure> {
+    let mut found = list.iter().filter(|one| said(one, "id").starts_with(id));
+    match (found.next(), found.next()) {
+        (Some(one), None) => Ok(one),
+        (None, _) => {
+            Err(Failure::Absent(format!("{what} {id} does not exist; 'andante {what} list' shows what there is")))
+        }
+        (Some(_), Some(_)) => Err(Failure::Usage(format!("{what} {id}: several begin so; give more of the id"))),
+    }
+}
+
+/// An element of an inventory file as input of `apply-elements`.
+fn inventory(element: &Element) -> Value {
+    let mut entry = Map::new();
+    let mut put = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            entry.insert(name.into(), value);
+        }
+    };
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string().into());
+    put("name", Some(element.name.clone().into()));
+    put("ne-id", element.ne_id.clone().map(Into::into));
+    put("adapter", Some(element.adapter.clone().into()));
+    put("address", Some(element.address.clone().into()));
+    put("username", Some(element.username.clone().into()));
+    put("private-key", path(&element.private_key));
+    put("password-file", path(&element.password_file));
+    put("host-key", element.host_key.clone().map(Into::into));
+    put("router-id", element.router_id.map(|id| id.to_string().into()));
+    put("asn", element.asn.map(Into::into));
+    put("site", element.site.clone().map(Into::into));
+    let ports =
+        element.ports.iter().map(|port| json!({ "name": port.name, "role": port.role, "exclude": port.exclude }));
+    put("port", (!element.ports.is_empty()).then(|| ports.collect()));
+    let facts = element.facts.iter().map(|(name, value)| json!({ "name": name, "value": value }));
+    put("fact", (!element.facts.is_empty()).then(|| facts.collect()));
+    entry.into()
+}
+
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+fn say(as_json: bool, body: &Value, text: &str) -> Result<Exit, Failure> {
+    put(&if as_json { format!("{body:#}\n") } else { text.to_owned() })
+}
+
+/// Prints; a reader that went away (`| head`) is no error.
+fn put(text: &str) -> Result<Exit, Failure> {
+    use std::io::Write;
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::Tool(format!("cannot print: {error}")))
+        }
+        _ => Ok(Exit::Done),
+    }
+}
