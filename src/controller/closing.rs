@@ -1,12 +1,13 @@
 //! What becomes durable with the decision of a transaction: documents, claims, recorded trees, numbers, audit, events.
 
+use super::look::{deviation_event, deviation_id};
 use super::model::{Model, adopted_key, claims_key, document_key};
-use crate::domain::{AuditRecord, Event, Outcome, StoredDocument, TransactionRecord};
+use crate::domain::{AuditRecord, ElementState, Event, Outcome, StoredDocument, SyncState, TransactionRecord};
 use crate::plan::{Plan, ServiceChange, ServiceEffect, adopted_owner, content_digest};
 use crate::store::{Batch, StoreError, Table};
 use crate::transaction::{Ambient, Closing};
 use crate::tree::{Claims, ConfigTree, Intended, Layer};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// The closing of one plan. It is made from the plan alone, so recovery can make it again.
@@ -41,10 +42,11 @@ impl PlanClosing {
             let key = document_key(&change.key);
             match &change.document {
                 None => batch.delete(Table::Documents, &key),
+                // The same words again: the document stays as it is, its revision and entity tag too.
+                Some(_) if unchanged(model, change) => {}
                 Some(body) => {
                     let old = model.documents.get(&change.key);
                     let revision = old.map_or(1, |old| old.revision + 1);
-                    let elements = change.claims.iter().filter(|(_, claims)| claims.is_some());
                     let document = StoredDocument {
                         key: change.key.clone(),
                         revision,
@@ -52,7 +54,7 @@ impl PlanClosing {
                         author: record.principal.user.clone(),
                         modified: now,
                         body: body.clone(),
-                        elements: elements.map(|(element, _)| element.clone()).collect(),
+                        elements: elements_of(change),
                     };
                     batch.put(Table::Documents, &key, &document)?;
                 }
@@ -112,8 +114,36 @@ impl PlanClosing {
                 batch.delete(Table::Claims, key);
             }
             // The plan was made from a merge without conflict; should that no longer hold, the old record stays.
-            if let Ok(intended) = Intended::merge(all.values()) {
+            if let Ok(intended) = Intended::without_owners(all.values()) {
                 batch.put(Table::Recorded, &element, &intended.tree)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl PlanClosing {
+    /// Deviations that the transaction has overwritten are gone; nobody has to wait for the next look.
+    fn cleared(&self, model: &Model, now: jiff::Timestamp, batch: &mut Batch) -> Result<(), StoreError> {
+        for plan in &self.plan.elements {
+            let ids = plan.overwritten.iter().map(|found| deviation_id(&plan.element, &found.path));
+            let ids: BTreeSet<String> = ids.collect();
+            let (gone, left): (Vec<_>, Vec<_>) = model
+                .deviations
+                .values()
+                .filter(|known| known.element == plan.element)
+                .partition(|d| ids.contains(&d.id));
+            for deviation in &gone {
+                batch.delete(Table::Deviations, &deviation.id);
+                batch.events.push(deviation_event("deviation-cleared", deviation, now));
+            }
+            if let Some(state) = model.states.get(&plan.element)
+                && state.sync == SyncState::OutOfSync
+                && !gone.is_empty()
+                && left.is_empty()
+            {
+                let state = ElementState { sync: SyncState::InSync, ..state.clone() };
+                batch.put(Table::ElementStates, &plan.element, &state)?;
             }
         }
         Ok(())
@@ -127,9 +157,10 @@ impl Closing for PlanClosing {
         self.documents(&model, record, &mut batch)?;
         self.claims(&model, &mut batch)?;
         let now = self.ambient.now();
-        for change in &self.plan.services {
+        for change in self.plan.services.iter().filter(|change| !unchanged(&model, change)) {
             batch.events.push(service_event(now, change, record));
         }
+        self.cleared(&model, now, &mut batch)?;
         let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
         done.batch = Some(batch.clone());
         done.read = read.clone();
@@ -182,11 +213,24 @@ fn end(record: &TransactionRecord, now: jiff::Timestamp) -> Batch {
 fn prune_adopted(element: &str, all: &mut BTreeMap<String, Claims>) {
     let key = adopted_key(element);
     let Some(adopted) = all.remove(&key) else { return };
-    let others = all.values().fold(ConfigTree::default(), |tree, claims| tree.overlay(&claims.tree));
-    let tree = adopted.tree.masked(&others);
+    // The candidate was merged without conflict; should that no longer hold, nothing is forgotten.
+    let tree = match Intended::without_owners(all.values()) {
+        Ok(others) => adopted.tree.masked(&others.tree),
+        Err(_) => adopted.tree.clone(),
+    };
     if !tree.is_empty() {
         all.insert(key, Claims { tree, ..adopted });
     }
+}
+
+fn elements_of(change: &ServiceChange) -> Vec<String> {
+    change.claims.iter().filter(|(_, claims)| claims.is_some()).map(|(element, _)| element.clone()).collect()
+}
+
+/// Whether the change leaves the stored document as it is.
+fn unchanged(model: &Model, change: &ServiceChange) -> bool {
+    let old = model.documents.get(&change.key);
+    old.is_some_and(|old| change.document.as_ref() == Some(&old.body) && elements_of(change) == old.elements)
 }
 
 /// An outcome in one line.

@@ -14,7 +14,7 @@ use crate::domain::{
 };
 use crate::plan::{Allowed, Difference, ElementInput, Plan, content_digest, differences, plan_heal};
 use crate::store::{Batch, Table};
-use crate::tree::{Body, ConfigTree, Intended, Layer, Path};
+use crate::tree::{Body, ClaimConflict, ConfigTree, Intended, Layer, Path};
 use futures::future::join_all;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,8 +26,9 @@ impl Controller {
     pub async fn check(&self, principal: &Principal, element: &str) -> Result<CheckReport, Failure> {
         authorize(principal, Verb::Read, element)?;
         let model = self.model();
-        if !model.elements.contains_key(element) {
-            return Err(not_found(element));
+        let Some(entry) = model.elements.get(element) else { return Err(not_found(element)) };
+        if !entry.managed {
+            return Ok(known(&model, element));
         }
         let Some(_pass) = self.gate.try_enter(BTreeSet::from([format!("element {element}")])) else {
             return Ok(known(&model, element));
@@ -52,7 +53,7 @@ impl Controller {
                         state.sync = if found.is_empty() { SyncState::InSync } else { SyncState::OutOfSync };
                         state.last_read = Some(now);
                         state.detail = None;
-                        remember(&model, element, found, &mut batch)?;
+                        remember(&model, element, found, now, &mut batch)?;
                     }
                 }
             }
@@ -65,6 +66,8 @@ impl Controller {
         if model.states.get(element) != Some(&state) {
             batch.put(Table::ElementStates, element, &state)?;
         }
+        // The mirror is copied when it changes while somebody looks at it.
+        drop(model);
         if batch != Batch::default() {
             self.commit_batch(batch).await?;
         }
@@ -90,7 +93,7 @@ impl Controller {
         authorize(principal, Verb::Read, element)?;
         let model = self.model();
         let adapter = self.adapter_of(&model, element)?;
-        let intended = merged(&model, element)?;
+        let intended = Intended::merge(&model.claims_on(element)).map_err(|found| conflict(element, &found))?;
         let wanted = path.trim();
         let mut found = Vec::new();
         for (at, owners) in &intended.owners {
@@ -136,7 +139,8 @@ impl Controller {
         let found = differences(&intended, &model.recorded_on(element), &reading.tree);
         let chosen = |difference: &Difference| {
             let id = deviation_id(element, &difference.found.path);
-            ids.is_empty() || ids.iter().any(|wanted| id.starts_with(wanted.as_str()))
+            // A prefix too short to be meant would heal what nobody asked for.
+            ids.is_empty() || ids.iter().any(|wanted| wanted.len() >= ID_MIN && id.starts_with(wanted.as_str()))
         };
         let paths: Vec<Path> = found.into_iter().filter(chosen).map(|difference| difference.found.path).collect();
         if paths.is_empty() {
@@ -163,6 +167,15 @@ impl Controller {
             allowed: &allowed,
         };
         let plan = plan_heal(&input, paths).map_err(|reasons| refused(&model, element, reasons))?;
+        if plan.is_none() {
+            // It went away by itself, or grew: more is missing now than what somebody looked at and asked for.
+            let now = differences(&merged(&model, element)?, &model.recorded_on(element), &reading.tree);
+            let above = |found: &&Difference| paths.iter().any(|asked| asked.starts_with(&found.found.path));
+            if let Some(grown) = now.iter().find(above) {
+                let path = grown.found.path.to_string();
+                return Err(Failure::Stale { element: Some(element.into()), path });
+            }
+        }
         let elements = plan.into_iter().collect();
         let plan = Plan { id: String::new(), services: vec![], elements, numbers: vec![], warnings: vec![] }.sealed();
         Ok(Proposal { plan, generation: model.generation })
@@ -184,6 +197,9 @@ impl Controller {
 
     pub(super) async fn read(&self, model: &Model, element: &str) -> Result<(Reading, Class), Failure> {
         let unreachable = |message: String| Failure::Unreachable { element: element.into(), message };
+        if model.elements.get(element).is_some_and(|known| !known.managed) {
+            return Err(unreachable("it is not managed (it left the inventory): nothing is read or sent".into()));
+        }
         let south = self.southbound(model, element)?;
         let mut reader = south.open_reader().await.map_err(|error| unreachable(error.message))?;
         let reading = reader.read_running().await;
@@ -217,18 +233,18 @@ impl Controller {
     ) -> Result<Vec<Deviation>, Failure> {
         let intended = merged(model, element)?;
         let found = differences(&intended, &model.recorded_on(element), actual);
-        Ok(found.into_iter().map(|difference| deviation(model, &intended, element, difference, now)).collect())
+        Ok(found.into_iter().map(|difference| deviation(model, element, difference, now)).collect())
     }
 }
 
-fn deviation(model: &Model, intended: &Intended, element: &str, found: Difference, now: Timestamp) -> Deviation {
+fn deviation(model: &Model, element: &str, found: Difference, now: Timestamp) -> Deviation {
     let id = deviation_id(element, &found.found.path);
     let before = model.deviations.get(&id);
     Deviation {
         element: element.into(),
         path: found.found.path.to_string(),
         kind: found.kind,
-        services: owners(intended, &found.found.path),
+        services: owners(model, element, &found.found.path),
         recorded: found.found.recorded,
         wanted: found.found.wanted,
         actual: found.found.actual,
@@ -242,30 +258,36 @@ fn deviation(model: &Model, intended: &Intended, element: &str, found: Differenc
 }
 
 /// The services that own a path or something below it.
-fn owners(intended: &Intended, path: &Path) -> Vec<ServiceKey> {
-    let below = intended.owners.iter().filter(|(at, _)| at.starts_with(path));
+fn owners(model: &Model, element: &str, path: &Path) -> Vec<ServiceKey> {
+    let claims = model.claims.get(element).into_iter().flat_map(BTreeMap::values);
     let all: BTreeSet<ServiceKey> =
-        below.flat_map(|(_, owners)| owners).filter_map(|(_, owner)| service_of(owner)).collect();
+        claims.filter(|claims| claims.tree.at(path).is_some()).filter_map(|claims| service_of(&claims.owner)).collect();
     all.into_iter().collect()
 }
 
 /// Deviations that are new, still there, or gone.
-fn remember(model: &Model, element: &str, found: Vec<Deviation>, batch: &mut Batch) -> Result<(), Failure> {
+fn remember(
+    model: &Model,
+    element: &str,
+    found: Vec<Deviation>,
+    now: Timestamp,
+    batch: &mut Batch,
+) -> Result<(), Failure> {
     let ids: BTreeSet<String> = found.iter().map(|deviation| deviation.id.clone()).collect();
     for gone in model.deviations.values().filter(|old| old.element == element && !ids.contains(&old.id)) {
         batch.delete(Table::Deviations, &gone.id);
-        batch.events.push(event("deviation-cleared", gone, gone.last_seen));
+        batch.events.push(deviation_event("deviation-cleared", gone, now));
     }
     for deviation in found {
         if !model.deviations.contains_key(&deviation.id) {
-            batch.events.push(event("deviation-raised", &deviation, deviation.since));
+            batch.events.push(deviation_event("deviation-raised", &deviation, deviation.since));
         }
         batch.put(Table::Deviations, &deviation.id, &deviation)?;
     }
     Ok(())
 }
 
-fn event(kind: &str, deviation: &Deviation, at: Timestamp) -> Event {
+pub(super) fn deviation_event(kind: &str, deviation: &Deviation, at: Timestamp) -> Event {
     let content = serde_json::json!({ "id": deviation.id, "element": deviation.element, "path": deviation.path });
     Event { at, kind: kind.into(), content }
 }
@@ -277,13 +299,15 @@ fn known(model: &Model, element: &str) -> CheckReport {
 }
 
 fn merged(model: &Model, element: &str) -> Result<Intended, Failure> {
-    Intended::merge(&model.claims_on(element)).map_err(|conflicts| {
-        let first = conflicts.first().map(ToString::to_string).unwrap_or_default();
-        Failure::Internal(format!("{element}: stored claims conflict: {first}"))
-    })
+    Intended::without_owners(&model.claims_on(element)).map_err(|found| conflict(element, &found))
 }
 
-fn deviation_id(element: &str, path: &Path) -> String {
+fn conflict(element: &str, found: &[ClaimConflict]) -> Failure {
+    let first = found.first().map(ToString::to_string).unwrap_or_default();
+    Failure::Internal(format!("{element}: stored claims conflict: {first}"))
+}
+
+pub(super) fn deviation_id(element: &str, path: &Path) -> String {
     content_digest(&(element, path))[..16].to_string()
 }
 
@@ -297,3 +321,5 @@ fn layer_name(layer: Layer) -> &'static str {
 }
 
 const WHY_MAX: usize = 200;
+/// The shortest prefix of a deviation's id.
+const ID_MIN: usize = 8;
