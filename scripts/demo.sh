@@ -122,17 +122,21 @@ printf 'pe2# %s\n' "configure terminal" "${by_hand//$'\n'/$'\npe2# '}"
 console edit pe2 "$by_hand"
 
 step "7. Within one period (2 s here) the daemon notices, and touches nothing"
-noticed() { "$bin/andante" --socket "$work/andante.sock" deviation list | grep -q pe2; }
+noticed() { # the list's exit code is 2 when it is not empty
+    local list
+    list=$("$bin/andante" --socket "$work/andante.sock" deviation list) || [ $? = 2 ] || return 1
+    grep -q pe2 <<<"$list"
+}
 until_true "the daemon notices" $daemon_pid noticed
 want 2 deviation list
 
 step "8. Heal on request: an ordinary plan in an ordinary transaction"
 want 0 deviation heal --element pe2
 console show pe2 | sed -n '/^vrf acme/,/^exit/p; /^interface eth1.100/,/^exit/p'
-want 0 deviation list
+want 0 element check
 
-step "9. Delete the service"
-want 0 service delete acme --ticket DEMO-2
+step "9. Delete the service (the plan's diff is the mirror image of step 4 and left out here)"
+want 0 service delete acme --ticket DEMO-2 | sed '/^pe1  class/,/^applied/{/^applied/!d}'
 want 0 service list
 
 step "10. Is each element byte for byte as before?"

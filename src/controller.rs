@@ -445,7 +445,13 @@ impl Controller {
         };
         let ride = self.runner.run(request, &elements, self.parts.stop.child());
         let ride = AssertUnwindSafe(ride).catch_unwind().await;
-        self.follow(&closing, ride.as_ref().ok().and_then(|record| record.outcome.as_ref())).await;
+        if self.follow(&closing, ride.as_ref().ok().and_then(|record| record.outcome.as_ref())).await {
+            let read = std::mem::take(&mut closing.done.lock().unwrap_or_else(PoisonError::into_inner).read);
+            // It is decided and recorded; the next look notices what this one could not keep.
+            if let Err(error) = self.looked(&read).await {
+                tracing::warn!(transaction = id, %error, "deviations are as old as the last look");
+            }
+        }
         ride.map_err(|_| {
             let message =
                 "the transaction ended by a fault of this program; recovery reads the elements and finishes it";
@@ -453,23 +459,25 @@ impl Controller {
         })
     }
 
-    /// The mirror follows what has been decided. Where the end does not say whether the decision is durable, the store
-    /// is asked: what it holds is true. The caller holds the services and elements, so nobody else moves them meanwhile.
-    async fn follow(&self, closing: &PlanClosing, outcome: Option<&Outcome>) {
+    /// The mirror follows what has been decided; whether all was applied. Where the end does not say whether the decision
+    /// is durable, the store is asked: what it holds is true. The caller holds the services and elements, so nobody else
+    /// moves them meanwhile.
+    async fn follow(&self, closing: &PlanClosing, outcome: Option<&Outcome>) -> bool {
         let batch = closing.done.lock().unwrap_or_else(PoisonError::into_inner).batch.take();
         // Without a batch it never came to a decision.
-        let Some(batch) = batch else { return };
+        let Some(batch) = batch else { return false };
         let followed = match outcome {
             Some(Outcome::Applied) => self.mirror(&batch),
             _ => match self.asked_again(&batch).await {
                 Some(stored) => self.mirror(&stored),
-                None => return,
+                None => return false,
             },
         };
         if let Err(error) = followed {
             let error = crate::adagio::driver::chain(&error);
             tracing::error!(error, "what was decided is stored, but not in memory: restart the daemon");
         }
+        matches!(outcome, Some(Outcome::Applied))
     }
 
     /// The records of a batch as the store has them, as soon as it answers.

@@ -1,13 +1,12 @@
 //! What becomes durable with the decision of a transaction: documents, claims, recorded trees, numbers, audit, events.
 
-use super::look::{deviation_event, deviation_id};
 use super::model::{Model, adopted_key, claims_key, document_key};
-use crate::domain::{AuditRecord, ElementState, Event, Outcome, StoredDocument, SyncState, TransactionRecord};
+use crate::domain::{AuditRecord, Event, Outcome, StoredDocument, TransactionRecord};
 use crate::plan::{Plan, ServiceChange, ServiceEffect, adopted_owner, content_digest};
 use crate::store::{Batch, StoreError, Table};
 use crate::transaction::{Ambient, Closing};
 use crate::tree::{Claims, ConfigTree, Intended, Layer};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// The closing of one plan. It is made from the plan alone, so recovery can make it again.
@@ -122,34 +121,6 @@ impl PlanClosing {
     }
 }
 
-impl PlanClosing {
-    /// Deviations that the transaction has overwritten are gone; nobody has to wait for the next look.
-    fn cleared(&self, model: &Model, now: jiff::Timestamp, batch: &mut Batch) -> Result<(), StoreError> {
-        for plan in &self.plan.elements {
-            let ids = plan.overwritten.iter().map(|found| deviation_id(&plan.element, &found.path));
-            let ids: BTreeSet<String> = ids.collect();
-            let (gone, left): (Vec<_>, Vec<_>) = model
-                .deviations
-                .values()
-                .filter(|known| known.element == plan.element)
-                .partition(|d| ids.contains(&d.id));
-            for deviation in &gone {
-                batch.delete(Table::Deviations, &deviation.id);
-                batch.events.push(deviation_event("deviation-cleared", deviation, now));
-            }
-            if let Some(state) = model.states.get(&plan.element)
-                && state.sync == SyncState::OutOfSync
-                && !gone.is_empty()
-                && left.is_empty()
-            {
-                let state = ElementState { sync: SyncState::InSync, ..state.clone() };
-                batch.put(Table::ElementStates, &plan.element, &state)?;
-            }
-        }
-        Ok(())
-    }
-}
-
 impl Closing for PlanClosing {
     fn decided(&self, record: &TransactionRecord, read: &BTreeMap<String, ConfigTree>) -> Result<Batch, StoreError> {
         let model = self.model();
@@ -160,7 +131,6 @@ impl Closing for PlanClosing {
         for change in self.plan.services.iter().filter(|change| !unchanged(&model, change)) {
             batch.events.push(service_event(now, change, record));
         }
-        self.cleared(&model, now, &mut batch)?;
         let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
         done.batch = Some(batch.clone());
         done.read = read.clone();

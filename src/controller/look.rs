@@ -5,6 +5,7 @@
 
 use super::Controller;
 use super::failure::Failure;
+use super::gate::Pass;
 use super::model::{Model, service_of};
 use super::propose::{Proposal, not_found, refused};
 use super::request::{CheckReport, Why};
@@ -21,22 +22,36 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 impl Controller {
-    /// One look at an element, as the loop takes it. An element in the hands of a transaction is left alone: its last
-    /// known state is answered.
+    /// One look at an element, when no transaction has it in its hands.
     pub async fn check(&self, principal: &Principal, element: &str) -> Result<CheckReport, Failure> {
+        self.onboarded(principal, element)?;
+        let pass = self.gate.enter(names_of(element)).await;
+        self.look(pass, element).await
+    }
+
+    /// One look as the loop takes it: an element in the hands of a transaction is left alone, and its last known state
+    /// is answered.
+    pub async fn glance(&self, principal: &Principal, element: &str) -> Result<CheckReport, Failure> {
+        self.onboarded(principal, element)?;
+        match self.gate.try_enter(names_of(element)) {
+            Some(pass) => self.look(pass, element).await,
+            None => Ok(known(&self.model(), element)),
+        }
+    }
+
+    fn onboarded(&self, principal: &Principal, element: &str) -> Result<(), Failure> {
         authorize(principal, Verb::Read, element)?;
+        if self.model().elements.contains_key(element) { Ok(()) } else { Err(not_found(element)) }
+    }
+
+    async fn look(&self, _pass: Pass<'_>, element: &str) -> Result<CheckReport, Failure> {
         let model = self.model();
-        let Some(entry) = model.elements.get(element) else { return Err(not_found(element)) };
-        if !entry.managed {
+        if model.elements.get(element).is_some_and(|entry| !entry.managed) {
             return Ok(known(&model, element));
         }
-        let Some(_pass) = self.gate.try_enter(BTreeSet::from([format!("element {element}")])) else {
-            return Ok(known(&model, element));
-        };
         let read = self.read(&model, element).await;
         // The model may have moved while the element answered; claims of this element cannot, we hold it.
         let model = self.model();
-        let now = self.parts.ambient.now();
         let mut state = model.states.get(element).cloned().unwrap_or_default();
         let mut batch = Batch::default();
         match read {
@@ -48,13 +63,7 @@ impl Controller {
                         state.sync = SyncState::Partial;
                         state.detail = Some(why);
                     }
-                    None => {
-                        let found = self.deviations_in(&model, element, &reading.tree, now)?;
-                        state.sync = if found.is_empty() { SyncState::InSync } else { SyncState::OutOfSync };
-                        state.last_read = Some(now);
-                        state.detail = None;
-                        remember(&model, element, found, now, &mut batch)?;
-                    }
+                    None => self.compared(&model, element, &reading.tree, &mut state, &mut batch)?,
                 }
             }
             Err(Failure::Unreachable { message, .. }) => {
@@ -72,6 +81,39 @@ impl Controller {
             self.commit_batch(batch).await?;
         }
         Ok(known(&self.model(), element))
+    }
+
+    /// What a transaction read back is a look as well: a deviation that it overwrote or healed is gone, another one stays.
+    pub(super) async fn looked(&self, read: &BTreeMap<String, ConfigTree>) -> Result<(), Failure> {
+        let model = self.model();
+        let mut batch = Batch::default();
+        for (element, tree) in read {
+            let mut state = model.states.get(element).cloned().unwrap_or_default();
+            state.reachability = Reachability::Reachable;
+            self.compared(&model, element, tree, &mut state, &mut batch)?;
+            batch.put(Table::ElementStates, element, &state)?;
+        }
+        if batch == Batch::default() {
+            return Ok(());
+        }
+        self.commit_batch(batch).await
+    }
+
+    /// A complete reading against what is known of its element.
+    fn compared(
+        &self,
+        model: &Model,
+        element: &str,
+        actual: &ConfigTree,
+        state: &mut ElementState,
+        batch: &mut Batch,
+    ) -> Result<(), Failure> {
+        let now = self.parts.ambient.now();
+        let found = self.deviations_in(model, element, actual, now)?;
+        state.sync = if found.is_empty() { SyncState::InSync } else { SyncState::OutOfSync };
+        state.last_read = Some(now);
+        state.detail = None;
+        remember(model, element, found, now, batch)
     }
 
     /// All known deviations.
@@ -187,7 +229,12 @@ impl Controller {
         join_all(reads).await.into_iter().collect()
     }
 
+    /// A complete reading of an element that is going to be changed.
     async fn complete(&self, model: &Model, element: &str) -> Result<(Reading, Class), Failure> {
+        if model.elements.get(element).is_some_and(|known| !known.managed) {
+            let message = "it is not managed: it left the inventory; put it back to change it".into();
+            return Err(Failure::Unreachable { element: element.into(), message });
+        }
         let (reading, class) = self.read(model, element).await?;
         match reading.partial {
             Some(message) => Err(Failure::Incomplete { element: element.into(), message }),
@@ -235,6 +282,10 @@ impl Controller {
         let found = differences(&intended, &model.recorded_on(element), actual);
         Ok(found.into_iter().map(|difference| deviation(model, element, difference, now)).collect())
     }
+}
+
+fn names_of(element: &str) -> BTreeSet<String> {
+    BTreeSet::from([format!("element {element}")])
 }
 
 fn deviation(model: &Model, element: &str, found: Difference, now: Timestamp) -> Deviation {
@@ -287,7 +338,7 @@ fn remember(
     Ok(())
 }
 
-pub(super) fn deviation_event(kind: &str, deviation: &Deviation, at: Timestamp) -> Event {
+fn deviation_event(kind: &str, deviation: &Deviation, at: Timestamp) -> Event {
     let content = serde_json::json!({ "id": deviation.id, "element": deviation.element, "path": deviation.path });
     Event { at, kind: kind.into(), content }
 }
@@ -307,7 +358,7 @@ fn conflict(element: &str, found: &[ClaimConflict]) -> Failure {
     Failure::Internal(format!("{element}: stored claims conflict: {first}"))
 }
 
-pub(super) fn deviation_id(element: &str, path: &Path) -> String {
+fn deviation_id(element: &str, path: &Path) -> String {
     content_digest(&(element, path))[..16].to_string()
 }
 

@@ -62,7 +62,7 @@ impl Client {
 
     async fn accepted(&self, method: Method, path: &str, body: Option<String>) -> Result<Reply, Failure> {
         let reply = self.ask(method, path, body).await?;
-        if reply.status.is_success() { Ok(reply) } else { Err(Failure::Refused(reply)) }
+        if reply.status.is_success() { Ok(reply) } else { Err(Failure::Refused(Box::new(reply))) }
     }
 
     async fn ask(&self, method: Method, path: &str, body: Option<String>) -> Result<Reply, Failure> {
@@ -80,14 +80,18 @@ impl Client {
                 }
                 Place::Tcp { authority, prefix } => {
                     let stream = TcpStream::connect(authority.as_str()).await.map_err(|error| {
-                        Failure::Tool(format!("the daemon does not answer at {authority}: {error}; is andanted running?"))
+                        Failure::Tool(format!(
+                            "the daemon does not answer at {authority}: {error}; is andanted running?"
+                        ))
                     })?;
                     self.exchange(TokioIo::new(stream), authority, method, &format!("{prefix}{path}"), body).await
                 }
             }
         };
         let asked = tokio::time::timeout(PATIENCE, asking).await;
-        asked.unwrap_or_else(|_| Err(Failure::Tool("the daemon takes too long; look at 'andante transaction list'".into())))
+        asked.unwrap_or_else(|_| {
+            Err(Failure::Tool("the daemon takes too long; look at 'andante transaction list'".into()))
+        })
     }
 
     async fn exchange<T>(
@@ -102,7 +106,9 @@ impl Client {
         TokioIo<T>: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
     {
         let broken = |error: &dyn std::fmt::Display| {
-            Failure::Tool(format!("the connection to the daemon broke: {error}; whether it acted shows 'andante transaction list'"))
+            Failure::Tool(format!(
+                "the connection to the daemon broke: {error}; whether it acted shows 'andante transaction list'"
+            ))
         };
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(stream).await.map_err(|error| broken(&error))?;
@@ -127,7 +133,8 @@ impl Client {
             Err(_) if !parts.status.is_success() => Value::Null,
             Err(error) => return Err(Failure::Tool(format!("the answer is no JSON: {error}; is this the daemon?"))),
         };
-        let transaction = parts.headers.get("andante-transaction").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let transaction =
+            parts.headers.get("andante-transaction").and_then(|value| value.to_str().ok()).map(str::to_owned);
         Ok(Reply { status: parts.status, transaction, text, body })
     }
 }

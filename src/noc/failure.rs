@@ -50,7 +50,7 @@ pub(super) enum Failure {
     Absent(String),
     /// The daemon refuses.
     #[error("the daemon refuses ({})", .0.status)]
-    Refused(Reply),
+    Refused(Box<Reply>),
 }
 
 impl Failure {
@@ -93,7 +93,11 @@ pub(super) fn told(reply: &Reply, paint: Paint) -> String {
         for element in info["andante:element"].as_array().into_iter().flatten() {
             out.push_str(&format!("  element    {}\n", paint.strong(&said(element, "name"))));
             for (name, title) in [
-                ("detail", "says"), ("recorded", "recorded"), ("wanted", "wanted"), ("actual", "actual"), ("actor", "by"),
+                ("detail", "says"),
+                ("recorded", "recorded"),
+                ("wanted", "wanted"),
+                ("actual", "actual"),
+                ("actor", "by"),
             ] {
                 if let Some(value) = element[name].as_str() {
                     out.push_str(&format!("    {title:<9}{}\n", clean(value).replace('\n', "\n             ")));
@@ -133,10 +137,12 @@ mod tests {
         }]}});
         let reply = Reply { status: http::StatusCode::CONFLICT, transaction: None, text: body.to_string(), body };
         let text = told(&reply, Paint::new(Color::Never, false));
-        for part in ["hand-made-change:", "where      /frr:interface", "element    pe2", "recorded a", "to do      look"] {
+        for part in
+            ["hand-made-change:", "where      /frr:interface", "element    pe2", "recorded a", "to do      look"]
+        {
             assert!(text.contains(part), "{part}\n{text}");
         }
         assert!(!text.contains('\u{1b}'), "{text}");
-        assert_eq!(Failure::Refused(reply).exit(), Exit::Refused);
+        assert_eq!(Failure::Refused(Box::new(reply)).exit(), Exit::Refused);
     }
 }

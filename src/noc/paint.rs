@@ -77,13 +77,17 @@ impl Paint {
     }
 }
 
-/// A table without borders, as wide as it needs.
+/// A table without borders, as wide as it needs; columns in which nothing stands are left out.
 pub(super) fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
+    let shown: Vec<bool> =
+        (0..header.len()).map(|at| rows.iter().any(|row| row.get(at).is_some_and(|cell| !cell.is_empty()))).collect();
+    let kept = |at: &usize| shown.get(*at).copied().unwrap_or(false);
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(header.iter().map(|name| name.to_uppercase()));
+    let names = header.iter().enumerate().filter(|(at, _)| kept(at));
+    table.set_header(names.map(|(_, name)| name.to_uppercase()));
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.into_iter().enumerate().filter(|(at, _)| kept(at)).map(|(_, cell)| cell));
     }
     let text = table.to_string();
     text.lines().map(|line| format!("{}\n", line.trim_end())).collect()

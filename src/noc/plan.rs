@@ -10,7 +10,8 @@ pub(super) fn report(plan: &Value, native: bool, now: Timestamp, paint: Paint) -
     let mut out = header(plan, now, paint);
     for element in all(plan, "element") {
         let name = said(element, "name");
-        let title = format!("{name}  class {}  {}  {}", said(element, "class"), said(element, "adapter"), impact(element));
+        let title =
+            format!("{name}  class {}  {}  {}", said(element, "class"), said(element, "adapter"), impact(element));
         let _ = writeln!(out, "\n{}", paint.strong(&title));
         if element["simulated-only"] == true {
             let _ = writeln!(out, "{}", paint.care("simulated only: no live server has seen this adapter"));
@@ -41,11 +42,17 @@ pub(super) fn header(plan: &Value, now: Timestamp, paint: Paint) -> String {
     let _ = writeln!(out, "{} {}", paint.strong("plan"), id);
     for service in all(plan, "service") {
         let customer = service["customer"].as_str().map(|name| format!(" of {}", clean(name))).unwrap_or_default();
-        let _ = writeln!(out, "  {:<9}{}/{}{customer}", said(service, "effect"), said(service, "face"), said(service, "id"));
+        let _ = writeln!(
+            out,
+            "  {:<9}{}/{}{customer}",
+            said(service, "effect"),
+            said(service, "face"),
+            said(service, "id")
+        );
     }
     let elements = all(plan, "element");
     if elements.is_empty() {
-        let _ = writeln!(out, "  {}", paint.good("no element changes"));
+        let _ = writeln!(out, "  {}", paint.good("no element changes, only the stored document"));
         return out;
     }
     let names: Vec<_> = elements.iter().map(|element| said(element, "name")).collect();
@@ -81,11 +88,20 @@ fn footer(plan: &Value, paint: Paint) -> String {
     };
     let place = |entry: &Value| format!("{}:{}", said(entry, "element"), said(entry, "path"));
     let lines = |name: &str, line: &dyn Fn(&Value) -> String| all(plan, name).iter().map(line).collect::<Vec<_>>();
-    section(paint.care("warnings"), all(plan, "warning").iter().map(|text| clean(text.as_str().unwrap_or_default())).collect());
+    section(
+        paint.care("warnings"),
+        all(plan, "warning").iter().map(|text| clean(text.as_str().unwrap_or_default())).collect(),
+    );
     section(
         paint.bad("changes made by hand that will be overwritten"),
         lines("hand-made-change", &|found| {
-            format!("{}: recorded {}, actual {}, wanted {}", place(found), value(found, "recorded"), value(found, "actual"), value(found, "wanted"))
+            format!(
+                "{}: recorded {}, actual {}, wanted {}",
+                place(found),
+                value(found, "recorded"),
+                value(found, "actual"),
+                value(found, "wanted")
+            )
         }),
     );
     section(
@@ -105,8 +121,11 @@ pub(super) fn next(plan: &Value, paint: Paint) -> String {
     let id = said(plan, "id");
     let short = id.get(..12).unwrap_or(&id);
     let undo = all(plan, "element").iter().any(|element| element["undo"].as_str().is_some_and(|text| !text.is_empty()));
-    let undo = if undo { "the undo of each element is in --json (undo)" } else { "" };
-    format!("\n{}\n{}\n", paint.strong(&format!("andante commit {short}")), paint.faint(undo))
+    let mut out = format!("\n{}\n", paint.strong(&format!("andante commit {short}")));
+    if undo {
+        let _ = writeln!(out, "{}", paint.faint("the undo of each element is in --json (undo)"));
+    }
+    out
 }
 
 fn impact(element: &Value) -> String {
@@ -171,9 +190,17 @@ mod tests {
         let now = "2026-11-23T00:00:00Z".parse().unwrap();
         let text = report(&plan, false, now, paint);
         for part in [
-            "plan 0123456789abcdef", "create   ietf-l3vpn-ntw/acme of acme", "class    D: ", "impact   resets-session",
-            "rd/pe2 = 7", "in 1 d", "+vrf acme", "simulated only", "recorded 'a', actual 'b', wanted nothing",
-            "pe2:/frr:y z", "look twice",
+            "plan 0123456789abcdef",
+            "create   ietf-l3vpn-ntw/acme of acme",
+            "class    D: ",
+            "impact   resets-session",
+            "rd/pe2 = 7",
+            "in 1 d",
+            "+vrf acme",
+            "simulated only",
+            "recorded 'a', actual 'b', wanted nothing",
+            "pe2:/frr:y z",
+            "look twice",
         ] {
             assert!(text.contains(part), "{part}\n{text}");
         }

@@ -20,7 +20,11 @@ pub(super) fn elements(list: &[Value], now: Timestamp, paint: Paint) -> String {
             said(element, "detail"),
         ]
     });
-    listed(&["name", "adapter", "address", "class", "state", "deviations", "last read", "detail"], rows.collect(), "no elements")
+    listed(
+        &["name", "adapter", "address", "class", "state", "deviations", "last read", "detail"],
+        rows.collect(),
+        "no elements",
+    )
 }
 
 /// `service list`.
@@ -49,7 +53,11 @@ pub(super) fn deviations(list: &[Value], now: Timestamp, paint: Paint) -> String
     for found in list {
         out.push_str(&deviation(found, now, paint));
     }
-    let _ = writeln!(out, "{} deviation(s); 'andante deviation heal ID' brings one back, '--element NAME' all of an element", list.len());
+    let _ = writeln!(
+        out,
+        "{} deviation(s); 'andante deviation heal ID' brings one back, '--element NAME' all of an element",
+        list.len()
+    );
     out
 }
 
@@ -111,7 +119,13 @@ pub(super) fn transaction(one: &Value, now: Timestamp, paint: Paint) -> String {
         ("finished", when(one["finished"].as_str(), now)),
         ("by", said(one, "principal")),
         ("ticket", said(one, "ticket")),
-        ("cause", [said(cause, "kind"), said(cause, "element"), said(cause, "path"), said(cause, "message")].join(" ").trim().to_owned()),
+        (
+            "cause",
+            [said(cause, "kind"), said(cause, "element"), said(cause, "path"), said(cause, "message")]
+                .join(" ")
+                .trim()
+                .to_owned(),
+        ),
     ] {
         if !text.is_empty() {
             let _ = writeln!(out, "  {name:<10}{text}");
@@ -135,7 +149,9 @@ pub(super) fn transaction(one: &Value, now: Timestamp, paint: Paint) -> String {
     out.push_str(match outcome {
         "applied" => "",
         "not-applied" => "the network is as before; the documents are as before\n",
-        "unresolved" => "the daemon keeps working on it; the elements above that are not restored or confirmed are not known\n",
+        "unresolved" => {
+            "the daemon keeps working on it; the elements above that are not restored or confirmed are not known\n"
+        }
         _ => "it still runs; look again with 'andante transaction show'\n",
     });
     out
@@ -152,7 +168,11 @@ pub(super) fn claims(list: &[Value], paint: Paint) -> String {
             said(claim, "value"),
         ]
     });
-    listed(&["path", "layer", "owner", "claims", "value"], rows.collect(), "nobody claims it: it is the element's own, and Andante leaves it alone")
+    listed(
+        &["path", "layer", "owner", "claims", "value"],
+        rows.collect(),
+        "nobody claims it: it is the element's own, and Andante leaves it alone",
+    )
 }
 
 /// `adapter list`.
@@ -238,9 +258,14 @@ mod tests {
     fn lists_are_tables_and_empty_lists_say_so() {
         let paint = Paint::new(Color::Never, false);
         let now = "2026-11-23T00:10:00Z".parse().unwrap();
-        let list = [json!({"name": "pe1", "adapter": "iosxr", "sync-state": "in-sync", "deviations": 0, "last-read": "2026-11-23T00:00:00Z"})];
+        let list = [
+            json!({"name": "pe1", "adapter": "iosxr", "sync-state": "in-sync", "deviations": 0, "last-read": "2026-11-23T00:00:00Z"}),
+        ];
         let text = elements(&list, now, paint);
-        assert!(text.contains("NAME") && text.contains("in-sync") && text.contains("10 min ago (2026-11-23 00:00:00Z)"), "{text}");
+        assert!(
+            text.contains("NAME") && text.contains("in-sync") && text.contains("10 min ago (2026-11-23 00:00:00Z)"),
+            "{text}"
+        );
         assert_eq!(services(&[], now, paint), "no services\n");
         let one = json!({"id": "t", "outcome": "not-applied", "cause": {"kind": "refused", "element": "pe2", "message": "no"},
             "element": [{"name": "pe2", "class": "D", "state": "restored", "residue": ["no vrf x"]}]});

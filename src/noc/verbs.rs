@@ -2,7 +2,8 @@
 
 use super::Tools;
 use super::arguments::{
-    AdapterVerb, Arguments, ConfigVerb, Consent, DeviationVerb, ElementVerb, PlanArguments, Service, TransactionVerb, Verb,
+    AdapterVerb, Arguments, ConfigVerb, Consent, DeviationVerb, ElementVerb, PlanArguments, Service, TransactionVerb,
+    Verb,
 };
 use super::client::{Client, Reply};
 use super::documents;
@@ -72,7 +73,8 @@ impl Noc {
             let report = plan::report(plan, given.native, noc.now, noc.paint);
             format!("{report}{}", plan::next(plan, noc.paint))
         })?;
-        Ok(Exit::Differences)
+        // A document may change without the network: words for people, or the same said otherwise.
+        Ok(if all(plan, "element").is_empty() { Exit::Done } else { Exit::Differences })
     }
 
     async fn planned(&self, documents: Vec<Value>, consent: &Consent) -> Result<Reply, Failure> {
@@ -163,8 +165,12 @@ impl Noc {
                     let output = &body["andante:output"];
                     let state = said(output, "host-key-state");
                     let advice = match state.as_str() {
-                        "unknown" => format!("compare the key with what {name} itself says, then run it again with --trust\n"),
-                        "changed" => format!("ANOTHER KEY IS PINNED: nothing is sent to {name} until you know why it changed\n"),
+                        "unknown" => {
+                            format!("compare the key with what {name} itself says, then run it again with --trust\n")
+                        }
+                        "changed" => {
+                            format!("ANOTHER KEY IS PINNED: nothing is sent to {name} until you know why it changed\n")
+                        }
                         _ => String::new(),
                     };
                     format!("{}{}", reports::sheet(output, noc.paint), noc.paint.care(&advice))
@@ -173,8 +179,8 @@ impl Noc {
                 Ok(if output["reachable"] == true { Exit::Done } else { Exit::Refused })
             }
             ElementVerb::Apply { file, partial } => {
-                let elements = (tools.read_elements)(file)
-                    .map_err(|why| Failure::Usage(format!("{}: {why}", file.display())))?;
+                let elements =
+                    (tools.read_elements)(file).map_err(|why| Failure::Usage(format!("{}: {why}", file.display())))?;
                 let elements: Vec<Value> = elements.iter().map(inventory).collect();
                 let reply = self.call("apply-elements", json!({ "element": elements, "partial": partial })).await?;
                 self.show(&reply, |body, noc| match body {
@@ -226,8 +232,11 @@ impl Noc {
                 // One transaction for each element: the deviations of two elements have nothing to do with each other.
                 let mut worst = Exit::Done;
                 for name in names {
-                    let of_it: Vec<String> =
-                        chosen.iter().filter(|found| said(found, "element") == name).map(|found| said(found, "id")).collect();
+                    let of_it: Vec<String> = chosen
+                        .iter()
+                        .filter(|found| said(found, "element") == name)
+                        .map(|found| said(found, "id"))
+                        .collect();
                     let input = match of_it.is_empty() {
                         true => json!({ "element": [name] }),
                         false => json!({ "deviation": of_it }),
@@ -266,7 +275,9 @@ impl Noc {
         };
         let found: Vec<&Value> = all(&reply.body["andante:services"], "service").iter().filter(named).collect();
         match found.as_slice() {
-            [] => Err(Failure::Absent(format!("service {id} does not exist; 'andante service list' shows what there is"))),
+            [] => {
+                Err(Failure::Absent(format!("service {id} does not exist; 'andante service list' shows what there is")))
+            }
             [one] => {
                 let face = said(one, "face");
                 let top = face.strip_prefix("ietf-").unwrap_or(&face);
@@ -316,7 +327,9 @@ fn single<'a>(list: &'a [Value], id: &str, what: &str) -> Result<&'a Value, Fail
     let mut found = list.iter().filter(|one| said(one, "id").starts_with(id));
     match (found.next(), found.next()) {
         (Some(one), None) => Ok(one),
-        (None, _) => Err(Failure::Absent(format!("{what} {id} does not exist; 'andante {what} list' shows what there is"))),
+        (None, _) => {
+            Err(Failure::Absent(format!("{what} {id} does not exist; 'andante {what} list' shows what there is")))
+        }
         (Some(_), Some(_)) => Err(Failure::Usage(format!("{what} {id}: several begin so; give more of the id"))),
     }
 }
@@ -341,13 +354,11 @@ fn inventory(element: &Element) -> Value {
     put("router-id", element.router_id.map(|id| id.to_string().into()));
     put("asn", element.asn.map(Into::into));
     put("site", element.site.clone().map(Into::into));
-    let ports = element.ports.iter().map(|port| {
-        // The module knows ports that face somebody; all others serve nobody.
-        let facing = matches!(port.role.as_str(), "uni" | "nni");
-        let role = if facing { port.role.as_str() } else { "uni" };
-        json!({ "name": port.name, "role": role, "exclude": port.exclude || !facing })
-    });
+    let ports =
+        element.ports.iter().map(|port| json!({ "name": port.name, "role": port.role, "exclude": port.exclude }));
     put("port", (!element.ports.is_empty()).then(|| ports.collect()));
+    let facts = element.facts.iter().map(|(name, value)| json!({ "name": name, "value": value }));
+    put("fact", (!element.facts.is_empty()).then(|| facts.collect()));
     entry.into()
 }
 

@@ -1,7 +1,7 @@
 //! The loop: asks every element, again and again, whether what was recorded is still true.
 //!
 //! ```text
-//!  queue (due elements) ──► task: at most `parallel` looks at once ──► controller.check ──► deviations, state, events
+//!  queue (due elements) ──► task: at most `parallel` looks at once ──► controller.glance ──► deviations, state, events
 //!     ▲    ▲                                                              │
 //!     │    └── signal (our commit, a reconnect): "look", nothing more     │
 //!     └────────────────────────── looked(answered?) ◄────────────────────┘
@@ -75,7 +75,7 @@ async fn managed(controller: &Controller) -> BTreeSet<String> {
 /// One look; whether the element answered.
 #[tracing::instrument(name = "look", skip_all, fields(element))]
 async fn look(controller: &Controller, element: &str) -> bool {
-    match controller.check(&Principal::daemon(), element).await {
+    match controller.glance(&Principal::daemon(), element).await {
         Ok(report) => {
             if !report.deviations.is_empty() {
                 tracing::warn!(element, deviations = report.deviations.len(), "differs from what was recorded");

@@ -8,7 +8,8 @@
 //! | DECIDED and later | after → confirm, before → made so again, something else → conflict |
 //!
 //! Guarantees: everything here may be repeated and may die half way; a transaction is closed only when every element is on
-//! the same side. What cannot be reached stays unresolved, holds its paths and is tried again with growing pauses.
+//! the same side. What cannot be reached stays unresolved, holds its paths and is tried again with growing pauses. With the
+//! lease lost nothing is read and nothing is sent: open transactions are somebody else's then.
 
 use super::journal::{self, Story};
 use super::machine::Machine;
@@ -18,7 +19,7 @@ use crate::adagio::{Confirm, Southbound};
 use crate::domain::outcome::CauseKind;
 use crate::domain::{Class, ElementProgress, JournalRecord, Outcome, Phase, TransactionRecord, Turn};
 use crate::plan::{ElementPlan, Plan};
-use crate::store::{Durability, StoreError};
+use crate::store::{Batch, Durability, StoreError};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -98,12 +99,14 @@ impl Recovery {
         if story.closed {
             return Ok(None);
         }
+        // A daemon that has lost the lease sees the transactions of its successor here, and must not undo them.
+        self.runner.store.commit(self.runner.epoch, Batch::default(), Durability::Lazy).await?;
         let (record, plan) = journal::opened(&*self.runner.store, id).await?;
         let Some((mut record, plan)) = record.zip(plan) else {
             tracing::error!(transaction = id, "an open journal without record or plan; it is closed as not applied");
             let message = "the record or the plan of this transaction is lost";
             let outcome = Outcome::NotApplied { cause: cause(CauseKind::Internal, None, message) };
-            let mut batch = crate::store::Batch::default();
+            let mut batch = Batch::default();
             batch.append(id, JournalRecord::Closed { outcome });
             self.runner.store.commit(self.runner.epoch, batch, Durability::Now).await?;
             return Ok(None);

@@ -54,7 +54,8 @@ impl Domain {
         let frr = |wanted: bool, name: &'static str, id: &'static str| {
             wanted.then(|| std::thread::spawn(move || FrrElement::start(FrrOptions::pe(name, id, "10.0.0.1"))))
         };
-        let starting = (netconf(true)?, frr(true, "pe2", "10.0.0.2")?, netconf(wishes.pe3), frr(wishes.pe4, "pe4", "10.0.0.4"));
+        let starting =
+            (netconf(true)?, frr(true, "pe2", "10.0.0.2")?, netconf(wishes.pe3), frr(wishes.pe4, "pe4", "10.0.0.4"));
         let pe1 = or_skip("netconfd", starting.0.join().unwrap())?;
         let pe2 = or_skip("FRR", starting.1.join().unwrap())?;
         let pe3 = match starting.2 {
@@ -147,7 +148,8 @@ impl Domain {
     }
 
     pub fn put_text(&self, text: String) -> DocumentEdit {
-        let tree = json::parse(text.as_bytes(), self.controller.schema(), None, Policy::STRICT, &Limits::NORTH).unwrap();
+        let tree =
+            json::parse(text.as_bytes(), self.controller.schema(), None, Policy::STRICT, &Limits::NORTH).unwrap();
         let mut documents = self.controller.split(&tree).unwrap();
         assert_eq!(documents.len(), 1);
         let (key, document) = documents.remove(0);

@@ -192,7 +192,8 @@ async fn accesses_are_added_and_taken_away() {
             for node in nodes {
                 let text = access(service, *node, 0).to_string();
                 let text = text.replace("192.0.2.", "203.0.113.").replace("\"cvlan-id\":100", "\"cvlan-id\":101");
-                let text = text.replace("\"id\":\"acme-pe", "\"id\":\"acme-more-pe").replace("198.51.100.", "198.18.0.");
+                let text =
+                    text.replace("\"id\":\"acme-pe", "\"id\":\"acme-more-pe").replace("198.51.100.", "198.18.0.");
                 let accesses = &mut service["vpn-nodes"]["vpn-node"][*node]["vpn-network-accesses"];
                 accesses["vpn-network-access"].as_array_mut().unwrap().push(serde_json::from_str(&text).unwrap());
             }
@@ -249,7 +250,8 @@ async fn two_services_share_what_is_shared() {
     let before = domain.running();
     let first = domain.put("l3vpn-bgp-dual-stack.json", |text| text);
     let second = domain.put("l3vpn-bgp-dual-stack.json", |text| {
-        let text = text.replace("globex", "hooli").replace("0:65000:110", "0:65000:130").replace("65000:1101", "65000:1301");
+        let text =
+            text.replace("globex", "hooli").replace("0:65000:110", "0:65000:130").replace("65000:1101", "65000:1301");
         let text = text.replace("65000:1102", "65000:1302").replace("\"cvlan-id\": 110", "\"cvlan-id\": 130");
         text.replace("192.0.2.", "198.18.0.").replace("2001:db8:110", "2001:db8:130")
     });
@@ -301,7 +303,8 @@ async fn wires_by_evpn_and_by_ldp() {
     let Some(domain) = Domain::with(Wishes { pe3: true, ..Wishes::default() }).await else { return };
     let before = domain.all_running();
     let evpn = |vlan: &str| {
-        domain.put("l2vpn-vpws-evpn.json", |text| text.replacen("\"cvlan-id\": 200", &format!("\"cvlan-id\": {vlan}"), 1))
+        domain
+            .put("l2vpn-vpws-evpn.json", |text| text.replacen("\"cvlan-id\": 200", &format!("\"cvlan-id\": {vlan}"), 1))
     };
     let ldp = domain.put("l2vpn-vpws-ldp.json", |text| text);
     let (first, second) = (evpn("200").key().clone(), ldp.key().clone());
@@ -322,7 +325,9 @@ async fn wires_by_evpn_and_by_ldp() {
 async fn a_wire_over_vxlan() {
     let Some(domain) = Domain::with(Wishes { pe4: true, ..Wishes::default() }).await else { return };
     let version = |vlan: &str| {
-        domain.put("l2vpn-vxlan-evpn.json", |text| text.replacen("\"cvlan-id\": 220", &format!("\"cvlan-id\": {vlan}"), 1))
+        domain.put("l2vpn-vxlan-evpn.json", |text| {
+            text.replacen("\"cvlan-id\": 220", &format!("\"cvlan-id\": {vlan}"), 1)
+        })
     };
     let plans = lives_and_leaves(&domain, vec![version("220"), version("221")]).await;
     assert_eq!(names(&plans[0]), ["pe2", "pe4"]);

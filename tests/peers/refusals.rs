@@ -1,9 +1,9 @@
 //! An element that refuses, a lock in the way, somebody's unfinished work: both elements stay as they were.
 
-use crate::domain::{Domain, Wishes, access, applied, not_applied};
-use andante::controller::Failure;
-use andante::domain::outcome::CauseKind;
+use crate::domain::{Domain, Wishes, access, applied, noc, not_applied};
+use andante::controller::{DocumentEdit, Failure};
 use andante::domain::FaultTag;
+use andante::domain::outcome::CauseKind;
 use andante::plan::Refused;
 use serde_json::json;
 
@@ -19,48 +19,71 @@ fn describe(interface: &str, text: &str) -> String {
     )
 }
 
-/// FRR knows no VRF instance whose AS is another one's than that which stands there already.
+const DUAL_STACK: &str = "l3vpn-bgp-dual-stack.json";
+
+/// The sessions of both ends have this local AS. FRR refuses it where it is the neighbour's own; IOS-XR's models do not.
+fn with_local_as(domain: &Domain, local_as: u32) -> DocumentEdit {
+    domain.put_changed(DUAL_STACK, |service| {
+        for node in [0, 1] {
+            let bgp = &mut access(service, node, 0)["routing-protocols"]["routing-protocol"][0]["bgp"];
+            bgp["local-as"] = json!(local_as);
+            bgp["description"] = json!("with another face");
+        }
+    })
+}
+
+/// What the grammar knows that FRR will refuse is refused before anything is sent: here a VRF of another AS, made by hand.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_that_is_foreseen_sends_nothing() {
+    let Some(domain) = Domain::start().await else { return };
+    let put = domain.put("l3vpn-any-to-any.json", |text| text);
+    domain.pe2.vtysh(&["configure terminal", "router bgp 65099 vrf acme-l3"]).unwrap();
+    let (before, writers) = (domain.running(), domain.writers());
+    match domain.write(vec![put.clone()]).await {
+        Err(Failure::Refused { element, reasons }) => {
+            assert_eq!(element, "pe2");
+            assert!(reasons.iter().any(|reason| reason.to_string().contains("AS is 65099")), "{reasons:#?}");
+        }
+        other => panic!("a refusal was expected: {other:#?}"),
+    }
+    assert_eq!((domain.running(), domain.writers()), (before, writers));
+    domain.pe2.vtysh(&["configure terminal", "no router bgp 65099 vrf acme-l3"]).unwrap();
+    applied(&domain.write(vec![put]).await.unwrap());
+}
+
+/// FRR refuses a line in the middle of the payload: the rest is not typed (F7), and both are brought back.
 #[tokio::test(flavor = "multi_thread")]
 async fn frr_refuses_a_line_and_both_stay_as_they_were() {
     let Some(domain) = Domain::start().await else { return };
-    // By hand: the VRF of the service to come belongs to another AS. The planner sees another list entry, not this one.
-    let vrf = domain.put("l3vpn-any-to-any.json", |text| text);
-    let plan = domain.plan(vec![vrf.clone()]).await.unwrap();
-    let payload = plan.elements[1].payload.native();
-    let line = payload.lines().find(|line| line.starts_with("router bgp 65000 vrf ")).expect("a VRF instance").to_owned();
-    domain.pe2.vtysh(&["configure terminal", &line.replace("65000", "65099")]).unwrap();
     let before = domain.running();
-
-    let record = domain.write(vec![vrf.clone()]).await.unwrap();
+    let put = with_local_as(&domain, 65110);
+    let plan = domain.plan(vec![put.clone()]).await.unwrap();
+    let record = domain.write(vec![put.clone()]).await.unwrap();
     let cause = not_applied(&record, CauseKind::Refused);
     assert_eq!(cause.element.as_deref(), Some("pe2"));
-    assert!(cause.message.contains("65099"), "the element's own words: {cause}");
+    assert!(cause.message.contains("local-as 65110"), "the line and the element's own words: {cause}");
     assert_eq!(domain.running(), before);
+    let lines: Vec<String> = plan.elements[1].payload.native().lines().map(|line| line.trim().to_owned()).collect();
+    let refused = lines.iter().position(|line| line.contains("local-as 65110")).unwrap();
+    let typed: String = domain.pe2.wire().iter().map(|session| session.text()).collect();
+    let typed: Vec<&str> = typed.split(['\r', '\n']).map(str::trim).collect();
+    assert!(typed.contains(&lines[refused].as_str()));
+    assert!(!typed.contains(&lines[refused + 1].as_str()), "{} was typed after a refusal", lines[refused + 1]);
     // Nothing was stored, and nothing deviates.
-    assert!(domain.controller.document(&crate::domain::noc(), vrf.key()).await.unwrap().is_none());
+    assert!(domain.controller.document(&noc(), put.key()).await.unwrap().is_none());
     assert!(domain.check("pe1").await.deviations.is_empty());
     assert!(domain.check("pe2").await.deviations.is_empty());
-    // The cause removed, the same document is applied.
-    domain.pe2.vtysh(&["configure terminal", &format!("no {}", line.replace("65000", "65099"))]).unwrap();
-    applied(&domain.write(vec![vrf]).await.unwrap());
+    // Right, it is applied.
+    applied(&domain.write(vec![with_local_as(&domain, 65120)]).await.unwrap());
 }
 
 /// FRR refuses a change of an applied service: the change is undone, the service stays.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_change_leaves_the_service_as_it_was() {
     let Some(domain) = Domain::start().await else { return };
-    const FILE: &str = "l3vpn-bgp-dual-stack.json";
-    applied(&domain.write(vec![domain.put(FILE, |text| text)]).await.unwrap());
+    applied(&domain.write(vec![domain.put(DUAL_STACK, |text| text)]).await.unwrap());
     let settled = domain.running();
-    // A neighbour's local AS may not be the AS of the router: FRR says so, IOS-XR's models do not.
-    let change = domain.put_changed(FILE, |service| {
-        for node in [0, 1] {
-            let bgp = &mut access(service, node, 0)["routing-protocols"]["routing-protocol"][0]["bgp"];
-            bgp["local-as"] = json!(65000);
-            bgp["description"] = json!("another one");
-        }
-    });
-    let record = domain.write(vec![change]).await.unwrap();
+    let record = domain.write(vec![with_local_as(&domain, 65110)]).await.unwrap();
     let cause = not_applied(&record, CauseKind::Refused);
     assert_eq!(cause.element.as_deref(), Some("pe2"), "{cause}");
     assert_eq!(domain.running(), settled);
@@ -84,9 +107,10 @@ async fn a_locked_candidate_is_waited_for_and_then_respected() {
     assert_eq!(domain.running(), before);
     // The lock goes away while we wait: then it is applied.
     let slow = domain.controller.clone();
-    let waiting = tokio::spawn(async move {
-        slow.write(&crate::domain::noc(), vec![put], &Default::default(), &Default::default()).await.unwrap()
-    });
+    let waiting =
+        tokio::spawn(
+            async move { slow.write(&noc(), vec![put], &Default::default(), &Default::default()).await.unwrap() },
+        );
     let tries = domain.writers().0;
     let seen = std::time::Instant::now();
     while domain.writers().0 <= tries && seen.elapsed().as_secs() < 20 {
@@ -197,7 +221,8 @@ async fn a_vlan_belongs_to_one_service() {
     });
     match domain.write(vec![second]).await {
         Err(Failure::Document(faults)) => {
-            let taken = |fault: &&andante::domain::Fault| fault.tag == FaultTag::InUse && fault.message.contains("acme-l3");
+            let taken =
+                |fault: &&andante::domain::Fault| fault.tag == FaultTag::InUse && fault.message.contains("acme-l3");
             assert!(faults.iter().find(taken).is_some(), "{faults:#?}");
         }
         other => panic!("a taken VLAN was expected: {other:#?}"),

@@ -120,7 +120,10 @@ async fn the_request_itself_can_be_wrong() {
 
     daemon.put("/restconf/data/andante:elements", "{}").await.refused(405, "operation-not-supported");
     daemon.put("/restconf/data", "{}").await.refused(405, "operation-not-supported");
-    daemon.ask(Method::DELETE, "/restconf/data/andante:transactions", &[], "").await.refused(405, "operation-not-supported");
+    daemon
+        .ask(Method::DELETE, "/restconf/data/andante:transactions", &[], "")
+        .await
+        .refused(405, "operation-not-supported");
     daemon.get("/restconf/data/ietf-l3vpn-ntw:l3vpn-ntw/nothing").await.refused(404, "invalid-value");
     daemon.get("/restconf/data/nothing").await.refused(400, "invalid-value");
     daemon.get(&format!("{SERVICES}/vpn-service")).await.refused(400, "invalid-value");

@@ -61,7 +61,8 @@ async fn it_ends_with_the_promised_codes() {
     }
     let plan = run(&["plan", "-", "--json"], text("l3vpn-any-to-any.xml")).await.with(3);
     assert!(plan.out.contains("ietf-restconf:errors"), "{}", plan.out);
-    let broken = run(&["plan", "-"], "{\"ietf-l3vpn-ntw:vpn-service\": [{\"vpn-id\": \"x\", \"colour\": 1}]}".into()).await;
+    let broken =
+        run(&["plan", "-"], "{\"ietf-l3vpn-ntw:vpn-service\": [{\"vpn-id\": \"x\", \"colour\": 1}]}".into()).await;
     assert!(broken.with(3).err.contains("colour"));
     run(&["commit", "0123456789"], none()).await.with(3);
     run(&["element", "show", "pe9"], none()).await.with(3);

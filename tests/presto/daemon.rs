@@ -37,7 +37,8 @@ pub struct Answer {
 impl Daemon {
     /// A domain whose two elements do not answer.
     pub async fn unreachable() -> Self {
-        Self::with(vec![element("pe1", "iosxr", &["GigabitEthernet0/0/0/1"]), element("pe2", "frr", &["eth1"])], false).await
+        Self::with(vec![element("pe1", "iosxr", &["GigabitEthernet0/0/0/1"]), element("pe2", "frr", &["eth1"])], false)
+            .await
     }
 
     pub async fn with(elements: Vec<Element>, nso_compatible: bool) -> Self {
@@ -48,7 +49,8 @@ impl Daemon {
         settings.paths.profiles = root().join("yang");
         settings.paths.yang = crate::support::iosxr_models().into_iter().collect();
         settings.paths.elements = PathBuf::new();
-        settings.adagio.connect_timeout = 5;
+        // Generous: real servers share the machine with everything else.
+        settings.adagio.connect_timeout = 60;
         settings.adagio.busy_timeout = 1;
         settings.transaction.lock_timeout = 5;
         let program = PathBuf::from(env!("CARGO_BIN_EXE_andanted"));
@@ -74,7 +76,13 @@ impl Daemon {
     }
 
     /// Asks over the local socket.
-    pub async fn ask_locally(&self, method: Method, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
+    pub async fn ask_locally(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Answer {
         let stream = UnixStream::connect(&self.socket).await.unwrap();
         exchange(TokioIo::new(stream), method, path, headers, body.into()).await
     }

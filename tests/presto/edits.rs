@@ -118,7 +118,8 @@ async fn a_write_above_the_services_becomes_one_edit_for_each_that_changes() {
     let found: Vec<_> = edits
         .iter()
         .map(|edit| {
-            let put = matches!(edit, DocumentEdit::Put { document, .. } if *document != before && document.count() == 4);
+            let put =
+                matches!(edit, DocumentEdit::Put { document, .. } if *document != before && document.count() == 4);
             (edit.key().id.as_str(), put, edit.expect().cloned().unwrap())
         })
         .collect();

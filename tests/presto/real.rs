@@ -2,8 +2,8 @@
 //!
 //! The status codes of a controller that orchestrators know, entity tags, dry-runs, plans, hand-made changes.
 
-use crate::daemon::{ACME, Answer, Daemon, JSON, SERVICES, XML, element, service};
 use crate::command::andante;
+use crate::daemon::{ACME, Answer, Daemon, JSON, SERVICES, XML, element, service};
 use crate::support::{Access, FrrElement, FrrOptions, NetconfElement, or_skip};
 use andante::domain::Element;
 use http::Method;
@@ -95,15 +95,19 @@ async fn an_orchestrator_creates_changes_reads_and_deletes() {
     assert_eq!(xml.text.trim(), "<cvlan-id xmlns=\"urn:ietf:params:xml:ns:yang:ietf-l3vpn-ntw\">100</cvlan-id>");
     let unchanged = daemon.ask(Method::GET, ACME, &[("if-none-match", &etag)], "").await.is(304);
     assert_eq!(unchanged.text, "");
-    assert_eq!(daemon.get(&format!("{SERVICES}?fields=vpn-service/vpn-name")).await.is(200).json(),
-        json!({"ietf-l3vpn-ntw:vpn-services": {"vpn-service": [{"vpn-id": "acme-l3", "vpn-name": "acme"}]}}));
+    assert_eq!(
+        daemon.get(&format!("{SERVICES}?fields=vpn-service/vpn-name")).await.is(200).json(),
+        json!({"ietf-l3vpn-ntw:vpn-services": {"vpn-service": [{"vpn-id": "acme-l3", "vpn-name": "acme"}]}})
+    );
 
     // Existing: 204, 409, 412.
     write(Method::PUT, ACME.into(), vec![], body.clone()).await.is(204);
     let again = write(Method::POST, SERVICES.into(), vec![], body.clone()).await;
     again.refused(409, "data-exists");
     let vlan_200 = json!({"ietf-l3vpn-ntw:cvlan-id": 200}).to_string();
-    write(Method::PUT, vlan.clone(), vec![("if-match", "\"old\"".into())], vlan_200.clone()).await.refused(412, "operation-failed");
+    write(Method::PUT, vlan.clone(), vec![("if-match", "\"old\"".into())], vlan_200.clone())
+        .await
+        .refused(412, "operation-failed");
 
     // One leaf changes one element; the entity tag of the service moves.
     let rehearsal = write(Method::PUT, format!("{vlan}?dry-run=native"), vec![], vlan_200.clone()).await.is(200).json();
@@ -115,7 +119,8 @@ async fn an_orchestrator_creates_changes_reads_and_deletes() {
     assert!(pe2.running_config().contains("interface eth1.200"));
 
     // A change by hand on the way of the next request.
-    let patch = json!({"ietf-l3vpn-ntw:vpn-service": [{"vpn-id": "acme-l3", "vpn-description": "other words"}]}).to_string();
+    let patch =
+        json!({"ietf-l3vpn-ntw:vpn-service": [{"vpn-id": "acme-l3", "vpn-description": "other words"}]}).to_string();
     write(Method::PATCH, ACME.into(), vec![], patch).await.is(204);
 
     // Gone, and no trace.
@@ -147,7 +152,10 @@ async fn a_plan_is_kept_committed_once_and_refused_when_stale() {
     let weak = operation("plan", json!({"document": [{"content": content}], "require-atomicity": "A"})).await;
     assert_eq!(weak.refused(409, "operation-failed")["error-app-tag"], "class-too-weak");
     let id = kept["id"].as_str().unwrap();
-    assert_eq!(daemon.get(&format!("/restconf/data/andante:plans/plan={id}/class")).await.is(200).json(), json!({"andante:class": "D"}));
+    assert_eq!(
+        daemon.get(&format!("/restconf/data/andante:plans/plan={id}/class")).await.is(200).json(),
+        json!({"andante:class": "D"})
+    );
 
     let done = operation("commit-plan", json!({"plan-id": &id[..10], "ticket": "CHG-2"})).await.is(200);
     assert!(done.header("andante-transaction").is_some());
@@ -186,12 +194,15 @@ async fn the_noc_plans_commits_finds_heals_and_deletes() {
     let before = (pe1.running(), pe2.running_config());
     let document = crate::daemon::text("l3vpn-any-to-any.json");
     let run = |line: String, input: &'static str| {
-        let (socket, input) = (daemon.socket.clone(), if input == "document" { document.clone() } else { input.into() });
+        let (socket, input) =
+            (daemon.socket.clone(), if input == "document" { document.clone() } else { input.into() });
         async move { andante(&socket, &line.split(' ').collect::<Vec<_>>(), &input).await }
     };
 
     let shown = run("plan -".into(), "document").await.with(2);
-    for part in ["create   ietf-l3vpn-ntw/acme-l3 of acme", "elements pe1, pe2", "class    D", "eth1.100", "andante commit "] {
+    for part in
+        ["create   ietf-l3vpn-ntw/acme-l3 of acme", "elements pe1, pe2", "class    D", "eth1.100", "andante commit "]
+    {
         assert!(shown.out.contains(part), "{part}\n{}", shown.out);
     }
     println!("{}", shown.out);

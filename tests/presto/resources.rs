@@ -49,7 +49,8 @@ async fn state_is_served_by_the_module_with_depth_fields_and_content() {
     assert_eq!(shallow, json!({"andante:element": [{"name": "pe2"}]}));
     let config = daemon.get("/restconf/data/andante:elements?content=config").await.is(200).json();
     assert_eq!(config, json!({"andante:elements": {}}));
-    let xml = daemon.ask(Method::GET, "/restconf/data/andante:elements/element=pe2/adapter", &[("accept", XML)], "").await;
+    let xml =
+        daemon.ask(Method::GET, "/restconf/data/andante:elements/element=pe2/adapter", &[("accept", XML)], "").await;
     assert_eq!(xml.is(200).text.trim(), "<adapter xmlns=\"urn:andante:yang:andante\">frr</adapter>");
 
     daemon.get("/restconf/data/andante:elements/element=pe9").await.refused(404, "invalid-value");

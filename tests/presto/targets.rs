@@ -22,12 +22,23 @@ async fn paths_are_read_as_clients_write_them() {
         "/ietf-l3vpn-ntw:l3vpn-ntw/vpn-services/vpn-service[vpn-id='a/b, ä']/vpn-nodes"
     );
     // Several keys, an empty one, and one that says what module it is from.
-    assert_eq!(path("/andante:alarms/alarm=element%20pe1,down,"), "/andante:alarms/alarm[resource='element pe1'][type='down'][qualifier='']");
+    assert_eq!(
+        path("/andante:alarms/alarm=element%20pe1,down,"),
+        "/andante:alarms/alarm[resource='element pe1'][type='down'][qualifier='']"
+    );
     assert_eq!(path(&format!("{l3}/vpn-service=")), "/ietf-l3vpn-ntw:l3vpn-ntw/vpn-services/vpn-service[vpn-id='']");
 
     for raw in [
-        "l3vpn-ntw", "/l3vpn-ntw", "//", &format!("{l3}//x"), &format!("{l3}/vpn-service"), &format!("{l3}/vpn-service=a,b"),
-        &format!("{l3}=a"), &format!("{l3}/vpn-service=%zz"), &format!("{l3}/vpn-service=%ff"), &"/a".repeat(100),
+        "l3vpn-ntw",
+        "/l3vpn-ntw",
+        "//",
+        &format!("{l3}//x"),
+        &format!("{l3}/vpn-service"),
+        &format!("{l3}/vpn-service=a,b"),
+        &format!("{l3}=a"),
+        &format!("{l3}/vpn-service=%zz"),
+        &format!("{l3}/vpn-service=%ff"),
+        &"/a".repeat(100),
         "/andante:alarms/alarm=a,b",
     ] {
         assert!(!parse(raw, index).unwrap_err().unknown, "{raw}");
@@ -39,7 +50,11 @@ async fn paths_are_read_as_clients_write_them() {
     assert!(error.message.contains("ietf-l3vpn-ntw:l3vpn-ntw"), "{error}");
 
     // What is printed as Location is read back as the same path.
-    for raw in [ACME.trim_start_matches("/restconf/data"), &format!("{l3}/vpn-service=a%2Fb%2C%3D%25"), "/andante:alarms/alarm=,%2C,x"] {
+    for raw in [
+        ACME.trim_start_matches("/restconf/data"),
+        &format!("{l3}/vpn-service=a%2Fb%2C%3D%25"),
+        "/andante:alarms/alarm=,%2C,x",
+    ] {
         let target = parse(raw, index).unwrap();
         assert_eq!(parse(&print(&target.path), index).unwrap(), target, "{raw}");
     }

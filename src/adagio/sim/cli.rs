@@ -5,8 +5,7 @@
 //! refuses what the element refuses and with the element's words; a refused line changes nothing, the lines before it
 //! stay. Sessions see each other's changes at once.
 
-use super::machine::{Language, Machine, lock};
-use crate::adagio::cli::Dialect;
+use super::machine::{CommandLine, Language, Machine, lock};
 use crate::adagio::cli::prompt::Prompts;
 use crate::adapter::Grammar;
 use crate::adapter::grammar::Session;
@@ -78,12 +77,8 @@ async fn talk(machine: &Arc<Machine>, stream: &mut (impl AsyncRead + AsyncWrite 
                     out.extend_from_slice(format!("^C\r\n{}", shell.prompt()).as_bytes());
                 }
                 4 if line.is_empty() => return Ok(()),
-                8 | 127 => {
-                    if line.pop().is_some() {
-                        out.extend_from_slice(b"\x08 \x08");
-                    }
-                }
-                byte if *byte >= b' ' && line.len() < MAX_LINE => {
+                8 | 127 if line.pop().is_some() => out.extend_from_slice(b"\x08 \x08"),
+                byte if *byte >= b' ' && *byte != 127 && line.len() < MAX_LINE => {
                     line.push(*byte);
                     out.push(*byte);
                 }
@@ -105,9 +100,7 @@ enum Step {
 
 struct Shell<'a> {
     machine: &'a Arc<Machine>,
-    grammar: &'a Grammar,
-    dialect: &'a Dialect,
-    prompts: &'a Prompts,
+    cli: &'a CommandLine,
     /// In configuration mode.
     config: Option<Place>,
 }
@@ -122,16 +115,14 @@ struct Place {
 impl<'a> Shell<'a> {
     fn new(machine: &'a Arc<Machine>) -> Option<Self> {
         match &machine.language {
-            Language::Cli { grammar, dialect, prompts } => {
-                Some(Self { machine, grammar, dialect, prompts, config: None })
-            }
+            Language::Cli(cli) => Some(Self { machine, cli, config: None }),
             Language::Netconf { .. } => None,
         }
     }
 
     fn prompt(&self) -> String {
-        let mode = self.config.as_ref().map(|place| self.grammar.mode(&place.session));
-        prompt(&self.machine.name, mode, self.prompts)
+        let mode = self.config.as_ref().map(|place| self.cli.grammar.mode(&place.session));
+        prompt(&self.machine.name, mode, &self.cli.prompts)
     }
 
     async fn line(&mut self, typed: &str) -> Step {
@@ -139,7 +130,8 @@ impl<'a> Shell<'a> {
         if typed.is_empty() {
             return Step::Answer(String::new());
         }
-        let is_config = self.config.is_some() && !self.dialect.source().leave_config.iter().any(|line| line == typed);
+        let is_config =
+            self.config.is_some() && !self.cli.dialect.source().leave_config.iter().any(|line| line == typed);
         let reaction = self.machine.react(typed, is_config);
         if let Some(time) = reaction.delay {
             tokio::time::sleep(time).await;
@@ -161,12 +153,12 @@ impl<'a> Shell<'a> {
 
     /// A line of exec mode; true when the session ends with it.
     fn exec(&mut self, line: &str) -> (Vec<String>, bool) {
-        let source = self.dialect.source();
+        let source = self.cli.dialect.source();
         let one_of = |lines: &[String]| lines.iter().any(|known| known == line);
         let mut said = Vec::new();
         if one_of(&source.enter_config) {
             let tree = self.machine.state().stores.running().clone();
-            self.config = Some(Place { session: self.grammar.session(tree), way: Vec::new() });
+            self.config = Some(Place { session: self.cli.grammar.session(tree), way: Vec::new() });
         } else if source.read.command == line {
             said.push(self.machine.shown_running());
         } else if let Some(alive) = source.read.alive.as_ref().filter(|alive| alive.command == line) {
@@ -186,8 +178,8 @@ impl<'a> Shell<'a> {
 
     /// A line of configuration mode.
     fn configure(&mut self, line: &str) -> (Vec<String>, bool) {
-        let top = |place: &Place| self.grammar.mode(&place.session) == ROOT;
-        if self.dialect.source().leave_config.iter().any(|known| known == line)
+        let top = |place: &Place| self.cli.grammar.mode(&place.session) == ROOT;
+        if self.cli.dialect.source().leave_config.iter().any(|known| known == line)
             || (matches!(line, "exit" | "quit") && self.config.as_ref().is_some_and(top))
         {
             self.config = None;
@@ -203,13 +195,13 @@ impl<'a> Shell<'a> {
         let mut state = self.machine.state();
         if state.stores.running() != place.session.tree() {
             // Somebody else changed the element meanwhile.
-            place.session = walked(self.grammar, state.stores.running().clone(), &place.way);
+            place.session = walked(&self.cli.grammar, state.stores.running().clone(), &place.way);
         }
-        let before = depth(self.grammar, &place.session);
-        if let Err(answer) = self.grammar.type_line(&mut place.session, line) {
+        let before = depth(&self.cli.grammar, &place.session);
+        if let Err(answer) = self.cli.grammar.type_line(&mut place.session, line) {
             return (vec![format!("{}\n", answer.trim_end())], false);
         }
-        place.remember(self.grammar, line, before);
+        place.remember(&self.cli.grammar, line, before);
         state.stores.set_running(place.session.tree().clone());
         (Vec::new(), false)
     }

@@ -31,7 +31,14 @@ pub(super) struct Machine {
 /// How it is spoken to.
 pub(super) enum Language {
     Netconf { class: Class, base11: bool },
-    Cli { grammar: Grammar, dialect: Dialect, prompts: Prompts },
+    Cli(Box<CommandLine>),
+}
+
+/// A command line.
+pub(super) struct CommandLine {
+    pub grammar: Grammar,
+    pub dialect: Dialect,
+    pub prompts: Prompts,
 }
 
 /// What changes.
@@ -74,7 +81,7 @@ impl Machine {
     pub fn text(&self) -> String {
         match &self.language {
             Language::Netconf { .. } => self.adapter.text(&self.running()),
-            Language::Cli { .. } => self.shown_running(),
+            Language::Cli(_) => self.shown_running(),
         }
     }
 
@@ -105,9 +112,9 @@ impl Machine {
         let mut state = self.state();
         let running = state.stores.running().clone();
         let after = match &self.language {
-            Language::Cli { grammar, .. } => {
+            Language::Cli(cli) => {
                 let lines: Vec<&str> = what.lines().collect();
-                grammar.execute(&running, &lines).map_err(|error| refused(error.to_string()))?
+                cli.grammar.execute(&running, &lines).map_err(|error| refused(error.to_string()))?
             }
             Language::Netconf { .. } => {
                 let schema = self.adapter.schema().ok_or_else(|| refused("it has no schema".into()))?;

@@ -27,7 +27,7 @@ use crate::adagio::cli::prompt::Prompts;
 use crate::adapter::{Adapter, Grammar, Transport};
 use crate::domain::Class;
 use crate::tree::{ConfigTree, SchemaIndex};
-use machine::{Language, Machine};
+use machine::{CommandLine, Language, Machine};
 use russh::keys::{HashAlg, PublicKey};
 use secrecy::SecretString;
 use std::collections::BTreeMap;
@@ -295,7 +295,7 @@ async fn start(
                     return Err(wrong(format!("the simulator's prompt {prompt:?} is none of its modes")));
                 }
             }
-            Language::Cli { grammar, dialect, prompts }
+            Language::Cli(Box::new(CommandLine { grammar, dialect, prompts }))
         }
     };
     let read = adapter.parse(&element.running);

@@ -186,7 +186,7 @@ impl Handler for Door {
 
     async fn shell_request(&mut self, id: ChannelId, session: &mut Session) -> Result<(), Self::Error> {
         match (&self.machine.language, self.channels.remove(&id)) {
-            (Language::Cli { .. }, Some(channel)) => {
+            (Language::Cli(_), Some(channel)) => {
                 let serve = super::cli::serve(self.machine.clone(), channel.into_stream(), self.hangup.clone());
                 self.run(id, session, serve)
             }
@@ -195,7 +195,7 @@ impl Handler for Door {
     }
 
     async fn exec_request(&mut self, id: ChannelId, data: &[u8], session: &mut Session) -> Result<(), Self::Error> {
-        if !matches!(self.machine.language, Language::Cli { .. }) {
+        if !matches!(self.machine.language, Language::Cli(_)) {
             return session.channel_failure(id);
         }
         let said = super::cli::once(&self.machine, String::from_utf8_lossy(data).trim());

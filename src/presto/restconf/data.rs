@@ -7,6 +7,7 @@
 use super::answer::Answer;
 use super::conditions::{self, Verdict};
 use super::documents::{self, FACES, service_of};
+use super::dry_run;
 use super::edit::{self, Edited, leaf_at};
 use super::errors::Problem;
 use super::load::Loaded;
@@ -15,7 +16,6 @@ use super::query::{self, DryRun, Query};
 use super::select::select;
 use super::server::{ACCEPT_PATCH, Ask, RESTCONF, Restconf, allow, not_here, read_body};
 use super::target::{self, Target};
-use super::dry_run;
 use crate::controller::{DocumentEdit, Failure, Terms};
 use crate::domain::{Outcome, Principal, ServiceKey, TransactionRecord, Verb, authorize};
 use crate::plan::Allowed;
@@ -63,7 +63,9 @@ impl Restconf {
         };
         let node = leaf_at(&tree, &target.path).or_else(|| self.bare(target));
         let Some(node) = node else {
-            return Err(Problem::new(StatusCode::NOT_FOUND, "invalid-value", "the resource does not exist").at(&target.path));
+            return Err(
+                Problem::new(StatusCode::NOT_FOUND, "invalid-value", "the resource does not exist").at(&target.path)
+            );
         };
         match conditions::judge(&ask.headers, present.as_ref(), true) {
             Verdict::Holds => {}
@@ -103,7 +105,8 @@ impl Restconf {
         };
         let face = self.face(path, body.as_ref())?;
         for last in [false, false, false, true] {
-            let loaded = self.load_services(&ask.principal, path, face).await.map_err(|failure| self.failed(&failure))?;
+            let loaded =
+                self.load_services(&ask.principal, path, face).await.map_err(|failure| self.failed(&failure))?;
             match conditions::judge(&ask.headers, loaded.present.as_ref(), false) {
                 Verdict::Holds => {}
                 verdict => return Err(unmet(verdict, path)),
@@ -121,7 +124,8 @@ impl Restconf {
                 Ok(answer) => return answer,
             }
         }
-        Err(Problem::new(StatusCode::CONFLICT, "in-use", "others keep changing the resource; nothing was done").at(path))
+        Err(Problem::new(StatusCode::CONFLICT, "in-use", "others keep changing the resource; nothing was done")
+            .at(path))
     }
 
     async fn rehearse(
@@ -174,9 +178,7 @@ impl Restconf {
     pub(super) fn unfinished(&self, record: &TransactionRecord, media: Media) -> Option<Result<Answer, Problem>> {
         match &record.outcome {
             Some(Outcome::Applied) => None,
-            Some(Outcome::NotApplied { .. }) => {
-                Problem::from_record(record, self.options.nso_compatible).map(Err)
-            }
+            Some(Outcome::NotApplied { .. }) => Problem::from_record(record, self.options.nso_compatible).map(Err),
             None | Some(Outcome::Unresolved { .. }) => Some(Ok(Answer::new(StatusCode::ACCEPTED)
                 .location(&format!("/restconf/data/andante:transactions/transaction={}", record.id))
                 .body(media.as_str(), self.record(record, media))
@@ -184,11 +186,7 @@ impl Restconf {
         }
     }
 
-    async fn present(
-        &self,
-        principal: &Principal,
-        key: &ServiceKey,
-    ) -> Result<Option<conditions::Present>, Failure> {
+    async fn present(&self, principal: &Principal, key: &ServiceKey) -> Result<Option<conditions::Present>, Failure> {
         let stored = self.controller.document(principal, key).await?;
         Ok(stored.map(|one| conditions::Present { etag: one.etag, modified: Some(one.modified) }))
     }
@@ -201,13 +199,7 @@ impl Restconf {
     }
 
     /// The body of a write as a tree from the root.
-    async fn body(
-        &self,
-        ask: &Ask,
-        body: &mut Body,
-        path: &Path,
-        method: edit::Method,
-    ) -> Result<ConfigTree, Problem> {
+    async fn body(&self, ask: &Ask, body: &mut Body, path: &Path, method: edit::Method) -> Result<ConfigTree, Problem> {
         let media = media::sent(&ask.headers)
             .map_err(|why| Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "malformed-message", why))?;
         let bytes = read_body(body, &ask.headers, self.options.body_limit).await?;

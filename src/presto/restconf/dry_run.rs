@@ -38,7 +38,10 @@ fn devices(
             let mut out = format!("<dry-run-result xmlns=\"{NAMESPACE}\">\n  <{name}>\n");
             for element in elements {
                 let (element_name, data) = (escape(&element.element), escape(&data(element)));
-                let _ = writeln!(out, "    <device>\n      <name>{element_name}</name>\n      <data>{data}</data>\n    </device>");
+                let _ = writeln!(
+                    out,
+                    "    <device>\n      <name>{element_name}</name>\n      <data>{data}</data>\n    </device>"
+                );
             }
             let _ = writeln!(out, "  </{name}>\n</dry-run-result>");
             out

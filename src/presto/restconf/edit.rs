@@ -84,7 +84,11 @@ pub fn edit(
                 return Ok(edited);
             }
             let node = the_target(body, target, &parent, index)?;
-            if method == Method::Put { put(stored, target, &parent, node, index) } else { patch(stored, target, &parent, &node, index) }
+            if method == Method::Put {
+                put(stored, target, &parent, node, index)
+            } else {
+                patch(stored, target, &parent, &node, index)
+            }
         }
         Method::Post => post(stored, target, body, index),
         Method::Delete => delete(stored, target),
@@ -175,12 +179,7 @@ fn delete(stored: &ConfigTree, target: &Path) -> Result<Edited, EditError> {
 }
 
 /// The one node of the body, which must be the target.
-fn the_target(
-    body: &ConfigTree,
-    target: &Path,
-    parent: &Path,
-    index: &SchemaIndex,
-) -> Result<Arc<Node>, EditError> {
+fn the_target(body: &ConfigTree, target: &Path, parent: &Path, index: &SchemaIndex) -> Result<Arc<Node>, EditError> {
     let children = body.at(parent).map(|node| node.children()).unwrap_or_default();
     let last = target.last().cloned().unwrap_or_else(|| Step::single(crate::tree::QName::new("", "")));
     match children {

@@ -105,12 +105,15 @@ impl Problem {
     pub fn from_failure(failure: &Failure, nso: bool) -> Self {
         let message = failure.to_string();
         match failure {
-            Failure::Denied(denied) => Self::application(StatusCode::FORBIDDEN, Entry {
-                tag: "access-denied",
-                path: denied.path.starts_with('/').then(|| denied.path.clone()),
-                message: format!("{message}; nothing was done"),
-                ..Entry::default()
-            }),
+            Failure::Denied(denied) => Self::application(
+                StatusCode::FORBIDDEN,
+                Entry {
+                    tag: "access-denied",
+                    path: denied.path.starts_with('/').then(|| denied.path.clone()),
+                    message: format!("{message}; nothing was done"),
+                    ..Entry::default()
+                },
+            ),
             Failure::Document(faults) => {
                 let taken = |tag: FaultTag| matches!(tag, FaultTag::InUse | FaultTag::DataExists);
                 let conflict = !faults.is_empty() && faults.iter().all(|fault| taken(fault.tag));
@@ -127,42 +130,56 @@ impl Problem {
                 Self { status, errors: errors.collect(), transaction: None }
             }
             Failure::NotFound { .. } => Self::new(StatusCode::NOT_FOUND, "invalid-value", message),
-            Failure::Precondition { .. } => {
-                Self::new(StatusCode::PRECONDITION_FAILED, "operation-failed", message).caused("stale").remedy(
-                    "read the resource again and repeat the change on what it is now",
-                )
-            }
+            Failure::Precondition { .. } => Self::new(StatusCode::PRECONDITION_FAILED, "operation-failed", message)
+                .caused("stale")
+                .remedy("read the resource again and repeat the change on what it is now"),
             Failure::Refused { element, reasons } => {
                 let errors = reasons.iter().map(|reason| refused(element, reason)).collect();
                 Self { status: StatusCode::CONFLICT, errors, transaction: None }
             }
-            Failure::Unreachable { element, message: why } => Self::out_of_reach(element, why, &message, "comm-loss", nso),
-            Failure::Incomplete { element, message: why } => Self::out_of_reach(element, why, &message, "incomplete", nso),
-            Failure::Stale { element, path } => Self::application(StatusCode::PRECONDITION_FAILED, Entry {
-                tag: "operation-failed",
-                app_tag: Some("stale".into()),
-                path: path.starts_with('/').then(|| path.clone()),
-                message: format!("{message}; nothing was sent"),
-                cause: Some("stale"),
-                elements: element.iter().map(|name| About { name: name.clone(), path: Some(path.clone()), ..About::default() }).collect(),
-                remedy: Some("make a new plan and look at it".into()),
-                ..Entry::default()
-            }),
-            Failure::ClassTooWeak { element, .. } => Self::application(StatusCode::CONFLICT, Entry {
-                tag: "operation-failed",
-                app_tag: Some("class-too-weak".into()),
-                message: format!("{message}; nothing was sent"),
-                cause: Some("class-too-weak"),
-                elements: vec![About { name: element.clone(), ..About::default() }],
-                remedy: Some("demand less, or take the element out of the service".into()),
-                ..Entry::default()
-            }),
-            Failure::Store(_) | Failure::Internal(_) => Self::application(StatusCode::INTERNAL_SERVER_ERROR, Entry {
-                tag: "operation-failed",
-                message: chain(failure),
-                remedy: Some("see the log of the daemon".into()),
-                ..Entry::default()
-            }),
+            Failure::Unreachable { element, message: why } => {
+                Self::out_of_reach(element, why, &message, "comm-loss", nso)
+            }
+            Failure::Incomplete { element, message: why } => {
+                Self::out_of_reach(element, why, &message, "incomplete", nso)
+            }
+            Failure::Stale { element, path } => Self::application(
+                StatusCode::PRECONDITION_FAILED,
+                Entry {
+                    tag: "operation-failed",
+                    app_tag: Some("stale".into()),
+                    path: path.starts_with('/').then(|| path.clone()),
+                    message: format!("{message}; nothing was sent"),
+                    cause: Some("stale"),
+                    elements: element
+                        .iter()
+                        .map(|name| About { name: name.clone(), path: Some(path.clone()), ..About::default() })
+                        .collect(),
+                    remedy: Some("make a new plan and look at it".into()),
+                    ..Entry::default()
+                },
+            ),
+            Failure::ClassTooWeak { element, .. } => Self::application(
+                StatusCode::CONFLICT,
+                Entry {
+                    tag: "operation-failed",
+                    app_tag: Some("class-too-weak".into()),
+                    message: format!("{message}; nothing was sent"),
+                    cause: Some("class-too-weak"),
+                    elements: vec![About { name: element.clone(), ..About::default() }],
+                    remedy: Some("demand less, or take the element out of the service".into()),
+                    ..Entry::default()
+                },
+            ),
+            Failure::Store(_) | Failure::Internal(_) => Self::application(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                Entry {
+                    tag: "operation-failed",
+                    message: chain(failure),
+                    remedy: Some("see the log of the daemon".into()),
+                    ..Entry::default()
+                },
+            ),
         }
     }
 
@@ -234,15 +251,18 @@ impl Problem {
 
     fn out_of_reach(element: &str, why: &str, message: &str, cause: &'static str, nso: bool) -> Self {
         let status = if nso { StatusCode::BAD_GATEWAY } else { StatusCode::SERVICE_UNAVAILABLE };
-        Self::application(status, Entry {
-            tag: "operation-failed",
-            app_tag: Some(cause.into()),
-            message: format!("{message}; nothing was sent, the network is as before"),
-            cause: Some(cause),
-            elements: vec![About { name: element.into(), detail: Some(why.into()), ..About::default() }],
-            remedy: Some(format!("look at it with 'andante element probe {element}', then ask again")),
-            ..Entry::default()
-        })
+        Self::application(
+            status,
+            Entry {
+                tag: "operation-failed",
+                app_tag: Some(cause.into()),
+                message: format!("{message}; nothing was sent, the network is as before"),
+                cause: Some(cause),
+                elements: vec![About { name: element.into(), detail: Some(why.into()), ..About::default() }],
+                remedy: Some(format!("look at it with 'andante element probe {element}', then ask again")),
+                ..Entry::default()
+            },
+        )
     }
 
     fn caused(mut self, cause: &'static str) -> Self {

@@ -69,7 +69,11 @@ impl Restconf {
     }
 
     /// Everything that a reader can see at and around a target.
-    pub(super) async fn load(&self, principal: &Principal, target: &Target) -> Result<(ConfigTree, Option<Present>), Failure> {
+    pub(super) async fn load(
+        &self,
+        principal: &Principal,
+        target: &Target,
+    ) -> Result<(ConfigTree, Option<Present>), Failure> {
         let Some(first) = target.path.steps().first() else {
             let mut top = Vec::new();
             for face in FACES.iter().copied() {

@@ -56,7 +56,11 @@ pub fn accepted(headers: &HeaderMap) -> Option<Media> {
 /// The encoding of the request's body; the error says what is wrong with its `Content-Type` (415).
 pub fn sent(headers: &HeaderMap) -> Result<Media, String> {
     let Some(value) = headers.get(CONTENT_TYPE) else {
-        return Err(format!("the request has no Content-Type; use {} or {}", Media::Json.as_str(), Media::Xml.as_str()));
+        return Err(format!(
+            "the request has no Content-Type; use {} or {}",
+            Media::Json.as_str(),
+            Media::Xml.as_str()
+        ));
     };
     let name = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match name.as_str() {

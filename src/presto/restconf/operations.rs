@@ -106,7 +106,8 @@ impl Restconf {
         let id = input.required("plan-id").map_err(bad_input)?;
         let wait = if input.flag("async", false) { Duration::ZERO } else { self.options.sync_timeout };
         let terms = Terms { require_class: class(input), wait: Some(wait) };
-        let record = self.controller.commit_kept(principal, id, &terms).await.map_err(|failure| self.failed(&failure))?;
+        let record =
+            self.controller.commit_kept(principal, id, &terms).await.map_err(|failure| self.failed(&failure))?;
         self.outcome(ask, "commit-plan", &record)
     }
 
@@ -135,6 +136,11 @@ impl Restconf {
         let terms = Terms { wait: Some(self.options.sync_timeout), ..Terms::default() };
         let record =
             self.controller.heal(principal, &element, &ids, &terms).await.map_err(|failure| self.failed(&failure))?;
+        // A deviation leaves the list when a look finds it gone; whoever healed it wants to see that now. The heal itself is
+        // verified already, so a look that fails changes nothing about the answer.
+        if let Err(failure) = self.controller.check(principal, &element).await {
+            tracing::info!(element, %failure, "was healed, but cannot be looked at");
+        }
         self.outcome(ask, "heal", &record)
     }
 
@@ -146,9 +152,11 @@ impl Restconf {
             known.iter().map(|(element, _)| element).filter(|element| element.managed).collect()
         } else {
             let find = |name: &&str| {
-                known.iter().map(|(element, _)| element).find(|element| element.name == *name).ok_or_else(|| {
-                    self.failed(&Failure::NotFound { what: format!("element {name}") })
-                })
+                known
+                    .iter()
+                    .map(|(element, _)| element)
+                    .find(|element| element.name == *name)
+                    .ok_or_else(|| self.failed(&Failure::NotFound { what: format!("element {name}") }))
             };
             named.iter().map(find).collect::<Result<_, _>>()?
         };
@@ -184,8 +192,7 @@ impl Restconf {
         let trust = input.flag("trust", false);
         let known = self.controller.elements(principal).await.map_err(|failure| self.failed(&failure))?;
         let before = known.into_iter().find(|(known, _)| known.name == element).and_then(|(known, _)| known.host_key);
-        let probe =
-            self.controller.probe(principal, element, trust).await.map_err(|failure| self.failed(&failure))?;
+        let probe = self.controller.probe(principal, element, trust).await.map_err(|failure| self.failed(&failure))?;
         let same = before.as_deref().is_some_and(|pinned| pinned == probe.host_key || pinned == probe.fingerprint);
         let state = match (before.is_some(), probe.pinned) {
             (true, true) if same || !trust => "pinned",
@@ -269,7 +276,8 @@ impl Restconf {
         let delete = document.leaf("operation") == Some("delete");
         let Some(content) = document.leaf("content") else {
             let target = document.leaf("target").filter(|_| delete);
-            let target = target.ok_or_else(|| wrong("content", true, "is missing; a delete may give a target instead"))?;
+            let target =
+                target.ok_or_else(|| wrong("content", true, "is missing; a delete may give a target instead"))?;
             return Ok(vec![DocumentEdit::Delete { key: self.service(target)?, expect: None }]);
         };
         let media = match document.leaf("media-type") {
@@ -348,7 +356,8 @@ impl Restconf {
         let media = media::sent(&ask.headers)
             .map_err(|why| Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "malformed-message", why))?;
         let limits = Limits { bytes: self.options.body_limit, value_bytes: self.options.body_limit, ..Limits::NORTH };
-        media::parse(media, &bytes, self.index(), at, Policy::DATA, &limits).map_err(|error| Problem::from_codec(&error))
+        media::parse(media, &bytes, self.index(), at, Policy::DATA, &limits)
+            .map_err(|error| Problem::from_codec(&error))
     }
 
     /// The answer of an operation; without content 204.

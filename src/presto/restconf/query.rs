@@ -167,7 +167,9 @@ fn field(rest: &mut &str, depth: usize) -> Result<Field, QueryError> {
 }
 
 fn bad_fields() -> QueryError {
-    QueryError("'fields' is not understood; write for instance fields=vpn-id;vpn-nodes/vpn-node(vpn-node-id;ne-id)".into())
+    QueryError(
+        "'fields' is not understood; write for instance fields=vpn-id;vpn-nodes/vpn-node(vpn-node-id;ne-id)".into(),
+    )
 }
 
 fn decode(text: &str) -> Result<String, QueryError> {

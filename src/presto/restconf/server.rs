@@ -124,7 +124,12 @@ impl Restconf {
         } else {
             self.route(&ask, &mut body, &path).await
         };
-        let answer = answered.unwrap_or_else(|problem| Answer::problem(&problem, ask.media, self.index()));
+        let mut answer = answered.unwrap_or_else(|problem| Answer::problem(&problem, ask.media, self.index()));
+        if answer.status == StatusCode::METHOD_NOT_ALLOWED {
+            // RFC 9110 §15.5.6 demands it.
+            let operation = path.starts_with("/restconf/operations/");
+            answer = answer.with(ALLOW, if operation { "POST, OPTIONS" } else { "GET, HEAD, OPTIONS" });
+        }
         // A client that is still sending would never read the answer.
         drain(&mut body).await;
         answer.into_response()
@@ -146,14 +151,20 @@ impl Restconf {
             "" => read_only(ask, |media| root(media)),
             "/yang-library-version" => read_only(ask, |media| match media {
                 Media::Json => format!("{{\n  \"ietf-restconf:yang-library-version\": \"{YANG_LIBRARY}\"\n}}\n"),
-                Media::Xml => format!("<yang-library-version xmlns=\"{RESTCONF}\">{YANG_LIBRARY}</yang-library-version>\n"),
+                Media::Xml => {
+                    format!("<yang-library-version xmlns=\"{RESTCONF}\">{YANG_LIBRARY}</yang-library-version>\n")
+                }
             }),
             _ => Err(nowhere()),
         }
     }
 }
 
-async fn handle(State(server): State<Arc<Restconf>>, ConnectInfo(peer): ConnectInfo<Peer>, request: Request) -> Response {
+async fn handle(
+    State(server): State<Arc<Restconf>>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    request: Request,
+) -> Response {
     server.answer(peer.principal, request).await
 }
 
@@ -161,8 +172,7 @@ async fn handle(State(server): State<Arc<Restconf>>, ConnectInfo(peer): ConnectI
 pub(super) async fn read_body(body: &mut Body, headers: &HeaderMap, limit: usize) -> Result<Bytes, Problem> {
     let too_big = || {
         let message = format!("the body is larger than {limit} bytes; nothing was stored, nothing was sent");
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-big", message)
-            .remedy("send fewer services in one request")
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-big", message).remedy("send fewer services in one request")
     };
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|length| length > limit as u64) {

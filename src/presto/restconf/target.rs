@@ -112,7 +112,8 @@ fn step(at: &Target, segment: &str, index: &SchemaIndex) -> Result<Target, Targe
 
 fn find(at: &Target, name: &str, index: &SchemaIndex) -> Result<SchemaId, TargetError> {
     let parent = at.schema.map(|id| index.node(id));
-    if parent.is_some_and(|node| matches!(node.kind, SchemaKind::Leaf | SchemaKind::LeafList { .. } | SchemaKind::Any)) {
+    if parent.is_some_and(|node| matches!(node.kind, SchemaKind::Leaf | SchemaKind::LeafList { .. } | SchemaKind::Any))
+    {
         return Err(unknown(at, format!("{} has nothing below it", at.path)));
     }
     let found = match (name.split_once(':'), parent) {

@@ -62,8 +62,10 @@ impl<'a> Reader<'a> {
 /// An element of the inventory.
 pub fn element_of(entry: Reader<'_>) -> Result<Element, InputError> {
     let text = |name: &str| entry.leaf(name).map(str::to_owned);
-    let parsed = |name: &str, what: &str| InputError { leaf: name.into(), missing: false, message: format!("is not {what}") };
-    let router_id = entry.leaf("router-id").map(|text| text.parse().map_err(|_| parsed("router-id", "an IPv4 address")));
+    let parsed =
+        |name: &str, what: &str| InputError { leaf: name.into(), missing: false, message: format!("is not {what}") };
+    let router_id =
+        entry.leaf("router-id").map(|text| text.parse().map_err(|_| parsed("router-id", "an IPv4 address")));
     let asn = entry.leaf("asn").map(|text| text.parse().map_err(|_| parsed("asn", "an AS number")));
     let ports = entry.list("port").into_iter().map(|port| {
         Ok(Port {
@@ -72,9 +74,10 @@ pub fn element_of(entry: Reader<'_>) -> Result<Element, InputError> {
             exclude: port.flag("exclude", false),
         })
     });
-    let facts = entry.list("fact").into_iter().map(|fact| {
-        Ok((fact.required("name")?.to_owned(), fact.leaf("value").unwrap_or_default().to_owned()))
-    });
+    let facts = entry
+        .list("fact")
+        .into_iter()
+        .map(|fact| Ok((fact.required("name")?.to_owned(), fact.leaf("value").unwrap_or_default().to_owned())));
     Ok(Element {
         name: entry.required("name")?.into(),
         ne_id: text("ne-id"),

@@ -12,6 +12,4 @@ mod state;
 pub use input::{InputError, Reader, element_of};
 pub use plan::{plan_content, plans};
 pub use sheet::Sheet;
-pub use state::{
-    ServiceFact, adapters, deviations, elements, result, services, sync_state, transaction, transactions,
-};
+pub use state::{ServiceFact, adapters, deviations, elements, result, services, sync_state, transaction, transactions};

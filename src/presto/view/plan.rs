@@ -41,7 +41,8 @@ pub fn plan_content(sheet: &mut Sheet<'_>, plan: &Plan, created: Option<Timestam
         sheet.maybe("wanted", found.wanted.as_ref());
         sheet.maybe("actual", found.actual.as_ref());
     });
-    let collateral = plan.elements.iter().flat_map(|element| element.collateral.iter().map(move |path| (element, path)));
+    let collateral =
+        plan.elements.iter().flat_map(|element| element.collateral.iter().map(move |path| (element, path)));
     sheet.list("collateral", collateral, |sheet, (element, path)| {
         sheet.leaf("element", &element.element);
         sheet.leaf("path", path);
@@ -57,7 +58,8 @@ pub fn plan_content(sheet: &mut Sheet<'_>, plan: &Plan, created: Option<Timestam
         sheet.leaf("value", take.number);
     });
     let returning = plan.elements.iter().filter_map(|element| element.adopted.as_ref().map(|claims| (element, claims)));
-    let returning = returning.flat_map(|(element, claims)| leafs(&claims.tree).into_iter().map(move |leaf| (element, leaf)));
+    let returning =
+        returning.flat_map(|(element, claims)| leafs(&claims.tree).into_iter().map(move |leaf| (element, leaf)));
     sheet.list("returning-value", returning, |sheet, (element, (path, value))| {
         sheet.leaf("element", &element.element);
         sheet.leaf("path", path);
@@ -112,11 +114,11 @@ fn impact(plan: &ElementPlan) -> (String, Option<String>) {
     }
 }
 
-fn every<'a>(
-    plan: &'a Plan,
-    what: impl Fn(&'a ElementPlan) -> &'a Vec<HandMade>,
-) -> Vec<(&'a str, &'a HandMade)> {
-    plan.elements.iter().flat_map(|element| what(element).iter().map(|found| (element.element.as_str(), found))).collect()
+fn every<'a>(plan: &'a Plan, what: impl Fn(&'a ElementPlan) -> &'a Vec<HandMade>) -> Vec<(&'a str, &'a HandMade)> {
+    plan.elements
+        .iter()
+        .flat_map(|element| what(element).iter().map(|found| (element.element.as_str(), found)))
+        .collect()
 }
 
 fn effect(effect: ServiceEffect) -> &'static str {

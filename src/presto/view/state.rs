@@ -21,11 +21,14 @@ pub fn elements(
     sheet.list("element", elements, |sheet, (element, state)| {
         inventory(sheet, element);
         sheet.maybe("class", state.class);
-        sheet.leaf("reachability", match state.reachability {
-            Reachability::Unknown => "unknown",
-            Reachability::Reachable => "reachable",
-            Reachability::Unreachable => "unreachable",
-        });
+        sheet.leaf(
+            "reachability",
+            match state.reachability {
+                Reachability::Unknown => "unknown",
+                Reachability::Reachable => "reachable",
+                Reachability::Unreachable => "unreachable",
+            },
+        );
         sheet.leaf("sync-state", sync_state(element.managed, state));
         sheet.maybe("detail", state.detail.as_ref());
         let adapter = adapters.iter().find(|adapter| adapter.name == element.adapter);
@@ -201,16 +204,19 @@ fn fill_progress(sheet: &mut Sheet<'_>, progress: &ElementProgress) {
 }
 
 fn fill_cause(sheet: &mut Sheet<'_>, cause: &Cause) {
-    sheet.leaf("kind", match cause.kind {
-        CauseKind::Unreachable => "unreachable",
-        CauseKind::Locked => "locked",
-        CauseKind::Stale => "stale",
-        CauseKind::Refused => "refused",
-        CauseKind::Verify => "verify",
-        CauseKind::Interrupted => "interrupted",
-        CauseKind::Cancelled => "cancelled",
-        CauseKind::Internal => "internal",
-    });
+    sheet.leaf(
+        "kind",
+        match cause.kind {
+            CauseKind::Unreachable => "unreachable",
+            CauseKind::Locked => "locked",
+            CauseKind::Stale => "stale",
+            CauseKind::Refused => "refused",
+            CauseKind::Verify => "verify",
+            CauseKind::Interrupted => "interrupted",
+            CauseKind::Cancelled => "cancelled",
+            CauseKind::Internal => "internal",
+        },
+    );
     sheet.maybe("element", cause.element.as_ref());
     sheet.maybe("path", cause.path.as_ref());
     sheet.leaf("message", &cause.message);
@@ -240,12 +246,15 @@ pub fn deviations(index: &SchemaIndex, found: &[Deviation]) -> Option<Arc<Node>>
         sheet.leaf("id", &found.id);
         sheet.leaf("element", &found.element);
         sheet.leaf("path", &found.path);
-        sheet.leaf("kind", match found.kind {
-            DeviationKind::Missing => "missing",
-            DeviationKind::Changed => "changed",
-            DeviationKind::Extra => "extra",
-            DeviationKind::Orphan => "orphan",
-        });
+        sheet.leaf(
+            "kind",
+            match found.kind {
+                DeviationKind::Missing => "missing",
+                DeviationKind::Changed => "changed",
+                DeviationKind::Extra => "extra",
+                DeviationKind::Orphan => "orphan",
+            },
+        );
         sheet.leaf("standing", standing(found));
         sheet.maybe("recorded", found.recorded.as_ref());
         sheet.maybe("wanted", found.wanted.as_ref());

@@ -26,7 +26,7 @@ use crate::tree::{ConfigTree, Limits, SchemaIndex, xml};
 use datastore::Timer;
 use edit::edited;
 use quick_xml::escape::escape;
-use refusal::{Refusal, reply};
+use refusal::{Layer, Refusal, reply};
 use rpc::{DefaultOperation, Item, Request, Rpc, parse_hello, parse_rpc};
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -136,7 +136,9 @@ impl Session {
             return Ok(false);
         }
         let result = match (&reaction.refuse, rpc.request) {
-            (Some(tag), _) => Err(Refusal { kind: "application", ..Refusal::protocol(tag, "refused by this element") }),
+            (Some(tag), _) => {
+                Err(Refusal { layer: Layer::Application, ..Refusal::protocol(tag, "refused by this element") })
+            }
             (None, Err(refusal)) => Err(refusal),
             (None, Ok(request)) => self.carry_out(request, base11),
         };
@@ -242,7 +244,7 @@ impl Session {
     fn class(&self) -> Class {
         match self.machine.language {
             Language::Netconf { class, .. } => class,
-            Language::Cli { .. } => Class::D,
+            Language::Cli(_) => Class::D,
         }
     }
 

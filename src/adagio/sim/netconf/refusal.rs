@@ -9,49 +9,69 @@ use std::fmt::Write;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     /// `error-type`.
-    pub kind: &'static str,
+    pub layer: Layer,
     /// `error-tag`.
     pub tag: String,
     /// `error-app-tag`.
     pub app_tag: Option<&'static str>,
-    /// The node, when there is one.
-    pub path: Option<Path>,
-    /// A path that is known as text only.
-    pub place: Option<String>,
+    /// What it is about.
+    pub place: Place,
     /// `error-message`.
     pub message: String,
     /// The content of `error-info`.
-    pub info: Option<String>,
+    pub info: Option<Box<str>>,
+}
+
+/// Who refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Layer {
+    Rpc,
+    Protocol,
+    Application,
+}
+
+/// What an error is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Nothing,
+    Node(Path),
+    /// A place in a document that could not be read as nodes.
+    Text(String),
 }
 
 impl Refusal {
     /// An error of the protocol layer.
     pub fn protocol(tag: &str, message: impl Into<String>) -> Self {
         let tag = tag.to_owned();
-        Self { kind: "protocol", tag, app_tag: None, path: None, place: None, message: message.into(), info: None }
+        let (layer, place) = (Layer::Protocol, Place::Nothing);
+        Self { layer, tag, app_tag: None, place, message: message.into(), info: None }
     }
 
     /// An error about a node of the configuration.
     pub fn at(tag: &str, path: &Path, message: impl Into<String>) -> Self {
-        Self { kind: "application", path: Some(path.clone()), ..Self::protocol(tag, message) }
+        Self { layer: Layer::Application, place: Place::Node(path.clone()), ..Self::protocol(tag, message) }
     }
 
     /// An edit that does not fit the schema.
     pub fn codec(error: &CodecError) -> Self {
-        let place = (error.path != "/").then(|| error.path.clone());
+        let place = if error.path == "/" { Place::Nothing } else { Place::Text(error.path.clone()) };
         Self { place, ..Self::protocol(error.error_tag(), error.message.clone()) }
     }
 
     /// The same error naming the session that stands in the way.
     pub fn held_by(self, session: u32) -> Self {
-        Self { info: Some(format!("<session-id>{session}</session-id>")), ..self }
+        Self { info: Some(format!("<session-id>{session}</session-id>").into()), ..self }
     }
 
     /// The element `rpc-error`.
     pub fn xml(&self, index: &SchemaIndex) -> String {
         let mut out = format!(
             "<rpc-error><error-type>{}</error-type><error-tag>{}</error-tag><error-severity>error</error-severity>",
-            self.kind,
+            match self.layer {
+                Layer::Rpc => "rpc",
+                Layer::Protocol => "protocol",
+                Layer::Application => "application",
+            },
             escape(&self.tag)
         );
         let mut put = |name: &str, attributes: &str, text: &str| {
@@ -60,19 +80,10 @@ impl Refusal {
         if let Some(app_tag) = self.app_tag {
             put("error-app-tag", "", app_tag);
         }
-        if let Some(path) = &self.path {
-            // The printed path has module names where XPath wants prefixes, so each name is declared as one.
-            let mut declared = String::new();
-            for (at, step) in path.steps().iter().enumerate() {
-                let module = step.name.module.as_str();
-                let seen = path.steps()[..at].iter().any(|before| before.name.module.as_str() == module);
-                if let Some(known) = index.module(module).filter(|_| !seen) {
-                    let _ = write!(declared, " xmlns:{module}=\"{}\"", escape(known.namespace.as_str()));
-                }
-            }
-            put("error-path", &declared, &path.to_string());
-        } else if let Some(place) = &self.place {
-            put("error-path", "", place);
+        match &self.place {
+            Place::Nothing => {}
+            Place::Text(place) => put("error-path", "", place),
+            Place::Node(path) => put("error-path", &prefixes(path, index), &path.to_string()),
         }
         put("error-message", " xml:lang=\"en\"", &self.message);
         if let Some(info) = &self.info {
@@ -81,6 +92,19 @@ impl Refusal {
         out.push_str("</rpc-error>");
         out
     }
+}
+
+/// The printed path has module names where XPath wants prefixes, so each name is declared as one.
+fn prefixes(path: &Path, index: &SchemaIndex) -> String {
+    let mut declared = String::new();
+    for (at, step) in path.steps().iter().enumerate() {
+        let module = step.name.module.as_str();
+        let seen = path.steps()[..at].iter().any(|before| before.name.module.as_str() == module);
+        if let Some(known) = index.module(module).filter(|_| !seen) {
+            let _ = write!(declared, " xmlns:{module}=\"{}\"", escape(known.namespace.as_str()));
+        }
+    }
+    declared
 }
 
 /// The envelope around what an operation answers.

@@ -3,7 +3,7 @@
 //! Well-formed XML without DTD and of limited depth; the content of `<config>` is cut out as a document of its own, with
 //! all prefixes that are in scope, for the codec of `tree`.
 
-use super::refusal::Refusal;
+use super::refusal::{Layer, Refusal};
 use crate::adagio::netconf::message::{BASE, MONITORING};
 use crate::adagio::netconf::operation::Datastore;
 use quick_xml::NsReader;
@@ -103,7 +103,7 @@ pub(super) fn parse_hello(message: &[u8]) -> Option<Vec<String>> {
 
 impl Refusal {
     fn of_the_rpc_layer(self) -> Self {
-        Self { kind: "rpc", ..self }
+        Self { layer: Layer::Rpc, ..self }
     }
 }
 
@@ -174,14 +174,14 @@ fn store(item: &Item, role: &str) -> Result<Datastore, Refusal> {
 
 fn missing(name: &str) -> Refusal {
     Refusal {
-        info: Some(format!("<bad-element>{name}</bad-element>")),
+        info: Some(format!("<bad-element>{name}</bad-element>").into()),
         ..Refusal::protocol("missing-element", format!("{name} is missing"))
     }
 }
 
 fn wrong(name: &str) -> Refusal {
     Refusal {
-        info: Some(format!("<bad-element>{name}</bad-element>")),
+        info: Some(format!("<bad-element>{name}</bad-element>").into()),
         ..Refusal::protocol("invalid-value", format!("{name} has no such value"))
     }
 }

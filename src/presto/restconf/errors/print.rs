@@ -53,13 +53,16 @@ impl Problem {
             if let Some(path) = &entry.path {
                 // The path uses module names as prefixes, so each is declared under its own name.
                 let named = index.modules().iter().filter(|module| path.contains(&format!("/{}:", module.name)));
-                let spaces: String = named
-                    .map(|module| format!(" xmlns:{}=\"{}\"", module.name, escape(&module.namespace)))
-                    .collect();
+                let spaces: String =
+                    named.map(|module| format!(" xmlns:{}=\"{}\"", module.name, escape(&module.namespace))).collect();
                 let _ = writeln!(out, "    <error-path{spaces}>{}</error-path>", escape(path));
             }
             leaf(&mut out, 4, "error-message", Some(&entry.message));
-            if self.transaction.is_some() || entry.cause.is_some() || !entry.elements.is_empty() || entry.remedy.is_some() {
+            if self.transaction.is_some()
+                || entry.cause.is_some()
+                || !entry.elements.is_empty()
+                || entry.remedy.is_some()
+            {
                 let space = index.module("andante").map_or("urn:andante:yang:andante", |module| &module.namespace);
                 let own = |name: &str| format!("{name} xmlns=\"{}\"", escape(space));
                 out.push_str("    <error-info>\n");
