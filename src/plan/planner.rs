@@ -68,7 +68,7 @@ pub fn plan_heal(input: &ElementInput<'_>, paths: &[Path]) -> Result<Option<Elem
 }
 
 fn merge(claims: &[Claims]) -> Result<Intended, Vec<Refused>> {
-    Intended::merge(claims).map_err(|conflicts| conflicts.into_iter().map(Refused::Conflict).collect())
+    Intended::without_owners(claims).map_err(|conflicts| conflicts.into_iter().map(Refused::Conflict).collect())
 }
 
 fn finish(input: &ElementInput<'_>, old: &Intended, mut found: Scope) -> Result<Option<ElementPlan>, Vec<Refused>> {

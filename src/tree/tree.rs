@@ -111,6 +111,7 @@ impl ConfigTree {
             for child in a.children() {
                 match b.child(child.step()) {
                     None => children.push(child.clone()),
+                    Some(over) if over.hash() == child.hash() => children.push(child.clone()),
                     Some(over) if over.children().is_empty() && child.children().is_empty() => {
                         children.push(over.clone())
                     }
