@@ -116,7 +116,8 @@ impl Recovery {
             let message = format!("the daemon ended in phase {:?}, before the decision", story.phase);
             cause(CauseKind::Interrupted, None, message)
         });
-        record.outcome = None;
+        // Whoever looks while an unresolved transaction is tried again still sees that it is unresolved.
+        record.outcome = record.outcome.take().filter(|outcome| matches!(outcome, Outcome::Unresolved { .. }));
         record.phase = story.phase;
         let _turns = self.runner.queues.turns(plan.elements.iter().map(|of| of.element.as_str())).await;
         let members = plan.elements.iter().map(|of| (of.element.clone(), progress(of, &story, &record)));

@@ -46,7 +46,7 @@ impl Domain {
             "[paths]\nstate = \"state\"\nadapters = \"{root}/adapters\"\nprofiles = \"{root}/yang\"\n\
              yang = [\"{models}\"]\nelements = \"elements.toml\"\n\
              [presto]\nlisten = \"127.0.0.1:0\"\nsocket = \"{name}.sock\"\nsync_timeout = 60\n\
-             [adagio]\nconnect_timeout = 5\nanswer_timeout = 20\nbusy_timeout = 1\n\
+             [adagio]\nconnect_timeout = 20\nanswer_timeout = 40\nbusy_timeout = 1\n\
              [transaction]\nlock_timeout = 20\n[reconcile]\nperiod = 0\n",
             root = root.display(),
             models = models.display(),

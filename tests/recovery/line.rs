@@ -91,10 +91,9 @@ fn relay(client: TcpStream, element: SocketAddr, state: &Arc<State>) {
         let mut open = state.open.lock().unwrap();
         open.extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
     }
-    for (mut from, mut to, down) in [
-        (client.try_clone().unwrap(), server.try_clone().unwrap(), true),
-        (server, client, false),
-    ] {
+    for (mut from, mut to, down) in
+        [(client.try_clone().unwrap(), server.try_clone().unwrap(), true), (server, client, false)]
+    {
         let state = state.clone();
         std::thread::spawn(move || {
             let mut block = [0; 65536];

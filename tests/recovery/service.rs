@@ -16,7 +16,8 @@ fn the_unit_files_are_right() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    for (file, instance) in [("andanted.service", "andanted.service"), ("andanted@.service", "andanted@north.service")] {
+    for (file, instance) in [("andanted.service", "andanted.service"), ("andanted@.service", "andanted@north.service")]
+    {
         let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd").join(file)).unwrap();
         assert!(text.contains("ExecStart=/usr/bin/andanted "), "{file}");
         let here = text.replace("/usr/bin/andanted", env!("CARGO_BIN_EXE_andanted"));
@@ -90,7 +91,8 @@ fn sighup_reads_the_inventory_again() {
 
     std::fs::write(domain.folder().join("elements.toml"), "[[element]]\nname = 7\n").unwrap();
     daemon.signal("HUP");
-    wait_until("the complaint", Duration::from_secs(10), || daemon.log().contains("the inventory stays as it was")).unwrap();
+    wait_until("the complaint", Duration::from_secs(10), || daemon.log().contains("the inventory stays as it was"))
+        .unwrap();
     assert!(unmanaged(&daemon) && daemon.element("pe2").is_some());
 
     domain.inventory(&["pe1", "pe2"]);
