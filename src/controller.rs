@@ -28,11 +28,12 @@ use crate::adagio::Southbound;
 use crate::adagio::connect::Connector;
 use crate::adapter::{Adapter, manifest::Transport};
 use crate::domain::{
-    AuditRecord, Event, Fault, FaultTag, Principal, ServiceKey, StoredDocument, TransactionRecord, Verb, authorize,
+    AuditRecord, Event, Fault, FaultTag, Outcome, Principal, ServiceKey, StoredDocument, TransactionRecord, Verb,
+    authorize,
 };
 use crate::face;
-use crate::plan::{Allowed, Plan};
-use crate::store::{self, Batch, Durability, Store, Table};
+use crate::plan::{Allowed, Plan, ServiceChange};
+use crate::store::{self, Batch, Change, Durability, Store, Table};
 use crate::transaction::{
     Ambient, Probe as Points, Recovery, Runner, StopSignal, TransactionLimits, TransactionRequest,
 };
@@ -40,11 +41,13 @@ use crate::tree::{ConfigTree, Limits, Path, Policy, SchemaIndex, json};
 use crate::yang::client::{Loaded, YangWorker};
 use crate::yang::protocol::{DocumentKind, Encoding};
 use closing::{EndClosing, PlanClosing};
+use futures::FutureExt;
 use gate::Gate;
 use model::Model;
 use propose::Proposal;
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use undo::AdapterUndo;
 
@@ -114,6 +117,10 @@ impl Controller {
 
     /// Tries again what is still unresolved and due. Answers in how long there is something to do.
     pub async fn recover_again(&self) -> Result<Option<Duration>, Failure> {
+        // Drivers are made (credentials read, patterns compiled) only when there is something to drive.
+        if self.parts.store.open_transactions().await?.is_empty() {
+            return Ok(None);
+        }
         for record in self.recovery.retry(&self.reachable()).await? {
             tracing::info!(transaction = record.id, outcome = ?record.outcome, "an open transaction was looked at again");
         }
@@ -333,7 +340,7 @@ impl Controller {
         pinned: Option<Plan>,
         terms: &Terms,
     ) -> Result<TransactionRecord, Failure> {
-        let id = uuid::Uuid::now_v7().to_string();
+        let id = Arc::new(Mutex::new(new_id()));
         let (this, who, what, how) = (self.clone(), principal.clone(), id.clone(), terms.clone());
         let mut task = tokio::spawn(async move { this.execute(&who, &what, work, pinned, &how).await });
         if let Some(wait) = terms.wait {
@@ -341,8 +348,12 @@ impl Controller {
             if let Ok(done) = tokio::time::timeout(wait, &mut task).await {
                 return done.unwrap_or_else(|error| Err(Failure::Internal(error.to_string())));
             }
-            // Without a record nothing was sent yet; then it is still planning, and worth waiting for.
-            if let Some(record) = store::get(self.parts.store.as_ref(), Table::Transactions, &id).await? {
+            // Without a record nothing was sent yet; then it is still planning, and worth waiting for. One that has ended
+            // is about to be answered, or made anew because what it read had moved.
+            let id = current(&id);
+            let record: Option<TransactionRecord> =
+                store::get(self.parts.store.as_ref(), Table::Transactions, &id).await?;
+            if let Some(record) = record.filter(|record| record.finished.is_none()) {
                 return Ok(record);
             }
         }
@@ -352,7 +363,7 @@ impl Controller {
     async fn execute(
         &self,
         principal: &Principal,
-        id: &str,
+        id: &Mutex<String>,
         work: Work,
         pinned: Option<Plan>,
         terms: &Terms,
@@ -369,18 +380,25 @@ impl Controller {
             if !pass.covers(&proposal.names()) {
                 continue;
             }
-            if let Some(pinned) = &pinned {
-                same_bytes(pinned, &proposal.plan)?;
-            }
+            let plan = match &pinned {
+                Some(pinned) => {
+                    same_bytes(pinned, &proposal.plan)?;
+                    // The one that was looked at, under its own id.
+                    pinned.clone()
+                }
+                None => proposal.plan,
+            };
             if let Some(want) = terms.require_class
-                && let Some(weak) = proposal.plan.elements.iter().find(|element| element.class > want)
+                && let Some(weak) = plan.elements.iter().find(|element| element.class > want)
             {
                 return Err(Failure::ClassTooWeak { element: weak.element.clone(), have: weak.class, want });
             }
-            let summary = self.summary(&work, &proposal.plan);
-            let record = self.run(principal, id, proposal.plan, summary).await?;
+            let summary = self.summary(&work, &plan);
+            let record = self.run(principal, &current(id), plan, summary).await?;
             if is_stale(&record) && pinned.is_none() && attempt < ATTEMPTS {
-                tracing::info!(transaction = id, "what was read has moved; planning again");
+                tracing::info!(transaction = record.id, "what was read has moved; planning again");
+                // The journal of this one is closed. Under its id recovery would not see what another attempt sends.
+                *id.lock().unwrap_or_else(PoisonError::into_inner) = new_id();
                 continue;
             }
             return Ok(record);
@@ -398,8 +416,7 @@ impl Controller {
         match work {
             Work::Heal { element, paths } => format!("heal {element} ({} deviations)", paths.len()),
             Work::Edits { .. } => {
-                let verb =
-                    |change: &crate::plan::ServiceChange| format!("{:?} {}", change.effect, change.key).to_lowercase();
+                let verb = |change: &ServiceChange| format!("{:?} {}", change.effect, change.key).to_lowercase();
                 plan.services.iter().map(verb).collect::<Vec<_>>().join(", ")
             }
         }
@@ -413,8 +430,10 @@ impl Controller {
         plan: Plan,
         summary: String,
     ) -> Result<TransactionRecord, Failure> {
-        let model = self.model();
-        let elements = self.southbounds(&model, plan.elements.iter().map(|element| element.element.as_str()))?;
+        let elements = {
+            let model = self.model();
+            self.southbounds(&model, plan.elements.iter().map(|element| element.element.as_str()))?
+        };
         let closing = Arc::new(PlanClosing::new(self.model.clone(), self.parts.ambient.clone(), plan.clone()));
         let request = TransactionRequest {
             id: id.into(),
@@ -424,26 +443,57 @@ impl Controller {
             closing: closing.clone(),
             progress: None,
         };
-        let record = self.runner.run(request, &elements, self.parts.stop.child()).await;
-        if self.follow(&closing, &record)? {
+        let ride = self.runner.run(request, &elements, self.parts.stop.child());
+        let ride = AssertUnwindSafe(ride).catch_unwind().await;
+        if self.follow(&closing, ride.as_ref().ok().and_then(|record| record.outcome.as_ref())).await {
             let read = std::mem::take(&mut closing.done.lock().unwrap_or_else(PoisonError::into_inner).read);
             // It is decided and recorded; the next look notices what this one could not keep.
             if let Err(error) = self.looked(&read).await {
                 tracing::warn!(transaction = id, %error, "deviations are as old as the last look");
             }
         }
-        Ok(record)
+        ride.map_err(|_| {
+            let message =
+                "the transaction ended by a fault of this program; recovery reads the elements and finishes it";
+            Failure::Internal(format!("{id}: {message}"))
+        })
     }
 
-    /// The mirror follows what has been decided; whether something has.
-    fn follow(&self, closing: &PlanClosing, record: &TransactionRecord) -> Result<bool, Failure> {
-        let decided = record.phase >= crate::domain::Phase::Decided
-            && !matches!(record.outcome, Some(crate::domain::Outcome::NotApplied { .. }));
+    /// The mirror follows what has been decided; whether all was applied. Where the end does not say whether the decision
+    /// is durable, the store is asked: what it holds is true. The caller holds the services and elements, so nobody else
+    /// moves them meanwhile.
+    async fn follow(&self, closing: &PlanClosing, outcome: Option<&Outcome>) -> bool {
         let batch = closing.done.lock().unwrap_or_else(PoisonError::into_inner).batch.take();
-        if let (true, Some(batch)) = (decided, batch) {
-            self.mirror(&batch)?;
+        // Without a batch it never came to a decision.
+        let Some(batch) = batch else { return false };
+        let followed = match outcome {
+            Some(Outcome::Applied) => self.mirror(&batch),
+            _ => match self.asked_again(&batch).await {
+                Some(stored) => self.mirror(&stored),
+                None => return false,
+            },
+        };
+        if let Err(error) = followed {
+            let error = crate::adagio::driver::chain(&error);
+            tracing::error!(error, "what was decided is stored, but not in memory: restart the daemon");
         }
-        Ok(decided)
+        matches!(outcome, Some(Outcome::Applied))
+    }
+
+    /// The records of a batch as the store has them, as soon as it answers.
+    async fn asked_again(&self, batch: &Batch) -> Option<Batch> {
+        for attempt in 1..=ASK_ATTEMPTS {
+            match as_stored(self.parts.store.as_ref(), batch).await {
+                Ok(stored) => return Some(stored),
+                Err(error) => {
+                    let error = crate::adagio::driver::chain(&error);
+                    tracing::error!(attempt, error, "the store does not say whether a decision is durable");
+                }
+            }
+            self.parts.ambient.sleep(ASK_PAUSE).await;
+        }
+        tracing::error!("the store did not say whether a decision is durable: restart the daemon");
+        None
     }
 
     fn mirror(&self, batch: &Batch) -> Result<(), Failure> {
@@ -456,7 +506,13 @@ impl Controller {
 
     /// A batch of our own, outside any transaction: durable, then mirrored.
     async fn commit_batch(&self, batch: Batch) -> Result<(), Failure> {
-        self.parts.store.commit(self.parts.epoch, batch.clone(), Durability::Now).await?;
+        if let Err(error) = self.parts.store.commit(self.parts.epoch, batch.clone(), Durability::Now).await {
+            // An error does not say that nothing was written.
+            if let Ok(stored) = as_stored(self.parts.store.as_ref(), &batch).await {
+                self.mirror(&stored)?;
+            }
+            return Err(error.into());
+        }
         self.mirror(&batch)
     }
 
@@ -487,7 +543,7 @@ impl Controller {
     }
 
     fn edits_of(&self, plan: &Plan) -> Result<Vec<DocumentEdit>, Failure> {
-        let edit = |change: &crate::plan::ServiceChange| {
+        let edit = |change: &ServiceChange| {
             let model = self.model();
             let revision = model.documents.get(&change.key).map_or(0, |document| document.revision);
             if revision != change.base_revision {
@@ -535,15 +591,48 @@ impl Controller {
     }
 }
 
+/// The id of a new transaction.
+fn new_id() -> String {
+    uuid::Uuid::now_v7().to_string()
+}
+
+/// The id of the attempt that is under way.
+fn current(id: &Mutex<String>) -> String {
+    id.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
 fn is_stale(record: &TransactionRecord) -> bool {
-    use crate::domain::{Outcome, outcome::CauseKind};
+    use crate::domain::outcome::CauseKind;
     matches!(&record.outcome, Some(Outcome::NotApplied { cause }) if cause.kind == CauseKind::Stale)
 }
 
-/// A pinned plan is committed only if planning again gives the same bytes.
+/// The records of a batch as the store has them.
+async fn as_stored(store: &dyn Store, batch: &Batch) -> Result<Batch, store::StoreError> {
+    let mut stored = Batch::default();
+    for change in &batch.changes {
+        let (Change::Put(table, key, _) | Change::Delete(table, key)) = change;
+        stored.changes.push(match store.get_bytes(*table, key).await? {
+            Some(bytes) => Change::Put(*table, key.clone(), bytes),
+            None => Change::Delete(*table, key.clone()),
+        });
+    }
+    Ok(stored)
+}
+
+/// A pinned plan is committed only if planning again gives the same bytes, from the same state, for the same services.
 fn same_bytes(pinned: &Plan, fresh: &Plan) -> Result<(), Failure> {
+    let of = |change: &ServiceChange| {
+        let change = change.clone();
+        (change.key, change.effect, change.document, change.base_revision, change.claims, change.asked)
+    };
+    if !pinned.services.iter().map(of).eq(fresh.services.iter().map(of)) {
+        let moved = pinned.services.iter().zip(&fresh.services).find(|(old, new)| of(old) != of(new));
+        let path = moved.map_or_else(|| "/".into(), |(old, _)| format!("service {}", old.key));
+        return Err(Failure::Stale { element: None, path });
+    }
     for (old, new) in pinned.elements.iter().zip(&fresh.elements) {
-        if old.element != new.element || old.payload != new.payload {
+        let same = old.payload == new.payload && old.read_set == new.read_set && old.adopted == new.adopted;
+        if old.element != new.element || !same {
             let moved = old.read_set.iter().find(|entry| !new.read_set.contains(entry));
             let path = moved.or(old.read_set.first()).map_or_else(|| "/".into(), |entry| entry.path.to_string());
             return Err(Failure::Stale { element: Some(old.element.clone()), path });
@@ -585,5 +674,51 @@ fn kept_key(id: &str) -> String {
     format!("{KEPT}{id}")
 }
 
+/// How often, and how long apart, the store is asked what became of a decision.
+const ASK_ATTEMPTS: u32 = 60;
+const ASK_PAUSE: Duration = Duration::from_secs(1);
+
 /// How often a write is planned again because what it read moved.
 const ATTEMPTS: u32 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::memory::MemoryStore;
+
+    #[tokio::test]
+    async fn what_a_lost_decision_would_have_changed_is_taken_from_the_store() {
+        let store = MemoryStore::default();
+        let epoch = store.take_lease("test").await.unwrap();
+        let mut before = Batch::default();
+        before.put(Table::Documents, "f/old", &1).unwrap();
+        store.commit(epoch, before, Durability::Now).await.unwrap();
+        let mut lost = Batch::default();
+        lost.put(Table::Documents, "f/old", &2).unwrap();
+        lost.put(Table::Documents, "f/new", &3).unwrap();
+        let stored = as_stored(&store, &lost).await.unwrap();
+        assert!(
+            matches!(&stored.changes[0], Change::Put(Table::Documents, key, bytes) if key == "f/old" && bytes == b"1")
+        );
+        assert!(matches!(&stored.changes[1], Change::Delete(Table::Documents, key) if key == "f/new"));
+    }
+
+    #[test]
+    fn a_pinned_plan_is_stale_when_its_service_or_what_it_was_made_from_has_moved() {
+        let plan = |base_revision: u64| {
+            let service = ServiceChange {
+                key: ServiceKey { face: "f".into(), id: "acme".into() },
+                effect: crate::plan::ServiceEffect::Modify,
+                document: Some("{}".into()),
+                base_revision,
+                claims: BTreeMap::new(),
+                asked: std::collections::BTreeSet::new(),
+                wanted: BTreeMap::new(),
+            };
+            Plan { id: String::new(), services: vec![service], elements: vec![], numbers: vec![], warnings: vec![] }
+        };
+        assert!(same_bytes(&plan(4), &plan(4)).is_ok());
+        let Err(Failure::Stale { path, .. }) = same_bytes(&plan(4), &plan(5)) else { panic!("taken") };
+        assert_eq!(path, "service f/acme");
+    }
+}

@@ -269,7 +269,7 @@ async fn hash_key(store: &dyn Store, epoch: u64) -> Result<(), store::StoreError
 async fn recover_forever(controller: Arc<Controller>, stop: CancellationToken) {
     loop {
         let pause = match controller.recover_again().await {
-            Ok(next) => next.unwrap_or(IDLE).min(IDLE),
+            Ok(next) => next.unwrap_or(IDLE).clamp(BREATH, IDLE),
             Err(error) => {
                 tracing::error!(%error, "open transactions cannot be looked at");
                 IDLE
@@ -356,3 +356,4 @@ impl Probe for CrashAt {
 const NORTH: &[&str] = &["ietf-vpn-common", "ietf-l3vpn-ntw", "ietf-l2vpn-ntw", "andante"];
 const YANG_LIMIT: Duration = Duration::from_secs(60);
 const IDLE: Duration = Duration::from_secs(5);
+const BREATH: Duration = Duration::from_millis(100);

@@ -145,7 +145,16 @@ fn key_in(folder: &Path) -> PrivateKey {
     key
 }
 
-async fn adapters() -> (BTreeMap<String, Arc<Adapter>>, BTreeMap<String, Arc<SchemaIndex>>) {
+/// Adapters, and the schemas of those that speak NETCONF, by name.
+type Platforms = (BTreeMap<String, Arc<Adapter>>, BTreeMap<String, Arc<SchemaIndex>>);
+
+/// Compiled once for all tests; both are plain data.
+async fn adapters() -> Platforms {
+    static ADAPTERS: tokio::sync::OnceCell<Platforms> = tokio::sync::OnceCell::const_new();
+    ADAPTERS.get_or_init(compiled).await.clone()
+}
+
+async fn compiled() -> Platforms {
     let frr = Adapter::load(&adapter_folder().join("frr")).unwrap();
     let iosxr = Adapter::load(&adapter_folder().join("iosxr")).unwrap();
     let worker = Path::new(env!("CARGO_BIN_EXE_andanted"));

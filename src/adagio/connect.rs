@@ -1,6 +1,6 @@
 //! From an inventory entry to a driver.
 
-use super::cli::driver::{CliElement, dialect_of};
+use super::cli::driver::{CliElement, dialect_within};
 use super::cli::session::CliLimits;
 use super::driver::Southbound;
 use super::netconf::driver::NetconfElement;
@@ -42,7 +42,8 @@ impl Connector {
                 tap,
             }),
             Transport::Cli => {
-                let dialect = Arc::new(dialect_of(&adapter)?);
+                // One bound for the reply of an element, whatever it speaks.
+                let dialect = Arc::new(dialect_within(&adapter, self.netconf.frames.max_message)?);
                 let (ssh, limits, busy) = (self.ssh.clone(), self.cli, self.busy);
                 Arc::new(CliElement { element: name, target, adapter, dialect, ssh, limits, busy, tap })
             }

@@ -41,10 +41,11 @@ impl PlanClosing {
             let key = document_key(&change.key);
             match &change.document {
                 None => batch.delete(Table::Documents, &key),
+                // The same words again: the document stays as it is, its revision and entity tag too.
+                Some(_) if unchanged(model, change) => {}
                 Some(body) => {
                     let old = model.documents.get(&change.key);
                     let revision = old.map_or(1, |old| old.revision + 1);
-                    let elements = change.claims.iter().filter(|(_, claims)| claims.is_some());
                     let document = StoredDocument {
                         key: change.key.clone(),
                         revision,
@@ -52,7 +53,7 @@ impl PlanClosing {
                         author: record.principal.user.clone(),
                         modified: now,
                         body: body.clone(),
-                        elements: elements.map(|(element, _)| element.clone()).collect(),
+                        elements: elements_of(change),
                     };
                     batch.put(Table::Documents, &key, &document)?;
                 }
@@ -112,7 +113,7 @@ impl PlanClosing {
                 batch.delete(Table::Claims, key);
             }
             // The plan was made from a merge without conflict; should that no longer hold, the old record stays.
-            if let Ok(intended) = Intended::merge(all.values()) {
+            if let Ok(intended) = Intended::without_owners(all.values()) {
                 batch.put(Table::Recorded, &element, &intended.tree)?;
             }
         }
@@ -127,7 +128,7 @@ impl Closing for PlanClosing {
         self.documents(&model, record, &mut batch)?;
         self.claims(&model, &mut batch)?;
         let now = self.ambient.now();
-        for change in &self.plan.services {
+        for change in self.plan.services.iter().filter(|change| !unchanged(&model, change)) {
             batch.events.push(service_event(now, change, record));
         }
         let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
@@ -182,11 +183,24 @@ fn end(record: &TransactionRecord, now: jiff::Timestamp) -> Batch {
 fn prune_adopted(element: &str, all: &mut BTreeMap<String, Claims>) {
     let key = adopted_key(element);
     let Some(adopted) = all.remove(&key) else { return };
-    let others = all.values().fold(ConfigTree::default(), |tree, claims| tree.overlay(&claims.tree));
-    let tree = adopted.tree.masked(&others);
+    // The candidate was merged without conflict; should that no longer hold, nothing is forgotten.
+    let tree = match Intended::without_owners(all.values()) {
+        Ok(others) => adopted.tree.masked(&others.tree),
+        Err(_) => adopted.tree.clone(),
+    };
     if !tree.is_empty() {
         all.insert(key, Claims { tree, ..adopted });
     }
+}
+
+fn elements_of(change: &ServiceChange) -> Vec<String> {
+    change.claims.iter().filter(|(_, claims)| claims.is_some()).map(|(element, _)| element.clone()).collect()
+}
+
+/// Whether the change leaves the stored document as it is.
+fn unchanged(model: &Model, change: &ServiceChange) -> bool {
+    let old = model.documents.get(&change.key);
+    old.is_some_and(|old| change.document.as_ref() == Some(&old.body) && elements_of(change) == old.elements)
 }
 
 /// An outcome in one line.

@@ -27,6 +27,7 @@ impl Controller {
     ) -> Result<Vec<String>, Failure> {
         authorize(principal, Verb::Onboard, "elements")?;
         self.checked(&elements)?;
+        let _pass = self.gate.enter(inventory()).await;
         let model = self.model();
         let mut batch = Batch::default();
         let mut changed = Vec::new();
@@ -82,6 +83,10 @@ impl Controller {
             return Ok(probe);
         }
         if !probe.pinned {
+            // Its entry may have changed while it was asked: the key goes to the entry as it is now.
+            let _pass = self.gate.enter(inventory()).await;
+            let model = self.model();
+            let known = model.elements.get(element).ok_or_else(|| not_found(element))?;
             let mut batch = Batch::default();
             let pinned = Element { host_key: Some(key.openssh.clone()), ..known.clone() };
             batch.put(Table::Elements, element, &pinned)?;
@@ -128,4 +133,9 @@ impl Controller {
         }
         if faults.is_empty() { Ok(()) } else { Err(Failure::Document(faults)) }
     }
+}
+
+/// What a change of the inventory holds at the gate.
+fn inventory() -> BTreeSet<String> {
+    BTreeSet::from(["inventory".to_string()])
 }

@@ -15,7 +15,7 @@ use crate::domain::{
 };
 use crate::plan::{Allowed, Difference, ElementInput, Plan, content_digest, differences, plan_heal};
 use crate::store::{Batch, Table};
-use crate::tree::{Body, ConfigTree, Intended, Layer, Path};
+use crate::tree::{Body, ClaimConflict, ConfigTree, Intended, Layer, Path};
 use futures::future::join_all;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,6 +46,9 @@ impl Controller {
 
     async fn look(&self, _pass: Pass<'_>, element: &str) -> Result<CheckReport, Failure> {
         let model = self.model();
+        if model.elements.get(element).is_some_and(|entry| !entry.managed) {
+            return Ok(known(&model, element));
+        }
         let read = self.read(&model, element).await;
         // The model may have moved while the element answered; claims of this element cannot, we hold it.
         let model = self.model();
@@ -72,6 +75,8 @@ impl Controller {
         if model.states.get(element) != Some(&state) {
             batch.put(Table::ElementStates, element, &state)?;
         }
+        // The mirror is copied when it changes while somebody looks at it.
+        drop(model);
         if batch != Batch::default() {
             self.commit_batch(batch).await?;
         }
@@ -108,7 +113,7 @@ impl Controller {
         state.sync = if found.is_empty() { SyncState::InSync } else { SyncState::OutOfSync };
         state.last_read = Some(now);
         state.detail = None;
-        remember(model, element, found, batch)
+        remember(model, element, found, now, batch)
     }
 
     /// All known deviations.
@@ -130,7 +135,7 @@ impl Controller {
         authorize(principal, Verb::Read, element)?;
         let model = self.model();
         let adapter = self.adapter_of(&model, element)?;
-        let intended = merged(&model, element)?;
+        let intended = Intended::merge(&model.claims_on(element)).map_err(|found| conflict(element, &found))?;
         let wanted = path.trim();
         let mut found = Vec::new();
         for (at, owners) in &intended.owners {
@@ -176,7 +181,8 @@ impl Controller {
         let found = differences(&intended, &model.recorded_on(element), &reading.tree);
         let chosen = |difference: &Difference| {
             let id = deviation_id(element, &difference.found.path);
-            ids.is_empty() || ids.iter().any(|wanted| id.starts_with(wanted.as_str()))
+            // A prefix too short to be meant would heal what nobody asked for.
+            ids.is_empty() || ids.iter().any(|wanted| wanted.len() >= ID_MIN && id.starts_with(wanted.as_str()))
         };
         let paths: Vec<Path> = found.into_iter().filter(chosen).map(|difference| difference.found.path).collect();
         if paths.is_empty() {
@@ -203,6 +209,15 @@ impl Controller {
             allowed: &allowed,
         };
         let plan = plan_heal(&input, paths).map_err(|reasons| refused(&model, element, reasons))?;
+        if plan.is_none() {
+            // It went away by itself, or grew: more is missing now than what somebody looked at and asked for.
+            let now = differences(&merged(&model, element)?, &model.recorded_on(element), &reading.tree);
+            let above = |found: &&Difference| paths.iter().any(|asked| asked.starts_with(&found.found.path));
+            if let Some(grown) = now.iter().find(above) {
+                let path = grown.found.path.to_string();
+                return Err(Failure::Stale { element: Some(element.into()), path });
+            }
+        }
         let elements = plan.into_iter().collect();
         let plan = Plan { id: String::new(), services: vec![], elements, numbers: vec![], warnings: vec![] }.sealed();
         Ok(Proposal { plan, generation: model.generation })
@@ -229,6 +244,9 @@ impl Controller {
 
     pub(super) async fn read(&self, model: &Model, element: &str) -> Result<(Reading, Class), Failure> {
         let unreachable = |message: String| Failure::Unreachable { element: element.into(), message };
+        if model.elements.get(element).is_some_and(|known| !known.managed) {
+            return Err(unreachable("it is not managed (it left the inventory): nothing is read or sent".into()));
+        }
         let south = self.southbound(model, element)?;
         let mut reader = south.open_reader().await.map_err(|error| unreachable(error.message))?;
         let reading = reader.read_running().await;
@@ -262,7 +280,7 @@ impl Controller {
     ) -> Result<Vec<Deviation>, Failure> {
         let intended = merged(model, element)?;
         let found = differences(&intended, &model.recorded_on(element), actual);
-        Ok(found.into_iter().map(|difference| deviation(model, &intended, element, difference, now)).collect())
+        Ok(found.into_iter().map(|difference| deviation(model, element, difference, now)).collect())
     }
 }
 
@@ -270,14 +288,14 @@ fn names_of(element: &str) -> BTreeSet<String> {
     BTreeSet::from([format!("element {element}")])
 }
 
-fn deviation(model: &Model, intended: &Intended, element: &str, found: Difference, now: Timestamp) -> Deviation {
+fn deviation(model: &Model, element: &str, found: Difference, now: Timestamp) -> Deviation {
     let id = deviation_id(element, &found.found.path);
     let before = model.deviations.get(&id);
     Deviation {
         element: element.into(),
         path: found.found.path.to_string(),
         kind: found.kind,
-        services: owners(intended, &found.found.path),
+        services: owners(model, element, &found.found.path),
         recorded: found.found.recorded,
         wanted: found.found.wanted,
         actual: found.found.actual,
@@ -291,30 +309,36 @@ fn deviation(model: &Model, intended: &Intended, element: &str, found: Differenc
 }
 
 /// The services that own a path or something below it.
-fn owners(intended: &Intended, path: &Path) -> Vec<ServiceKey> {
-    let below = intended.owners.iter().filter(|(at, _)| at.starts_with(path));
+fn owners(model: &Model, element: &str, path: &Path) -> Vec<ServiceKey> {
+    let claims = model.claims.get(element).into_iter().flat_map(BTreeMap::values);
     let all: BTreeSet<ServiceKey> =
-        below.flat_map(|(_, owners)| owners).filter_map(|(_, owner)| service_of(owner)).collect();
+        claims.filter(|claims| claims.tree.at(path).is_some()).filter_map(|claims| service_of(&claims.owner)).collect();
     all.into_iter().collect()
 }
 
 /// Deviations that are new, still there, or gone.
-fn remember(model: &Model, element: &str, found: Vec<Deviation>, batch: &mut Batch) -> Result<(), Failure> {
+fn remember(
+    model: &Model,
+    element: &str,
+    found: Vec<Deviation>,
+    now: Timestamp,
+    batch: &mut Batch,
+) -> Result<(), Failure> {
     let ids: BTreeSet<String> = found.iter().map(|deviation| deviation.id.clone()).collect();
     for gone in model.deviations.values().filter(|old| old.element == element && !ids.contains(&old.id)) {
         batch.delete(Table::Deviations, &gone.id);
-        batch.events.push(event("deviation-cleared", gone, gone.last_seen));
+        batch.events.push(deviation_event("deviation-cleared", gone, now));
     }
     for deviation in found {
         if !model.deviations.contains_key(&deviation.id) {
-            batch.events.push(event("deviation-raised", &deviation, deviation.since));
+            batch.events.push(deviation_event("deviation-raised", &deviation, deviation.since));
         }
         batch.put(Table::Deviations, &deviation.id, &deviation)?;
     }
     Ok(())
 }
 
-fn event(kind: &str, deviation: &Deviation, at: Timestamp) -> Event {
+fn deviation_event(kind: &str, deviation: &Deviation, at: Timestamp) -> Event {
     let content = serde_json::json!({ "id": deviation.id, "element": deviation.element, "path": deviation.path });
     Event { at, kind: kind.into(), content }
 }
@@ -326,10 +350,12 @@ fn known(model: &Model, element: &str) -> CheckReport {
 }
 
 fn merged(model: &Model, element: &str) -> Result<Intended, Failure> {
-    Intended::merge(&model.claims_on(element)).map_err(|conflicts| {
-        let first = conflicts.first().map(ToString::to_string).unwrap_or_default();
-        Failure::Internal(format!("{element}: stored claims conflict: {first}"))
-    })
+    Intended::without_owners(&model.claims_on(element)).map_err(|found| conflict(element, &found))
+}
+
+fn conflict(element: &str, found: &[ClaimConflict]) -> Failure {
+    let first = found.first().map(ToString::to_string).unwrap_or_default();
+    Failure::Internal(format!("{element}: stored claims conflict: {first}"))
 }
 
 fn deviation_id(element: &str, path: &Path) -> String {
@@ -346,3 +372,5 @@ fn layer_name(layer: Layer) -> &'static str {
 }
 
 const WHY_MAX: usize = 200;
+/// The shortest prefix of a deviation's id.
+const ID_MIN: usize = 8;

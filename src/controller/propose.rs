@@ -30,7 +30,10 @@ impl Proposal {
         let services = self.plan.services.iter();
         let elements = services.clone().flat_map(|change| change.claims.keys()).map(|name| format!("element {name}"));
         let planned = self.plan.elements.iter().map(|plan| format!("element {}", plan.element));
-        services.map(|change| format!("service {}", change.key)).chain(elements).chain(planned).collect()
+        // Two plans over disjoint elements may have drawn the same free number; only one of them may go on with it.
+        let numbers = self.plan.numbers.iter().map(|take| format!("number {} of {}", take.number, take.pool));
+        let services = services.map(|change| format!("service {}", change.key));
+        services.chain(elements).chain(planned).chain(numbers).collect()
     }
 }
 
@@ -46,6 +49,7 @@ struct Wanted {
 impl Controller {
     pub(super) async fn proposal(&self, edits: &[DocumentEdit], allowed: &Allowed) -> Result<Proposal, Failure> {
         let model = self.model();
+        once_each(edits)?;
         let mut wanted = Vec::new();
         for edit in edits {
             wanted.push(self.understood(&model, edit).await?);
@@ -199,6 +203,21 @@ pub(super) fn refused(_model: &Model, element: &str, reasons: Vec<Refused>) -> F
     Failure::Refused { element: element.into(), reasons }
 }
 
+/// A service that a request speaks of twice would leave the claims of one document and store the other.
+fn once_each(edits: &[DocumentEdit]) -> Result<(), Failure> {
+    let mut seen = BTreeSet::new();
+    let twice = edits.iter().map(DocumentEdit::key).filter(|key| !seen.insert(*key));
+    let faults: Vec<Fault> = twice
+        .map(|key| Fault {
+            path: key.to_string(),
+            tag: FaultTag::InvalidValue,
+            app_tag: Some("service-twice".into()),
+            message: "the request speaks of this service twice; which of the two is meant?".into(),
+        })
+        .collect();
+    if faults.is_empty() { Ok(()) } else { Err(Failure::Document(faults)) }
+}
+
 fn precondition(edit: &DocumentEdit, etag: Option<&str>) -> Result<(), Failure> {
     let message = match (edit.expect(), etag) {
         (None, _) | (Some(Expect::Absent), None) | (Some(Expect::Present), Some(_)) => return Ok(()),
@@ -266,4 +285,46 @@ pub(super) fn refused_document(errors: Vec<ServiceError>) -> Failure {
         message: error.message,
     });
     Failure::Document(faults.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::ledger::Take;
+
+    fn key(id: &str) -> ServiceKey {
+        ServiceKey { face: "ietf-l3vpn-ntw".into(), id: id.into() }
+    }
+
+    #[test]
+    fn a_plan_holds_its_numbers_so_that_nobody_else_takes_them_meanwhile() {
+        let take = |service: &str| Take {
+            pool: "rt@65000".into(),
+            service: key(service),
+            place: String::new(),
+            number: 7,
+            released: None,
+            absent: None,
+        };
+        let plan = |service: &str| Plan {
+            id: String::new(),
+            services: vec![],
+            elements: vec![],
+            numbers: vec![take(service)],
+            warnings: vec![],
+        };
+        let names = |service: &str| Proposal { plan: plan(service), generation: 1 }.names();
+        assert!(!names("a").is_disjoint(&names("b")), "both would be given route target 65000:7");
+    }
+
+    #[test]
+    fn a_service_that_is_there_twice_is_refused_by_name() {
+        let delete = |id: &str| DocumentEdit::Delete { key: key(id), expect: None };
+        assert!(once_each(&[delete("a"), delete("b")]).is_ok());
+        let Err(Failure::Document(faults)) = once_each(&[delete("a"), delete("b"), delete("a")]) else {
+            panic!("taken");
+        };
+        assert_eq!(faults.len(), 1);
+        assert!(faults[0].path.ends_with("/a"), "{faults:?}");
+    }
 }

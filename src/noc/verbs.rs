@@ -354,13 +354,11 @@ fn inventory(element: &Element) -> Value {
     put("router-id", element.router_id.map(|id| id.to_string().into()));
     put("asn", element.asn.map(Into::into));
     put("site", element.site.clone().map(Into::into));
-    let ports = element.ports.iter().map(|port| {
-        // The module knows ports that face somebody; all others serve nobody.
-        let facing = matches!(port.role.as_str(), "uni" | "nni");
-        let role = if facing { port.role.as_str() } else { "uni" };
-        json!({ "name": port.name, "role": role, "exclude": port.exclude || !facing })
-    });
+    let ports =
+        element.ports.iter().map(|port| json!({ "name": port.name, "role": port.role, "exclude": port.exclude }));
     put("port", (!element.ports.is_empty()).then(|| ports.collect()));
+    let facts = element.facts.iter().map(|(name, value)| json!({ "name": name, "value": value }));
+    put("fact", (!element.facts.is_empty()).then(|| facts.collect()));
     entry.into()
 }
 

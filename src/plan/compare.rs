@@ -36,6 +36,11 @@ fn wanted_below(
         let path = path.child(want.step().clone());
         let was = recorded.at(&path);
         match actual.child(want.step()) {
+            // A container alone says nothing: what is missing is what stands in it, and stays so when a part comes back.
+            None if matches!(want.body(), Body::Container { presence: false }) => {
+                let nothing = Node::from_step(want.step().clone());
+                wanted_below(&path, want, recorded, &nothing, intended, found);
+            }
             None => found.push(difference(DeviationKind::Missing, path, was, Some(want), None)),
             Some(have) if have.hash() == want.hash() => {}
             Some(have) => match (want.body(), have.body()) {
@@ -114,3 +119,35 @@ fn summary(node: &Node, parts: &mut Vec<String>) {
 }
 
 const WORDS_MAX: usize = 6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::{Claims, Layer, Owner, QName, Value};
+
+    fn leaf(name: &str, value: &str) -> Arc<Node> {
+        Arc::new(Node::leaf(QName::new("m", name), Value::text(value)))
+    }
+
+    fn tree(leafs: Vec<Arc<Node>>) -> ConfigTree {
+        ConfigTree::new(vec![Arc::new(Node::container(QName::new("m", "c"), false, leafs))])
+    }
+
+    #[test]
+    fn a_deviation_keeps_its_path_while_others_beside_it_come_and_go() {
+        let wanted = tree(vec![leaf("a", "1"), leaf("b", "2")]);
+        let intended = Intended::merge([&Claims::new(Owner("s".into()), Layer::Service, wanted.clone())]).unwrap();
+        let paths = |actual: &ConfigTree| {
+            let found = differences(&intended, &wanted, actual);
+            found.iter().map(|found| (found.kind, found.found.path.to_string())).collect::<Vec<_>>()
+        };
+        let (a, b) = ("/m:c/a".to_string(), "/m:c/b".to_string());
+        assert_eq!(
+            paths(&ConfigTree::default()),
+            [(DeviationKind::Missing, a), (DeviationKind::Missing, b.clone())],
+            "a container that says nothing is not what is missing"
+        );
+        assert_eq!(paths(&tree(vec![leaf("a", "1")])), [(DeviationKind::Missing, b)]);
+        assert_eq!(paths(&wanted), []);
+    }
+}

@@ -5,11 +5,13 @@
 use crate::adapter::{Adapter, Impact};
 use crate::domain::Class;
 use crate::plan::compare::{Difference, differences};
-use crate::plan::record::{ElementPlan, HandMade, ReadEntry, digest_at, touched_state};
+use crate::plan::record::{EXISTS, ElementPlan, HandMade, ReadEntry, digest_at, touched_state};
 use crate::plan::refused::Refused;
 use crate::plan::scope::{Allowed, Scope, Views, scope};
-use crate::tree::{After, Claims, ConfigTree, Diff, Edit, Intended, Key, Layer, Owner, Path, diff, inverse};
-use std::collections::BTreeSet;
+use crate::tree::{
+    After, Body, Claims, ConfigTree, Diff, Edit, Intended, Key, Layer, Node, Owner, Path, diff, inverse,
+};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that the plan of one element is a function of.
 pub struct ElementInput<'a> {
@@ -52,7 +54,7 @@ pub fn plan_heal(input: &ElementInput<'_>, paths: &[Path]) -> Result<Option<Elem
     let mut found = Scope { target: input.actual.clone(), ..Scope::default() };
     for difference in differences(&intended, input.recorded, input.actual) {
         let path = &difference.found.path;
-        if !paths.iter().any(|wanted| path.touches(wanted)) {
+        if !paths.iter().any(|wanted| path.starts_with(wanted)) {
             continue;
         }
         let Some(parent) = path.parent() else { continue };
@@ -66,15 +68,15 @@ pub fn plan_heal(input: &ElementInput<'_>, paths: &[Path]) -> Result<Option<Elem
 }
 
 fn merge(claims: &[Claims]) -> Result<Intended, Vec<Refused>> {
-    Intended::merge(claims).map_err(|conflicts| conflicts.into_iter().map(Refused::Conflict).collect())
+    Intended::without_owners(claims).map_err(|conflicts| conflicts.into_iter().map(Refused::Conflict).collect())
 }
 
 fn finish(input: &ElementInput<'_>, old: &Intended, mut found: Scope) -> Result<Option<ElementPlan>, Vec<Refused>> {
     let adapter = input.adapter;
     let change = diff(input.actual, &found.target);
     for edit in &change.edits {
-        if adapter.is_protected(edit.path()) {
-            found.refused.push(Refused::Protected { path: edit.path().clone() });
+        if let Some(path) = protected_in(adapter, edit) {
+            found.refused.push(Refused::Protected { path });
         }
     }
     if !found.refused.is_empty() {
@@ -101,7 +103,7 @@ fn finish(input: &ElementInput<'_>, old: &Intended, mut found: Scope) -> Result<
         element: input.element.into(),
         adapter: format!("{} {} {}", adapter.name(), adapter.version(), adapter.digest()),
         class: input.class,
-        read_set: read_set(input.actual, &touched),
+        read_set: read_set(input.actual, &touched, &found),
         before: touched_state(input.actual, touched.iter().copied()),
         after: touched_state(&found.target, touched.iter().copied()),
         adopted,
@@ -122,27 +124,71 @@ fn impact(adapter: &Adapter, change: &Diff) -> Impact {
     change.edits.iter().map(|edit| adapter.impact(edit)).max().unwrap_or_default()
 }
 
-/// Every touched node, and for a created one the entries above it, so that a parent that vanished is noticed.
-fn read_set(actual: &ConfigTree, touched: &[&Path]) -> Vec<ReadEntry> {
-    let paths: BTreeSet<&Path> = touched.iter().copied().collect();
-    paths.into_iter().map(|path| ReadEntry { path: path.clone(), digest: digest_at(actual, path) }).collect()
+/// The first protected node that an edit touches: the edit's own, or one in the subtree that comes or goes with it.
+fn protected_in(adapter: &Adapter, edit: &Edit) -> Option<Path> {
+    fn below(adapter: &Adapter, path: Path, node: &Node) -> Option<Path> {
+        if adapter.is_protected(&path) {
+            return Some(path);
+        }
+        node.children().iter().find_map(|child| below(adapter, path.child(child.step().clone()), child))
+    }
+    let path = || edit.path().clone();
+    match edit {
+        Edit::Create { node, .. } | Edit::Remove { node, .. } => below(adapter, path(), node),
+        Edit::Replace { old, new, .. } => below(adapter, path(), old).or_else(|| below(adapter, path(), new)),
+        Edit::Set { .. } | Edit::Move { .. } => Some(path()).filter(|path| adapter.is_protected(path)),
+    }
+}
+
+/// Every touched node, every node that needed no edit because it is right already, and, by their existence alone, the
+/// entries above them and what is adopted: a parent that vanished is noticed before anything is sent.
+fn read_set(actual: &ConfigTree, touched: &[&Path], found: &Scope) -> Vec<ReadEntry> {
+    let mut entries: BTreeMap<Path, Option<String>> = BTreeMap::new();
+    let mut exists = |path: &Path, node: &Node| {
+        if !matches!(node.body(), Body::Container { presence: false }) {
+            entries.insert(path.clone(), Some(EXISTS.into()));
+        }
+    };
+    let whole: Vec<&Path> = touched.iter().copied().chain(&found.relied).collect();
+    for path in &whole {
+        let mut at = Path::root();
+        for step in path.steps().split_last().map_or(&[][..], |(_, above)| above) {
+            at = at.child(step.clone());
+            if let Some(node) = actual.at(&at) {
+                exists(&at, node);
+            }
+        }
+    }
+    found.adopted.walk(&mut |path, node| {
+        exists(path, node);
+        true
+    });
+    for path in whole {
+        entries.insert(path.clone(), digest_at(actual, path));
+    }
+    entries.into_iter().map(|(path, digest)| ReadEntry { path, digest }).collect()
 }
 
 /// Unified diff in the element's own syntax, of the entries that contain a change.
 fn text_diff(input: &ElementInput<'_>, target: &ConfigTree, touched: &[&Path]) -> String {
-    let shown: BTreeSet<Path> = touched.iter().map(|path| shown_with(path)).collect();
+    let shown: BTreeSet<Path> = touched.iter().map(|path| shown_with(path, [input.actual, target])).collect();
     let before = input.adapter.text(&touched_state(input.actual, shown.iter()));
     let after = input.adapter.text(&touched_state(target, shown.iter()));
     unified(input.element, &before, &after)
 }
 
-/// The outermost list entry that a change stands in, or the change itself: enough for a person to see where it is.
-fn shown_with(path: &Path) -> Path {
-    let entry = path.steps().iter().position(|step| matches!(step.key, Key::Entry(_)));
-    match entry {
-        Some(at) => Path::new(path.steps()[..=at].to_vec()),
-        None => path.clone(),
+/// The outermost list entry that a change stands in, or the change itself: enough for a person to see where it is. An
+/// entry that holds half of the element (a routing process) says nothing; then it is one further in.
+fn shown_with(path: &Path, trees: [&ConfigTree; 2]) -> Path {
+    let mut at = Path::root();
+    for step in path.steps() {
+        at = at.child(step.clone());
+        let size = trees.iter().filter_map(|tree| tree.at(&at)).map(|node| node.count()).max().unwrap_or(0);
+        if matches!(step.key, Key::Entry(_)) && size <= SHOWN_MAX {
+            return at;
+        }
     }
+    path.clone()
 }
 
 /// A unified diff with three lines of context; empty when the texts are equal.
@@ -156,3 +202,6 @@ pub fn unified(name: &str, before: &str, after: &str) -> String {
         .header(&format!("{name} (running)"), &format!("{name} (planned)"))
         .to_string()
 }
+
+/// The largest entry that is shown around a change, in nodes.
+const SHOWN_MAX: u32 = 500;

@@ -133,8 +133,20 @@ pub struct HandMade {
 pub struct ReadEntry {
     /// Which node.
     pub path: Path,
-    /// Digest of its subtree; `None` = it was not there.
+    /// Digest of its subtree; `None` = it was not there; [`EXISTS`] = it was there, whatever stands in it.
     pub digest: Option<String>,
+}
+
+/// Digest of a node of which only the existence counts.
+pub(super) const EXISTS: &str = "exists";
+
+impl ReadEntry {
+    fn holds(&self, actual: &ConfigTree) -> bool {
+        match self.digest.as_deref() {
+            Some(EXISTS) => actual.at(&self.path).is_some(),
+            _ => digest_at(actual, &self.path) == self.digest,
+        }
+    }
 }
 
 impl ElementPlan {
@@ -155,7 +167,7 @@ impl ElementPlan {
 
     /// The first path of the read-set that moved.
     pub fn moved<'a>(&'a self, actual: &ConfigTree) -> Option<&'a Path> {
-        self.read_set.iter().find(|entry| digest_at(actual, &entry.path) != entry.digest).map(|entry| &entry.path)
+        self.read_set.iter().find(|entry| !entry.holds(actual)).map(|entry| &entry.path)
     }
 }
 
@@ -169,7 +181,8 @@ pub fn matches_at(actual: &ConfigTree, expected: &ConfigTree, path: &Path) -> bo
     }
 }
 
-fn covers(have: &Node, want: &Node) -> bool {
+/// Whether everything that `want` says is so in `have`, additions aside.
+pub(super) fn covers(have: &Node, want: &Node) -> bool {
     if have.hash() == want.hash() {
         return true;
     }

@@ -6,8 +6,9 @@
 
 use crate::adapter::Ownership;
 use crate::plan::compare::words;
+use crate::plan::record::covers;
 use crate::plan::{HandMade, Refused};
-use crate::tree::{After, Body, ConfigTree, Key, Node, Path};
+use crate::tree::{After, Body, ConfigTree, Key, Node, Path, Step};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -70,6 +71,8 @@ pub(super) struct Scope {
     pub collateral: Vec<Path>,
     pub overwritten: Vec<HandMade>,
     pub refused: Vec<Refused>,
+    /// Nodes that are not edited because they are, or are not, there already: the plan depends on them all the same.
+    pub relied: Vec<Path>,
 }
 
 /// Computes the target of one element.
@@ -97,13 +100,11 @@ impl Walk<'_> {
         actual: &Node,
     ) -> Vec<Arc<Node>> {
         let mut result: Vec<Arc<Node>> = actual.children().to_vec();
-        let mut names: Vec<&Arc<Node>> = Vec::new();
-        names.extend(old.iter().flat_map(|node| node.children()));
-        names.extend(new.iter().flat_map(|node| node.children()));
-        let mut seen = BTreeSet::new();
-        for node in names {
-            let step = node.step();
-            if !seen.insert(step.clone()) {
+        let known = |step: &Step| old.is_some_and(|node| node.child(step).is_some());
+        let gone = old.iter().flat_map(|node| node.children()).map(|node| (node.step(), true));
+        let come = new.iter().flat_map(|node| node.children()).map(|node| (node.step(), false));
+        for (step, was) in gone.chain(come) {
+            if !was && known(step) {
                 continue;
             }
             let before = old.and_then(|node| node.child(step));
@@ -146,27 +147,55 @@ impl Walk<'_> {
         let Some(have) = actual else {
             return new.clone();
         };
-        let ours = self.views.recorded.at(path).is_some();
-        match new.body() {
-            Body::Container { presence: false } => {}
-            Body::Container { presence: true }
-            | Body::Entry { .. }
-            | Body::Member { .. }
-            | Body::Leaf(_)
-            | Body::Opaque => match (self.ownership)(path) {
-                _ if ours => {}
-                Ownership::Shared => self.adopt(path, have),
-                Ownership::Own => {
-                    self.found.refused.push(Refused::ExistsUnowned { path: path.clone(), actual: words(Some(have)) });
+        if !matches!(new.body(), Body::Container { presence: false }) {
+            if let Some(was) = self.views.recorded.at(path).cloned() {
+                // Ours from before. A leaf that somebody changed since is not overwritten without a word.
+                let changed = have.value() != was.value() && have.value() != new.value();
+                if changed && !self.overwrites(path, Some(have), Some(new)) {
                     return have.clone();
                 }
-            },
+            } else if self.stands_in_ours(path) {
+                // Made by hand inside what we own. What is as the service wants it is taken; the rest is in the way.
+                if !covers(have, new) && !self.overwrites(path, Some(have), Some(new)) {
+                    return have.clone();
+                }
+            } else {
+                match (self.ownership)(path) {
+                    Ownership::Shared => self.adopt(path, have),
+                    Ownership::Own => {
+                        let actual = words(Some(have));
+                        self.found.refused.push(Refused::ExistsUnowned { path: path.clone(), actual });
+                        return have.clone();
+                    }
+                }
+            }
+            if have.value().is_some() && have.value() == new.value() {
+                self.found.relied.push(path.clone());
+            }
+        }
+        if have.value().is_some() != new.value().is_some() {
+            // The same name, another kind of node.
+            return new.clone();
         }
         if matches!(new.body(), Body::Leaf(_) | Body::Member { .. }) {
             return new.clone();
         }
         let children = self.children(path, None, Some(new), have);
         Arc::new(have.with_children(children))
+    }
+
+    /// Whether a node that we own is claimed above `path`: then what stands there stands in ours.
+    fn stands_in_ours(&self, path: &Path) -> bool {
+        let mut above = path.parent();
+        while let Some(at) = above {
+            let claimed = self.views.old.at(&at);
+            let says = claimed.is_some_and(|node| !matches!(node.body(), Body::Container { presence: false }));
+            if says && !at.steps().is_empty() && (self.ownership)(&at) == Ownership::Own {
+                return true;
+            }
+            above = at.parent();
+        }
+        false
     }
 
     /// The node alone, without children, becomes an adopted claim.
@@ -177,8 +206,11 @@ impl Walk<'_> {
     }
 
     fn release(&mut self, path: &Path, old: &Arc<Node>, actual: Option<&Arc<Node>>) -> Option<Arc<Node>> {
-        let have = actual?;
-        if let Body::Container { presence: false } = old.body() {
+        let Some(have) = actual else {
+            self.found.relied.push(path.clone());
+            return None;
+        };
+        if let (Body::Container { presence: false }, None) = (old.body(), have.value()) {
             let children = self.children(path, Some(old), None, have);
             return Some(Arc::new(have.with_children(children)));
         }
@@ -197,24 +229,38 @@ impl Walk<'_> {
         actual: Option<&Arc<Node>>,
     ) -> Option<Arc<Node>> {
         let Some(have) = actual else {
-            // Somebody removed what we are to change.
-            if self.overwrites(path, None, Some(new)) {
-                return Some(new.clone());
-            }
-            return None;
+            return self.changed_but_gone(path, old, new);
         };
-        match new.body() {
-            Body::Leaf(_) | Body::Member { .. } => {
-                if have.value() == new.value() || self.may_change(path, old, have, Some(new)) {
-                    return Some(new.clone());
-                }
-                Some(have.clone())
+        match (new.value(), have.value()) {
+            (Some(want), Some(found)) if want == found => {
+                self.found.relied.push(path.clone());
+                Some(new.clone())
             }
-            Body::Container { .. } | Body::Entry { .. } | Body::Opaque => {
+            (None, None) => {
                 let children = self.children(path, Some(old), Some(new), have);
                 Some(Arc::new(have.with_children(children)))
             }
+            // Another value, or another kind of node.
+            _ if self.may_change(path, old, have, Some(new)) => Some(new.clone()),
+            _ => Some(have.clone()),
         }
+    }
+
+    /// Somebody removed what we are to change.
+    fn changed_but_gone(&mut self, path: &Path, old: &Arc<Node>, new: &Arc<Node>) -> Option<Arc<Node>> {
+        if let (Body::Container { presence: false }, None) = (new.body(), old.value()) {
+            // A container alone says nothing: each part of it is looked at for itself, the unchanged ones not at all.
+            let nothing = Node::from_step(new.step().clone());
+            let children = self.children(path, Some(old), Some(new), &nothing);
+            let node = nothing.with_children(children);
+            return (!node.is_void()).then(|| Arc::new(node));
+        }
+        if new.value().is_none() && covers(old, new) {
+            // Only removals below: they are done. That the rest is gone is another matter, and none of this request's.
+            self.found.relied.push(path.clone());
+            return None;
+        }
+        self.overwrites(path, None, Some(new)).then(|| new.clone())
     }
 
     /// Whether everything that we left at and below `path` is still so; what is not is a hand-made change in the way.
@@ -278,3 +324,6 @@ fn moved_below(path: &Path, expected: &Node, have: Option<&Arc<Node>>, moved: &m
         moved_below(&path.child(child.step().clone()), child, have.child(child.step()), moved);
     }
 }
+
+#[cfg(test)]
+mod tests;

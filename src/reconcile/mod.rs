@@ -14,10 +14,11 @@ pub mod queue;
 
 use crate::controller::{Controller, Failure};
 use crate::domain::{Principal, Reachability};
-use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use queue::{Queue, Rhythm};
 use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -49,7 +50,8 @@ pub async fn run(controller: Arc<Controller>, settings: Loop, stop: Cancellation
             let element: String = waiting.remove(0);
             let controller = controller.clone();
             looks.push(async move {
-                let answered = look(&controller, &element).await;
+                // One element must not end the loop for all others.
+                let answered = AssertUnwindSafe(look(&controller, &element)).catch_unwind().await.unwrap_or(false);
                 (element, answered)
             });
         }

@@ -8,13 +8,14 @@
 //! Guarantee: the merge is commutative, associative and idempotent, so the order of services and of restarts cannot
 //! matter.
 
-use super::node::Body;
-use super::path::Path;
+use super::name::QName;
+use super::node::{Body, Node};
+use super::path::{Path, Step};
 use super::tree::ConfigTree;
-use super::value::Value;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 /// The four layers, weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -102,19 +103,37 @@ pub struct Intended {
 }
 
 impl Intended {
-    /// Merges claims. All conflicts are reported at once.
+    /// Merges claims, with the owners of each node. All conflicts are reported at once.
     pub fn merge<'a>(claims: impl IntoIterator<Item = &'a Claims>) -> Result<Self, Vec<ClaimConflict>> {
+        let claims: Vec<&Claims> = claims.into_iter().collect();
+        let mut merged = Self::without_owners(claims.iter().copied())?;
+        for claim in claims {
+            let who = || (claim.layer, claim.owner.clone());
+            claim.tree.walk(&mut |path, _| {
+                merged.owners.entry(path.clone()).or_default().push(who());
+                true
+            });
+            for path in &claim.absent {
+                merged.owners.entry(path.clone()).or_default().push(who());
+            }
+        }
+        for owners in merged.owners.values_mut() {
+            owners.sort_by(|a, b| b.cmp(a));
+            owners.dedup();
+        }
+        Ok(merged)
+    }
+
+    /// The same merge with `owners` left empty. What only one claim speaks of is shared with it, so the cost follows the
+    /// number of claims and what they have in common, not the number of nodes.
+    pub fn without_owners<'a>(claims: impl IntoIterator<Item = &'a Claims>) -> Result<Self, Vec<ClaimConflict>> {
         let mut claims: Vec<&Claims> = claims.into_iter().collect();
         // Order must not matter, not even for user-ordered siblings.
         claims.sort_by(|a, b| (a.layer, &a.owner, a.tree.hash()).cmp(&(b.layer, &b.owner, b.tree.hash())));
         let mut merged = Self::default();
         let mut conflicts = Vec::new();
-        for layer in [Layer::Adopted, Layer::Base, Layer::Service, Layer::Pin] {
-            merged.add_layer(layer, claims.iter().filter(|c| c.layer == layer), &mut conflicts);
-        }
-        for owners in merged.owners.values_mut() {
-            owners.sort_by(|a, b| b.cmp(a));
-            owners.dedup();
+        for layer in claims.chunk_by(|a, b| a.layer == b.layer) {
+            merged.add_layer(layer, &mut conflicts);
         }
         if conflicts.is_empty() { Ok(merged) } else { Err(conflicts) }
     }
@@ -124,68 +143,89 @@ impl Intended {
         self.owners.get(path).map_or(&[], Vec::as_slice)
     }
 
-    fn add_layer<'a, 'b: 'a>(
-        &mut self,
-        layer: Layer,
-        claims: impl Iterator<Item = &'a &'b Claims>,
-        conflicts: &mut Vec<ClaimConflict>,
-    ) {
-        let mut values: BTreeMap<Path, (Value, Owner)> = BTreeMap::new();
-        let mut present: BTreeMap<Path, Owner> = BTreeMap::new();
-        let mut absent: BTreeMap<Path, Owner> = BTreeMap::new();
-        let mut tree = ConfigTree::default();
+    fn add_layer(&mut self, claims: &[&Claims], conflicts: &mut Vec<ClaimConflict>) {
+        let roots = claims.iter().map(|claim| (claim.tree.root(), &claim.owner)).collect();
+        let tree = ConfigTree::new(united(&mut Vec::new(), roots, conflicts).children().to_vec());
+        let mut absent: BTreeMap<&Path, &Owner> = BTreeMap::new();
         for claim in claims {
-            claim.tree.walk(&mut |path, node| {
-                if let Body::Leaf(value) = node.body() {
-                    match values.get(path) {
-                        Some((other, owner)) if other != value => conflicts.push(ClaimConflict {
-                            path: path.clone(),
-                            first: owner.clone(),
-                            first_wants: format!("'{other}'"),
-                            second: claim.owner.clone(),
-                            second_wants: format!("'{value}'"),
-                        }),
-                        Some(_) => {}
-                        None => {
-                            values.insert(path.clone(), (value.clone(), claim.owner.clone()));
-                        }
-                    }
-                }
-                present.entry(path.clone()).or_insert_with(|| claim.owner.clone());
-                self.owners.entry(path.clone()).or_default().push((layer, claim.owner.clone()));
-                true
-            });
-            tree = tree.overlay(&claim.tree);
             self.whole.extend(claim.whole.iter().cloned());
             for path in &claim.absent {
-                absent.entry(path.clone()).or_insert_with(|| claim.owner.clone());
-                self.owners.entry(path.clone()).or_default().push((layer, claim.owner.clone()));
+                absent.entry(path).or_insert(&claim.owner);
             }
         }
         for (path, owner) in &absent {
-            if let Some(other) = present.get(path) {
+            if let Some(other) = claims.iter().find(|claim| claim.tree.at(path).is_some()) {
                 conflicts.push(ClaimConflict {
-                    path: path.clone(),
-                    first: other.clone(),
+                    path: (*path).clone(),
+                    first: other.owner.clone(),
                     first_wants: "it to be there".into(),
-                    second: owner.clone(),
+                    second: (*owner).clone(),
                     second_wants: "it to be absent".into(),
                 });
             }
             self.tree = self.tree.without(path);
         }
         // A stronger layer that wants a node again lifts the wish of a weaker one for its absence.
-        self.absent.retain(|path| !present.contains_key(path));
-        self.absent.extend(absent.into_keys());
+        self.absent.retain(|path| tree.at(path).is_none());
+        self.absent.extend(absent.into_keys().cloned());
         self.tree = self.tree.overlay(&tree);
     }
+}
+
+/// Nodes of one step over each other; `above` are the steps to them, their own included.
+fn united(above: &mut Vec<Step>, nodes: Vec<(&Arc<Node>, &Owner)>, conflicts: &mut Vec<ClaimConflict>) -> Arc<Node> {
+    let Some(((first, owner), rest)) = nodes.split_first() else {
+        return Arc::new(Node::container(QName::new("", ""), true, Vec::new()));
+    };
+    if rest.iter().all(|(node, _)| node.hash() == first.hash()) {
+        return (*first).clone();
+    }
+    if let Body::Leaf(wants) = first.body() {
+        for (node, second) in rest {
+            if let Body::Leaf(other) = node.body()
+                && other != wants
+            {
+                conflicts.push(ClaimConflict {
+                    path: Path::new(above.clone()),
+                    first: (*owner).clone(),
+                    first_wants: format!("'{wants}'"),
+                    second: (*second).clone(),
+                    second_wants: format!("'{other}'"),
+                });
+            }
+        }
+        return (*first).clone();
+    }
+    // In the order of their first appearance, for siblings whose order is the user's.
+    let mut places: BTreeMap<&Step, usize> = BTreeMap::new();
+    let mut groups: Vec<Vec<(&Arc<Node>, &Owner)>> = Vec::new();
+    for (node, owner) in &nodes {
+        for child in node.children() {
+            let at = *places.entry(child.step()).or_insert(groups.len());
+            match groups.get_mut(at) {
+                Some(group) => group.push((child, owner)),
+                None => groups.push(vec![(child, owner)]),
+            }
+        }
+    }
+    let mut children = Vec::with_capacity(groups.len());
+    for group in groups {
+        match group[..] {
+            [(alone, _)] => children.push(alone.clone()),
+            _ => {
+                above.push(group[0].0.step().clone());
+                children.push(united(above, group, conflicts));
+                above.pop();
+            }
+        }
+    }
+    Arc::new(first.with_children(children))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::{Node, QName};
-    use std::sync::Arc;
+    use crate::tree::Value;
 
     fn claims(owner: &str, layer: Layer, vlan: &str) -> Claims {
         let leaf = Arc::new(Node::leaf(QName::new("m", "vlan"), Value::text(vlan)));
@@ -210,5 +250,23 @@ mod tests {
         let path = both.owners.keys().find(|p| p.to_string().ends_with("vlan")).unwrap();
         assert_eq!(both.owners_of(path).len(), 2);
         assert_eq!(both.owners_of(path)[0].0, Layer::Service);
+    }
+
+    /// 3,000 services that share one list: quadratic merging would take minutes.
+    #[test]
+    fn thousands_of_claims_share_what_only_one_speaks_of() {
+        let all: Vec<Claims> = (0..3_000)
+            .map(|n| {
+                let keys = Arc::from([("name".into(), Value::text(&format!("v{n:04}")))]);
+                let leaf = Arc::new(Node::leaf(QName::new("m", "rd"), Value::text("1")));
+                let vrf = Arc::new(Node::entry(QName::new("m", "vrf"), keys, false, vec![leaf]));
+                let tree = ConfigTree::new(vec![Arc::new(Node::container(QName::new("m", "vrfs"), false, vec![vrf]))]);
+                Claims::new(Owner(format!("s{n}")), Layer::Service, tree)
+            })
+            .collect();
+        let merged = Intended::without_owners(&all).unwrap();
+        assert_eq!(merged.tree.count(), 6_001);
+        let first = &all[0].tree.top()[0].children()[0];
+        assert!(Arc::ptr_eq(merged.tree.top()[0].child(first.step()).unwrap(), first));
     }
 }

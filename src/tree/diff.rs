@@ -1,7 +1,9 @@
 //! The difference of two trees, its application and its exact inverse.
 //!
 //! Equal subtrees are skipped by their hashes, so the cost follows the difference. A created or removed subtree is one
-//! edit at its highest node. Edits stand in canonical order of their paths.
+//! edit at its highest node that says something: a non-presence container comes and goes with what it holds (RFC 7950
+//! §7.5.1), so it is never the place of an edit. Whoever removed `/vrfs` because the last VRF in it goes would take along
+//! the one that somebody adds meanwhile. Edits stand in canonical order of their paths.
 //!
 //! Guarantees (property tests in `tests/laws.rs`): `apply(diff(a, b), a) == b`, `diff(a, a)` is empty,
 //! `apply(inverse(d), apply(d, a)) == a`.
@@ -219,17 +221,29 @@ fn siblings(path: &Path, a: &[Arc<Node>], b: &[Arc<Node>], edits: &mut Vec<Edit>
                 (i, j) = (i + 1, j + 1);
             }
             (Some(old), new) if new.is_none_or(|new| old.key() < new.key()) => {
-                edits.push(Edit::Remove { path: path.child(old.step().clone()), node: old.clone(), after: None });
+                let at = path.child(old.step().clone());
+                match old.body() {
+                    Body::Container { presence: false } => children(&at, old, &emptied(old), edits),
+                    _ => edits.push(Edit::Remove { path: at, node: old.clone(), after: None }),
+                }
                 i += 1;
             }
             (_, Some(new)) => {
-                edits.push(Edit::Create { path: path.child(new.step().clone()), node: new.clone(), after: None });
+                let at = path.child(new.step().clone());
+                match new.body() {
+                    Body::Container { presence: false } => children(&at, &emptied(new), new, edits),
+                    _ => edits.push(Edit::Create { path: at, node: new.clone(), after: None }),
+                }
                 j += 1;
             }
             (None, None) => return,
             (Some(_), None) => return, // covered by the guard above
         }
     }
+}
+
+fn emptied(node: &Node) -> Node {
+    node.with_children(Vec::new())
 }
 
 fn pair(path: &Path, old: &Arc<Node>, new: &Arc<Node>, edits: &mut Vec<Edit>) {

@@ -45,6 +45,8 @@ pub struct Node {
     step: Step,
     body: Body,
     children: Vec<Arc<Node>>,
+    /// Whether some children keep the user's order; otherwise they are sorted by step.
+    ordered: bool,
     hash: u128,
     count: u32,
 }
@@ -124,11 +126,60 @@ impl Node {
         &self.children
     }
 
-    /// The child at this step.
+    /// The child at this step. Logarithmic, except among siblings in the user's order.
     pub fn child(&self, step: &Step) -> Option<&Arc<Node>> {
-        // User-ordered siblings are not sorted by key, so the run of equal names is searched linearly.
+        self.place(step).ok().map(|at| &self.children[at])
+    }
+
+    /// Where the child at this step stands, or where it would be put.
+    pub(super) fn place(&self, step: &Step) -> Result<usize, usize> {
+        if !self.ordered {
+            return self.children.binary_search_by(|child| child.step.cmp(step));
+        }
         let start = self.children.partition_point(|c| c.step.name < step.name);
-        self.children[start..].iter().take_while(|c| c.step.name == step.name).find(|c| c.step.key == step.key)
+        let run = self.children[start..].iter().take_while(|c| c.step.name == step.name);
+        let mut end = start;
+        for child in run {
+            if child.step.key == step.key {
+                return Ok(end);
+            }
+            end += 1;
+        }
+        Err(end)
+    }
+
+    /// The same node with one child put where it belongs; a child of the same step gives way, keeping its place. Unlike
+    /// [`Node::with_children`] it sorts nothing.
+    pub(super) fn with_child(&self, child: Arc<Node>) -> Self {
+        if self.ordered || child.is_user_ordered() {
+            let mut children = self.children.clone();
+            match self.place(child.step()) {
+                Ok(at) => children[at] = child,
+                Err(_) => children.push(child),
+            }
+            return self.with_children(children);
+        }
+        let mut children = Vec::with_capacity(self.children.len() + 1);
+        let (before, after) = match self.place(child.step()) {
+            Ok(at) => (&self.children[..at], &self.children[at + 1..]),
+            Err(at) => self.children.split_at(at),
+        };
+        children.extend_from_slice(before);
+        if !child.is_void() {
+            children.push(child);
+        }
+        children.extend_from_slice(after);
+        Self::sealed(self.step.clone(), self.body.clone(), children, false)
+    }
+
+    /// The same node without the child at this step.
+    pub(super) fn without_child(&self, step: &Step) -> Self {
+        let mut children = self.children.clone();
+        if let Ok(at) = self.place(step) {
+            children.remove(at);
+        }
+        let ordered = self.ordered && children.iter().any(|child| child.is_user_ordered());
+        Self::sealed(self.step.clone(), self.body.clone(), children, ordered)
     }
 
     /// A 128-bit hash of the whole subtree, equal for equal content within one installation's key.
@@ -153,19 +204,25 @@ impl Node {
 
     fn build(step: Step, body: Body, mut children: Vec<Arc<Node>>) -> Self {
         children.retain(|child| !child.is_void());
-        // Stable, so user-ordered siblings keep their places.
-        children.sort_by(|a, b| {
-            a.step.name.cmp(&b.step.name).then_with(|| {
-                if a.is_user_ordered() && b.is_user_ordered() {
-                    std::cmp::Ordering::Equal
-                } else {
-                    a.step.key.cmp(&b.step.key)
-                }
-            })
-        });
+        // Stable, so user-ordered siblings keep their places. First by name: one comparison over mixed siblings would not
+        // be an order.
+        children.sort_by(|a, b| a.step.name.cmp(&b.step.name));
+        let mut ordered = false;
+        for run in children.chunk_by_mut(|a, b| a.step.name == b.step.name) {
+            if run.iter().any(|child| child.is_user_ordered()) {
+                ordered = true;
+            } else {
+                run.sort_by(|a, b| a.step.key.cmp(&b.step.key));
+            }
+        }
+        Self::sealed(step, body, children, ordered)
+    }
+
+    /// From children that stand in their order already.
+    fn sealed(step: Step, body: Body, children: Vec<Arc<Node>>, ordered: bool) -> Self {
         let hash = hash_of(&step, &body, &children);
         let count = children.iter().fold(1u32, |sum, child| sum.saturating_add(child.count));
-        Self { step, body, children, hash, count }
+        Self { step, body, children, ordered, hash, count }
     }
 }
 
@@ -245,5 +302,54 @@ impl From<Bare> for Node {
 impl From<Node> for Bare {
     fn from(node: Node) -> Self {
         Bare { step: node.step, body: node.body, children: node.children }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn q(name: &str) -> QName {
+        QName::new("m", name)
+    }
+
+    fn member(name: &str, value: &str, user_ordered: bool) -> Arc<Node> {
+        Arc::new(Node::member(q(name), Value::text(value), user_ordered))
+    }
+
+    #[test]
+    fn one_child_put_or_taken_gives_what_building_anew_gives() {
+        for user_ordered in [false, true] {
+            let mut children: Vec<_> = ["d", "b", "c"].iter().map(|v| member("l", v, user_ordered)).collect();
+            children.push(member("k", "z", false));
+            children.push(member("m", "a", false));
+            let node = Node::container(q("top"), false, children.clone());
+            for value in ["a", "b", "e"] {
+                let put = node.with_child(member("l", value, user_ordered));
+                let mut anew = node.children().to_vec();
+                if node.child(member("l", value, user_ordered).step()).is_none() {
+                    anew.push(member("l", value, user_ordered));
+                }
+                let anew = node.with_children(anew);
+                assert_eq!((put.hash(), put.count()), (anew.hash(), anew.count()), "{value} {user_ordered}");
+                let step = member("l", value, false).step().clone();
+                assert!(put.child(&step).is_some());
+                let taken = put.without_child(&step);
+                assert!(taken.child(&step).is_none());
+                assert_eq!(taken.hash(), taken.with_children(taken.children().to_vec()).hash());
+            }
+            for child in &children {
+                assert_eq!(node.child(child.step()), Some(child));
+            }
+        }
+    }
+
+    /// A step alone does not say that its list is ordered by the user, so one run may hold both kinds.
+    #[test]
+    fn siblings_of_which_only_some_know_their_order_keep_it() {
+        let mixed = vec![member("l", "c", true), member("l", "a", false), member("l", "b", true)];
+        let node = Node::container(q("top"), false, mixed.clone());
+        assert_eq!(node.children(), mixed);
+        assert!(mixed.iter().all(|child| node.child(child.step()) == Some(child)));
     }
 }

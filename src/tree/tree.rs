@@ -111,6 +111,7 @@ impl ConfigTree {
             for child in a.children() {
                 match b.child(child.step()) {
                     None => children.push(child.clone()),
+                    Some(over) if over.hash() == child.hash() => children.push(child.clone()),
                     Some(over) if over.children().is_empty() && child.children().is_empty() => {
                         children.push(over.clone())
                     }
@@ -136,39 +137,32 @@ pub enum After<'a> {
 }
 
 fn put(node: &Node, parent: &[Step], new: Arc<Node>, after: After<'_>) -> Node {
-    let mut children = node.children().to_vec();
-    let Some((step, rest)) = parent.split_first() else {
-        let old = children.iter().position(|c| c.step() == new.step());
-        match (after, old) {
-            (After::Keep, Some(at)) => children[at] = new,
-            (After::Keep, None) => children.push(new),
-            (After::First | After::Sibling(_), old) => {
-                if let Some(at) = old {
-                    children.remove(at);
-                }
-                let at = match after {
-                    After::Sibling(step) => children.iter().position(|c| c.step() == step).map(|at| at + 1),
-                    _ => children.iter().position(|c| c.name() == new.name()),
-                };
-                let at = at.unwrap_or(children.len());
-                children.insert(at, new);
-            }
-        }
-        return node.with_children(children);
-    };
-    match children.iter().position(|c| c.step() == step) {
-        Some(at) => children[at] = Arc::new(put(&children[at], rest, new, after)),
-        None => children.push(Arc::new(put(&Node::from_step(step.clone()), rest, new, after))),
+    if let Some((step, rest)) = parent.split_first() {
+        let below = match node.child(step) {
+            Some(child) => put(child, rest, new, after),
+            None => put(&Node::from_step(step.clone()), rest, new, after),
+        };
+        return node.with_child(Arc::new(below));
     }
+    if after == After::Keep {
+        return node.with_child(new);
+    }
+    let mut children = node.children().to_vec();
+    if let Some(at) = children.iter().position(|child| child.step() == new.step()) {
+        children.remove(at);
+    }
+    let at = match after {
+        After::Sibling(step) => children.iter().position(|child| child.step() == step).map(|at| at + 1),
+        _ => children.iter().position(|child| child.name() == new.name()),
+    };
+    children.insert(at.unwrap_or(children.len()), new);
     node.with_children(children)
 }
 
 fn cut(node: &Node, path: &[Step]) -> Node {
-    let children = node.children().iter().filter_map(|child| {
-        if child.step() != &path[0] {
-            return Some(child.clone());
-        }
-        if path.len() == 1 { None } else { Some(Arc::new(cut(child, &path[1..]))) }
-    });
-    node.with_children(children.collect())
+    let (step, rest) = (&path[0], &path[1..]);
+    match node.child(step) {
+        Some(child) if !rest.is_empty() => node.with_child(Arc::new(cut(child, rest))),
+        _ => node.without_child(step),
+    }
 }

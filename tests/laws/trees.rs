@@ -2,7 +2,7 @@
 
 use crate::arbitrary::{changed, schema, tree};
 use crate::law;
-use andante::tree::{ConfigTree, Diff, Edit, SchemaIndex, apply, diff, inverse, xml};
+use andante::tree::{Body, ConfigTree, Diff, Edit, Node, SchemaIndex, apply, diff, inverse, xml};
 
 /// Two trees of one schema: unrelated, or one a change of the other.
 fn pair(seed: u64) -> (SchemaIndex, ConfigTree, ConfigTree) {
@@ -45,11 +45,14 @@ fn only_different_trees_differ() {
 }
 
 #[test]
-fn a_difference_touches_no_equal_subtree() {
+fn a_difference_touches_no_equal_subtree_and_no_container_that_says_nothing() {
     law(2000, |seed| {
         let (_, a, b) = pair(seed);
         for edit in diff(&a, &b).edits {
             let (old, new) = (a.at(edit.path()), b.at(edit.path()));
+            // What says nothing is no place for an edit: its removal would take along what others put there meanwhile.
+            let silent = |node: &Node| matches!(node.body(), Body::Container { presence: false });
+            assert!(![old, new].into_iter().flatten().any(|node| silent(node)), "{}", edit.path());
             match edit {
                 Edit::Create { .. } => assert!(old.is_none() && new.is_some()),
                 Edit::Remove { .. } => assert!(old.is_some() && new.is_none()),

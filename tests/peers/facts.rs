@@ -5,7 +5,7 @@
 //! | F1 | edits without a lock stay and are committed by whoever comes next | `refusals::somebody_elses_dirty_candidate_is_reported_and_not_discarded`, [`edits_under_a_lock_die_with_their_session`] |
 //! | F2 | an edit of another session is confirmed with ours | [`nobody_sneaks_into_a_confirmed_commit`] |
 //! | F3 | the holder dies inside the window: nobody can lock, anyone can edit | `wire: what_netconfd_refuses_and_what_it_loses`, `unknown::the_reply_to_a_commit_is_lost` |
-//! | F4 | confirm and cancel twice are errors that tell nothing | `wire: a_confirmed_commit_from_lock_to_unlock`, `unknown::a_lost_confirmation_ends_applied` |
+//! | F4 | confirm and cancel twice are errors that tell nothing | `wire: a_confirmed_commit_from_lock_to_unlock`, `unknown::a_lost_reply_to_a_confirmation_ends_applied` |
 //! | F5 | persist; SIGKILL inside the window | `wire: what_netconfd_refuses_and_what_it_loses`, `unknown::the_server_dies_inside_the_window` |
 //! | F6 | delete of what is missing; dirty candidates and locks | `wire: a_confirmed_commit_from_lock_to_unlock`, `hand::whole_blocks_removed_by_hand_come_back` |
 //! | F7 | after a bad line all later ones still act | `refusals::frr_refuses_a_line_and_both_stay_as_they_were` |

@@ -4,7 +4,10 @@ use crate::domain::{Domain, access, applied, noc};
 use andante::controller::{DocumentEdit, Failure, Terms};
 use andante::domain::{Deviation, DeviationKind, Outcome, SyncState};
 use andante::plan::{Allowed, HandMade, Permit, Refused};
+use andante::reconcile::{self, Loop, queue::Rhythm};
 use serde_json::json;
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
 
 const IFMGR: &str = "http://cisco.com/ns/yang/Cisco-IOS-XR-ifmgr-cfg";
 const BGP: &str = "http://cisco.com/ns/yang/Cisco-IOS-XR-ipv4-bgp-cfg";
@@ -247,4 +250,33 @@ async fn one_deviation_is_healed_alone() {
     // Nothing is left to heal.
     let nothing = domain.controller.heal(&noc(), "pe2", &[], &Terms::default()).await;
     assert!(matches!(nothing, Err(Failure::NotFound { .. })), "{nothing:?}");
+}
+
+/// The loop sees a change by hand on each element within a period, without being asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_loop_reports_within_a_period() {
+    let Some(domain) = Domain::start().await else { return };
+    applied(&domain.write(vec![domain.put(FILE, |text| text)]).await.unwrap());
+    let period = Duration::from_secs(1);
+    let looks = Loop { rhythm: Rhythm { period, jitter: 0.1 }, parallel: 2 };
+    let stop = CancellationToken::new();
+    let looking = tokio::spawn(reconcile::run(domain.controller.clone(), looks, stop.clone()));
+    domain.pe1.edit_by_hand(&sub_interface("<description>by hand</description>"));
+    domain.pe2.vtysh(&["configure terminal", "interface eth1.100", "description by hand"]).unwrap();
+    let start = Instant::now();
+    loop {
+        let found = domain.controller.deviations(&noc()).await.unwrap();
+        if found.len() == 2 {
+            break;
+        }
+        assert!(start.elapsed() < 30 * period, "{found:#?}");
+        tokio::time::sleep(period / 20).await;
+    }
+    let events = domain.controller.events_after(0, 1000).await.unwrap();
+    assert_eq!(events.iter().filter(|(_, event)| event.kind == "deviation-raised").count(), 2, "{events:#?}");
+    // It reports, and writes nothing.
+    let now = domain.running();
+    assert!(now.0.contains("by hand") && now.1.contains("by hand"));
+    stop.cancel();
+    looking.await.unwrap();
 }

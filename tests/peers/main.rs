@@ -2,6 +2,7 @@
 //!
 //! The controller runs inside the test, with the store, the libyang worker and the drivers of the daemon.
 
+mod crash;
 mod domain;
 mod facts;
 mod hand;

@@ -153,7 +153,8 @@ fn edited(actual: &ConfigTree, config: &str, schema: &SchemaIndex) -> ConfigTree
                 }
             }
             Some(other) => panic!("{}: {other:?} is no operation of a plan", mark.path),
-            None => {}
+            // Inside of a merge, only its place.
+            None => tree = tree.with(&parent, tree.at(&mark.path).unwrap().clone(), place),
         }
     }
     tree

@@ -39,9 +39,15 @@ pub struct CliElement {
 
 /// Compiles the `[cli]` table of an adapter.
 pub fn dialect_of(adapter: &Adapter) -> Result<Dialect, String> {
+    dialect_within(adapter, usize::MAX)
+}
+
+/// The same, with a bound on the output of one command, in bytes, that the adapter can lower and not raise.
+pub(in crate::adagio) fn dialect_within(adapter: &Adapter, output: usize) -> Result<Dialect, String> {
     let table = adapter.manifest().cli.clone().ok_or("the adapter has no [cli] table")?;
-    let dialect: CliDialect =
+    let mut dialect: CliDialect =
         toml::Value::Table(table).try_into().map_err(|error: toml::de::Error| error.to_string())?;
+    dialect.max_output = dialect.max_output.min(output);
     dialect.compile().map_err(|error| error.to_string())
 }
 

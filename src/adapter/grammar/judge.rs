@@ -45,7 +45,14 @@ impl Rules {
     /// What an edit does to traffic.
     pub(super) fn impact(&self, edit: &Edit) -> Impact {
         match edit {
-            Edit::Create { path, node, .. } => self.worst(path, node, &|impact| &impact.create, true),
+            Edit::Create { path, node, .. } => match self.context_of(path) {
+                // What comes with a routing process that was not there disturbs nobody: its sessions are new, too. An
+                // interface without presence may have worked before its first line.
+                (id, depth, bindings) if id != ROOT && depth == path.steps().len() && self.context(id).presence => {
+                    said(&self.context(id).impact.create, &bindings)
+                }
+                _ => self.worst(path, node, &|impact| &impact.create, true),
+            },
             Edit::Remove { path, node, .. } => self.worst(path, node, &|impact| &impact.remove, true),
             Edit::Set { path, .. } | Edit::Move { path, .. } => self.at_lines(path, None, &|impact| &impact.change),
             Edit::Replace { path, old, .. } => self.worst(path, old, &|impact| &impact.change, true),

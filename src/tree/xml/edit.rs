@@ -1,14 +1,16 @@
 //! The bodies of NETCONF operations: `edit-config` from a difference, subtree filters from paths.
 //!
 //! An edit is one document with shared ancestors, for `default-operation=none`: ancestors carry no operation (RFC 6241
-//! §7.2), the highest changed node carries `merge`, `remove` or `replace`, never `create` or `delete`, so that sending it
-//! again after an unknown outcome is harmless. Keys stand first in every entry. The bytes depend on nothing but the
+//! §7.2), the changed node carries `merge`, `remove` or `replace`, never `create` or `delete`, so that sending it again
+//! after an unknown outcome is harmless. A container in which things are created and nothing else happens may not be there
+//! yet (an ancestor without operation that is missing is `data-missing`), so there the highest such container carries the
+//! `merge`; a removal stands at the removed node itself, never at a container that others use, too. Keys stand first in every entry. The bytes depend on nothing but the
 //! difference and the schema.
 
 use super::print::Printer;
 use super::{NETCONF, YANG, escape};
 use crate::tree::codec::SchemaIdAt;
-use crate::tree::schema::SchemaIndex;
+use crate::tree::schema::{SchemaIndex, SchemaKind};
 use crate::tree::{Body, Diff, Edit, Key, Name, Node, Path, QName, SchemaId, Step};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,7 +34,7 @@ pub fn edit_config(diff: &Diff, index: &SchemaIndex) -> String {
     }
     let mut printer = Printer::new(index, false);
     for branch in root.ordered(index, Some(SchemaIdAt::Top)) {
-        branch.1.print(branch.0, None, true, &mut printer);
+        branch.1.print(branch.0, None, Above::Nothing, &mut printer);
     }
     printer.out
 }
@@ -67,6 +69,17 @@ enum Act {
     Move {
         to: Option<Step>,
     },
+}
+
+/// What stands above a branch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Above {
+    /// Nothing: it is an element at the top.
+    Nothing,
+    /// An element without operation.
+    Silence,
+    /// An element whose `merge` holds for what is below it.
+    Merge,
 }
 
 /// The paths of a document, merged.
@@ -107,20 +120,31 @@ impl Branch {
         below
     }
 
-    fn print(&self, id: Option<SchemaId>, outer: Option<&Name>, top: bool, printer: &mut Printer<'_>) {
+    /// Whether things are created here or, through non-presence containers, below, and nothing else happens.
+    fn creates_only(&self, id: Option<SchemaId>, index: &SchemaIndex) -> bool {
+        if !self.acts.is_empty() {
+            return self.below.is_empty() && self.acts.iter().all(|act| matches!(act, Act::Set { place: Some(_), .. }));
+        }
+        let container = id.is_some_and(|id| index.node(id).kind == SchemaKind::Container { presence: false });
+        container && self.ordered(index, id.map(SchemaIdAt::Below)).iter().all(|(id, b)| b.creates_only(*id, index))
+    }
+
+    fn print(&self, id: Option<SchemaId>, outer: Option<&Name>, above: Above, printer: &mut Printer<'_>) {
         let Some(step) = &self.step else { return };
         let mut declared = String::new();
-        if top {
+        if above == Above::Nothing {
             super::opaque::declare("nc", NETCONF, &mut declared);
         }
+        let merge = if above == Above::Merge { "" } else { MERGE };
         // Whole subtrees first; a move and changes below the moved node share one element.
         let mut moved = None;
         for act in &self.acts {
             match act {
                 Act::Set { node, place } => {
-                    let mut attributes = format!("{declared} nc:operation=\"merge\"");
+                    let mut attributes = format!("{declared}{merge}");
                     if let Some(after) = place.as_ref().filter(|_| node.is_user_ordered()) {
-                        attributes.push_str(&insert(id, after.as_ref(), printer));
+                        // A place goes with an operation of its own.
+                        attributes = format!("{declared}{MERGE}{}", insert(id, after.as_ref(), printer));
                     }
                     printer.node(id, node, outer, &attributes);
                 }
@@ -145,8 +169,10 @@ impl Branch {
         if moved.is_none() && self.below.is_empty() {
             return;
         }
+        let lifted = self.creates_only(id, printer.index);
         let attributes = match moved {
-            Some(to) => format!("{declared} nc:operation=\"merge\"{}", insert(id, to.as_ref(), printer)),
+            Some(to) => format!("{declared}{MERGE}{}", insert(id, to.as_ref(), printer)),
+            None if lifted => format!("{declared}{merge}"),
             None => declared,
         };
         if let Key::Member(value) = &step.key {
@@ -155,7 +181,7 @@ impl Branch {
         }
         let inner = printer.open(step, id, outer, &attributes);
         for (id, branch) in self.ordered(printer.index, id.map(SchemaIdAt::Below)) {
-            branch.print(id, inner, false, printer);
+            branch.print(id, inner, if lifted { Above::Merge } else { Above::Silence }, printer);
         }
         printer.close(step, !self.below.is_empty());
     }
@@ -216,3 +242,5 @@ fn insert(id: Option<SchemaId>, after: Option<&Step>, printer: &Printer<'_>) -> 
     out.push('"');
     out
 }
+
+const MERGE: &str = " nc:operation=\"merge\"";

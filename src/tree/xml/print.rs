@@ -19,7 +19,9 @@ pub fn print_nodes(nodes: &[Arc<Node>], parent: &Path, index: &SchemaIndex, pret
     if pretty {
         // Every element begins on a new line; the first line break is one too many, the last one is missing.
         let mut text = printer.out.split_off(usize::from(printer.out.starts_with('\n')));
-        text.push('\n');
+        if !text.is_empty() {
+            text.push('\n');
+        }
         return text;
     }
     printer.out
