@@ -8,6 +8,7 @@
 //! `UPDATE_GOLDEN=1` rewrites what is expected; the difference is reviewed like code. Every case also holds the laws: the
 //! tree survives its own text, normalising is idempotent, the payload brings the simulated truth from before to after, and
 //! libyang finds what a NETCONF adapter prints valid against the profiles in `yang/`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test that panics has failed, as it should
 
 use andante::adapter::{Adapter, Payload, Transport};
 use andante::service::ElementService;

@@ -1,4 +1,5 @@
 //! A folder that is not quite an adapter is refused, with the file and the line where the fault is.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test that panics has failed, as it should
 
 use andante::adapter::Adapter;
 use std::fs;

@@ -3,6 +3,7 @@
 //!
 //! The cases are random but fixed: seed `n` is always the same configuration. `ANDANTE_SEED=n` runs one of them,
 //! `ANDANTE_CASES=n` more of them. The law `parse(read) == tree` is where a misunderstanding of FRR shows.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test that panics has failed, as it should
 
 #[path = "../src/adapter/grammar/tests/random.rs"]
 mod random;

@@ -2,6 +2,7 @@
 //!
 //! Every test says: none before, some after, none after removal. They run with `ANDANTE_PACKETS=1` (`make
 //! test-packets`), as root, one at a time, about a minute each; without it they are skipped and say so.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test that panics has failed, as it should
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -1,6 +1,7 @@
 //! The main job against real servers: netconfd with the genuine IOS-XR modules and FRR's vtysh, both behind OpenSSH.
 //!
 //! The controller runs inside the test, with the store, the libyang worker and the drivers of the daemon.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test that panics has failed, as it should
 
 mod crash;
 mod domain;

@@ -62,7 +62,7 @@ struct Lane {
 #[test]
 fn a_daemon_that_dies_leaves_all_or_nothing() {
     let create: Vec<_> = undecided().into_iter().map(|point| (Work::Create, point)).collect();
-    let (early, late) = create.split_at(create.len() / 2);
+    let (early, late) = create.split_at(create.len() * 7 / 10);
     // After the decision the service changes sides each time.
     let decided = decided().into_iter().enumerate();
     let after: Vec<_> = decided.map(|(n, at)| ([Work::Create, Work::Delete][n % 2], at)).collect();

@@ -84,12 +84,13 @@ pub fn start(processes: &mut Processes, front: Front, front_program: &str) -> Re
     for _ in 0..5 {
         let port = free_port();
         write_front(&folder, &front_program.replace("{port}", &port.to_string()))?;
-        // SHLVL: a bash that believes to be the first one below sshd would read the user's ~/.bashrc, whatever that does.
+        // A home of its own: sshd runs the program by the user's shell, and bash reads `~/.bashrc` first, which may
+        // take seconds, or wait for ever for a lock that a killed session has left (pyenv).
         let config = format!(
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {0}/host_key\nPidFile none\n\
              AuthorizedKeysFile {0}/client_key.pub\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n\
-             PermitRootLogin yes\nMaxStartups 1000\nMaxSessions 100\nUseDNS no\nPrintMotd no\nLogLevel ERROR\nSetEnv SHLVL=2\n\
-             {front_line}\n",
+             PermitRootLogin yes\nMaxStartups 1000\nMaxSessions 100\nUseDNS no\nPrintMotd no\nLogLevel ERROR\n\
+             SetEnv HOME={0} SHLVL=2\n{front_line}\n",
             folder.display()
         );
         std::fs::write(folder.join("sshd_config"), config).expect("sshd_config");
