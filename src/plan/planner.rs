@@ -2,6 +2,7 @@
 //!
 //! Pure and deterministic. It holds no type that can write to an element.
 
+use crate::adapter::manifest::Transport;
 use crate::adapter::{Adapter, Impact};
 use crate::domain::Class;
 use crate::plan::compare::{Difference, differences};
@@ -86,11 +87,12 @@ fn finish(input: &ElementInput<'_>, old: &Intended, mut found: Scope) -> Result<
         return Ok(None);
     }
     let back = inverse(&change);
+    let sent = sent(adapter, &change, input.actual, &found.target);
     let render = |diff: &Diff, from: &ConfigTree, to: &ConfigTree| {
         adapter.render(diff, from, to).map_err(|error| vec![Refused::Render(error.to_string())])
     };
-    let payload = render(&change, input.actual, &found.target)?;
-    let undo = render(&back, &found.target, input.actual)?;
+    let payload = render(&sent, input.actual, &found.target)?;
+    let undo = render(&self::sent(adapter, &back, &found.target, input.actual), &found.target, input.actual)?;
     let touched: Vec<&Path> = change.edits.iter().map(Edit::path).collect();
     let deviations = differences(old, input.recorded, input.actual)
         .into_iter()
@@ -103,7 +105,7 @@ fn finish(input: &ElementInput<'_>, old: &Intended, mut found: Scope) -> Result<
         element: input.element.into(),
         adapter: format!("{} {} {}", adapter.name(), adapter.version(), adapter.digest()),
         class: input.class,
-        read_set: read_set(input.actual, &touched, &found),
+        read_set: read_set(input.actual, touched.iter().copied().chain(sent.edits.iter().map(Edit::path)), &found),
         before: touched_state(input.actual, touched.iter().copied()),
         after: touched_state(&found.target, touched.iter().copied()),
         adopted,
@@ -118,6 +120,41 @@ fn finish(input: &ElementInput<'_>, old: &Intended, mut found: Scope) -> Result<
         payload,
         undo,
     }))
+}
+
+/// The difference as it is sent. A NETCONF element keeps a non-presence container whose last child was removed; so that
+/// nothing of us stays, the removal is said of the highest container that holds nothing else. The container is then part
+/// of the read-set with all it holds, and running is locked: what somebody adds to it meanwhile makes the plan stale.
+fn sent(adapter: &Adapter, change: &Diff, from: &ConfigTree, to: &ConfigTree) -> Diff {
+    if adapter.transport() != Transport::Netconf {
+        return change.clone();
+    }
+    let mut hollow: BTreeSet<Path> = BTreeSet::new();
+    let mut edits = Vec::with_capacity(change.edits.len());
+    for edit in &change.edits {
+        let Edit::Remove { path, .. } = edit else {
+            edits.push(edit.clone());
+            continue;
+        };
+        let mut top = path.clone();
+        while let Some(parent) = top.parent()
+            && let Some(node) = from.at(&parent)
+            && !parent.steps().is_empty()
+            && matches!(node.body(), Body::Container { presence: false })
+            && to.at(&parent).is_none()
+        {
+            top = parent;
+        }
+        match from.at(&top) {
+            Some(node) if &top != path => {
+                if hollow.insert(top.clone()) {
+                    edits.push(Edit::Remove { path: top.clone(), node: node.clone(), after: None });
+                }
+            }
+            _ => edits.push(edit.clone()),
+        }
+    }
+    Diff { edits }
 }
 
 fn impact(adapter: &Adapter, change: &Diff) -> Impact {
@@ -142,14 +179,14 @@ fn protected_in(adapter: &Adapter, edit: &Edit) -> Option<Path> {
 
 /// Every touched node, every node that needed no edit because it is right already, and, by their existence alone, the
 /// entries above them and what is adopted: a parent that vanished is noticed before anything is sent.
-fn read_set(actual: &ConfigTree, touched: &[&Path], found: &Scope) -> Vec<ReadEntry> {
+fn read_set<'a>(actual: &ConfigTree, touched: impl Iterator<Item = &'a Path>, found: &'a Scope) -> Vec<ReadEntry> {
     let mut entries: BTreeMap<Path, Option<String>> = BTreeMap::new();
     let mut exists = |path: &Path, node: &Node| {
         if !matches!(node.body(), Body::Container { presence: false }) {
             entries.insert(path.clone(), Some(EXISTS.into()));
         }
     };
-    let whole: Vec<&Path> = touched.iter().copied().chain(&found.relied).collect();
+    let whole: Vec<&Path> = touched.chain(&found.relied).collect();
     for path in &whole {
         let mut at = Path::root();
         for step in path.steps().split_last().map_or(&[][..], |(_, above)| above) {
