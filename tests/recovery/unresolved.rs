@@ -35,7 +35,7 @@ fn an_element_that_cannot_be_undone_is_undone_when_it_is_back() {
     assert_eq!(newest["outcome"], "unresolved", "{newest:#}");
     assert_eq!(turn(&newest, "pe1"), "restored", "{newest:#}");
     assert!(daemon.services().is_empty());
-    assert!(domain.pe1.running() == reference.before.pe1);
+    assert!(domain.running().pe1 == reference.before.pe1);
     assert!(domain.pe2.running_config() != reference.before.pe2, "nothing was left half way");
     // What is half way is not touched by anybody else meanwhile, and a try says why.
     let refused = daemon.put(&document());
@@ -58,7 +58,7 @@ fn a_dead_daemon_and_a_lost_element() {
     let id = newest["id"].as_str().unwrap();
     assert_eq!(newest["outcome"], "unresolved", "{newest:#}");
     assert!(daemon.services().is_empty());
-    assert!(domain.pe1.running() == reference.before.pe1);
+    assert!(domain.running().pe1 == reference.before.pe1);
     assert!(domain.pe2.running_config() == reference.after.pe2);
     comes_back(&domain, daemon, id, &reference.before);
 }
