@@ -2,6 +2,8 @@
 //!
 //! Every test says: none before, some after, none after removal. They run with `ANDANTE_PACKETS=1` (`make
 //! test-packets`), as root, one at a time, about a minute each; without it they are skipped and say so.
+mod daemon;
+mod service;
 #[path = "../support/mod.rs"]
 mod support;
 
