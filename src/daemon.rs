@@ -6,7 +6,8 @@
 pub mod simulate;
 
 use crate::adagio::connect::Connector;
-use crate::adagio::{cli::session::CliLimits, netconf::session::NetconfLimits, ssh::SshLimits};
+use crate::adagio::netconf::{framing::FrameLimits, session::NetconfLimits};
+use crate::adagio::{cli::session::CliLimits, ssh::SshLimits};
 use crate::adapter::Adapter;
 use crate::config::{LogFormat, Settings, seconds};
 use crate::controller::{Absent, Controller, Failure, Parts};
@@ -284,13 +285,13 @@ async fn recover_forever(controller: Arc<Controller>, stop: CancellationToken) {
 
 fn connector(settings: &Settings) -> Connector {
     let (connect, answer) = (seconds(settings.adagio.connect_timeout), seconds(settings.adagio.answer_timeout));
-    let mut ssh = SshLimits::default();
-    ssh.connect_timeout = connect;
-    ssh.auth_timeout = connect;
-    let mut netconf = NetconfLimits::default();
-    netconf.hello_timeout = connect;
-    netconf.rpc_timeout = answer;
-    netconf.frames.max_message = settings.adagio.reply_limit;
+    let ssh = SshLimits { connect_timeout: connect, auth_timeout: connect, ..SshLimits::default() };
+    let netconf = NetconfLimits {
+        hello_timeout: connect,
+        rpc_timeout: answer,
+        frames: FrameLimits { max_message: settings.adagio.reply_limit, ..FrameLimits::default() },
+        ..NetconfLimits::default()
+    };
     let cli = CliLimits { login_timeout: connect, line_timeout: answer, show_timeout: answer };
     Connector { ssh, netconf, cli, busy: seconds(settings.adagio.busy_timeout) }
 }

@@ -1,8 +1,14 @@
 //! Packets through an MPLS L3VPN: only they find what a configuration hides.
 //!
 //! Every test says: none before, some after, none after removal. They run with `ANDANTE_PACKETS=1` (`make
-//! test-packets`), as root, one at a time, about a minute each; without it they are skipped and say so.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test that panics has failed, as it should
+//! test-packets`), as root, one at a time, each in a network of its own; half a minute of each is the boot where nothing
+//! else runs. Without the variable they are skipped and say so.
+//!
+//! - here: a service that is typed by hand proves the network and its agents
+//! - [`service`]: the daemon and the command, from a document to packets and back
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // packets that do not pass are a failed test
+mod daemon;
+mod service;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -240,7 +240,8 @@ async fn one_deviation_is_healed_alone() {
     let found = domain.check("pe2").await.deviations;
     assert_eq!(found.len(), 2, "{found:#?}");
     let route = found.iter().find(|of| of.kind == DeviationKind::Missing).expect("the route");
-    let record = domain.controller.heal(&noc(), "pe2", &[route.id.clone()], &Terms::default()).await.unwrap();
+    let record =
+        domain.controller.heal(&noc(), "pe2", std::slice::from_ref(&route.id), &Terms::default()).await.unwrap();
     assert_eq!(record.outcome, Some(Outcome::Applied), "{record:#?}");
     let left = only(&domain.check("pe2").await.deviations, "description", DeviationKind::Changed);
     assert_eq!(left.actual.as_deref(), Some("by hand"));

@@ -100,7 +100,7 @@ impl Domain {
 
     /// What the elements say.
     pub fn running(&self) -> Running {
-        Running { pe1: without_hollow(&self.pe1.running()), pe2: self.pe2.running_config() }
+        Running { pe1: self.pe1.running(), pe2: self.pe2.running_config() }
     }
 
     /// Waits until both elements say this.
@@ -191,25 +191,3 @@ fn entry(name: &str, adapter: &str, address: SocketAddr, router_id: &str, access
         access.host_key_fingerprint(),
     )
 }
-
-/// Without the top containers that hold nothing: they say nothing (RFC 7950 §7.5.1), a removal does not take them along
-/// because somebody may put something there meanwhile, and netconfd prints them.
-fn without_hollow(running: &str) -> String {
-    let name =
-        |line: &str| line.trim().trim_start_matches(['<', '/']).split([' ', '>', '/']).next().unwrap().to_owned();
-    let mut lines: Vec<&str> = running.lines().collect();
-    loop {
-        let empty = lines.iter().position(|line| line.ends_with("/>") && HOLLOW.contains(&&*name(line)));
-        let pair = lines.windows(2).position(|two| {
-            let (open, end) = (name(two[0]), two[1].trim());
-            !two[0].ends_with("/>") && end == format!("</{open}>") && HOLLOW.contains(&&*open)
-        });
-        match (empty, pair) {
-            (Some(at), _) => drop(lines.remove(at)),
-            (None, Some(at)) => drop(lines.drain(at..at + 2)),
-            (None, None) => return lines.join("\n"),
-        }
-    }
-}
-
-const HOLLOW: [&str; 4] = ["bgp", "interface-configurations", "router-static", "vrfs"];

@@ -106,6 +106,8 @@ impl Session {
         }
     }
 
+    // An error is rare and carries the element's words.
+    #[allow(clippy::result_large_err)]
     fn lines<'a>(&self, doing: &str, payload: &'a Payload) -> Result<&'a [CliLine], DriverError> {
         match payload {
             Payload::Cli { lines } => Ok(lines),

@@ -88,6 +88,8 @@ impl Session {
         failed(&self.element, doing, effect, error)
     }
 
+    // An error is rare and carries the element's words.
+    #[allow(clippy::result_large_err)]
     fn config<'a>(&self, doing: &str, payload: &'a Payload) -> Result<&'a str, DriverError> {
         match payload {
             Payload::Netconf { config } => Ok(config),

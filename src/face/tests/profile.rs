@@ -161,10 +161,9 @@ fn no_leaf_of_a_profile_is_dropped_in_silence() {
                 if changed != whole
                     && let Ok(other) = service_of(&changed, &key)
                     && other == service
+                    && !silent.contains(&leaf.argument.as_str())
                 {
-                    if !silent.contains(&leaf.argument.as_str()) {
-                        dropped.insert(format!("{parent}/{}: '{value}' is dropped", leaf.argument));
-                    }
+                    dropped.insert(format!("{parent}/{}: '{value}' is dropped", leaf.argument));
                 }
             }
         }

@@ -148,7 +148,7 @@ impl Restconf {
             return self.operation(ask, body, name).await;
         }
         match rest.trim_end_matches('/') {
-            "" => read_only(ask, |media| root(media)),
+            "" => read_only(ask, root),
             "/yang-library-version" => read_only(ask, |media| match media {
                 Media::Json => format!("{{\n  \"ietf-restconf:yang-library-version\": \"{YANG_LIBRARY}\"\n}}\n"),
                 Media::Xml => {
