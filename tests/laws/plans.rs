@@ -279,7 +279,7 @@ fn a_hand_made_change_is_in_the_way_of_a_plan_that_changes_it_and_of_no_other() 
                         let plan = element.plan(&wish, &allowed);
                         assert_eq!(plan.is_ok(), enough, "{plan:?}");
                         let Ok(Some(plan)) = plan else { continue };
-                        assert_eq!(plan.overwritten, [found.clone()]);
+                        assert_eq!(plan.overwritten, std::slice::from_ref(found));
                         let done = executed(&element.adapter, &element.actual, &plan.payload);
                         let left = done.at(&path).and_then(|node| node.value());
                         assert_eq!(left, wanted.and_then(|node| node.value()), "{path}");

@@ -8,7 +8,7 @@ use andante::tree::{Body, ConfigTree, Diff, Edit, Node, SchemaIndex, apply, diff
 fn pair(seed: u64) -> (SchemaIndex, ConfigTree, ConfigTree) {
     let index = schema(seed / 8);
     let a = tree(&index, seed);
-    let b = if seed % 4 == 0 { tree(&index, seed ^ 0xABCD) } else { changed(&index, &a, seed) };
+    let b = if seed.is_multiple_of(4) { tree(&index, seed ^ 0xABCD) } else { changed(&index, &a, seed) };
     (index, a, b)
 }
 

@@ -181,7 +181,7 @@ async fn a_plan_is_kept_committed_once_and_refused_when_stale() {
     let healed = operation("heal", json!({"element": ["pe2"]})).await.is(200).json();
     assert_eq!(healed["andante:output"]["outcome"], "applied", "{healed}");
 
-    let target = format!("{ACME}");
+    let target = ACME.to_string();
     let plan = plan(operation("plan", json!({"document": [{"operation": "delete", "target": target}]})).await);
     operation("commit-plan", json!({"plan-id": plan["id"]})).await.is(200);
     assert_eq!((pe1.running(), pe2.running_config()), before);
