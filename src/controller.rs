@@ -445,6 +445,9 @@ impl Controller {
         };
         let ride = self.runner.run(request, &elements, self.parts.stop.child());
         let ride = AssertUnwindSafe(ride).catch_unwind().await;
+        if let Ok(record) = &ride {
+            say(record);
+        }
         if self.follow(&closing, ride.as_ref().ok().and_then(|record| record.outcome.as_ref())).await {
             let read = std::mem::take(&mut closing.done.lock().unwrap_or_else(PoisonError::into_inner).read);
             // It is decided and recorded; the next look notices what this one could not keep.
@@ -599,6 +602,23 @@ fn new_id() -> String {
 /// The id of the attempt that is under way.
 fn current(id: &Mutex<String>) -> String {
     id.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// One line in the log for what was asked for and how it ended, and one for every piece that an element kept.
+fn say(record: &TransactionRecord) {
+    let outcome = record.outcome.as_ref().map_or_else(|| "still open".to_string(), closing::in_words);
+    let user = &record.principal.user;
+    match &record.outcome {
+        Some(Outcome::Unresolved { .. }) => {
+            tracing::error!(transaction = record.id, user, "{}: {outcome}; it is worked on", record.summary);
+        }
+        _ => tracing::info!(transaction = record.id, user, "{}: {outcome}", record.summary),
+    }
+    for (element, progress) in &record.elements {
+        for residue in &progress.residue {
+            tracing::warn!(transaction = record.id, element, residue, "the element kept it for now");
+        }
+    }
 }
 
 fn is_stale(record: &TransactionRecord) -> bool {

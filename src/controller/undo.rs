@@ -3,7 +3,7 @@
 
 use super::model::Model;
 use crate::adapter::{Adapter, Payload};
-use crate::plan::{ElementPlan, touched_state};
+use crate::plan::{ElementPlan, as_sent, touched_state};
 use crate::transaction::Undo;
 use crate::tree::{ConfigTree, diff};
 use std::collections::BTreeMap;
@@ -50,6 +50,6 @@ impl AdapterUndo {
         if change.is_empty() {
             return Ok(None);
         }
-        adapter.render(&change, actual, &target).map(Some).map_err(|error| error.to_string())
+        adapter.render(&as_sent(adapter, &change, actual, &target), actual, &target).map(Some).map_err(|error| error.to_string())
     }
 }

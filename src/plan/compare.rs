@@ -4,7 +4,7 @@
 
 use crate::domain::DeviationKind;
 use crate::plan::HandMade;
-use crate::tree::{Body, ConfigTree, Intended, Node, Path};
+use crate::tree::{Body, ConfigTree, Intended, Node, Path, Key};
 use std::sync::Arc;
 
 /// A difference between what was recorded and what is actual, at the highest node that differs.
@@ -112,10 +112,22 @@ fn summary(node: &Node, parts: &mut Vec<String>) {
     for child in node.children() {
         match child.value() {
             Some(value) => parts.push(format!("{} {value}", child.name().name)),
-            None if child.children().is_empty() => parts.push(child.name().name.to_string()),
+            None if child.children().is_empty() => parts.push(named(child)),
             None => summary(child, parts),
         }
     }
+}
+
+/// The name of a node and its keys, as a person says it: `ip-route 198.51.100.0/25 192.0.2.6`.
+fn named(node: &Node) -> String {
+    let mut text = node.name().name.to_string();
+    if let Key::Entry(keys) = node.key() {
+        for (_, value) in keys.iter() {
+            text.push(' ');
+            text.push_str(value.as_str());
+        }
+    }
+    text
 }
 
 const WORDS_MAX: usize = 6;

@@ -87,12 +87,12 @@ fn finish(input: &ElementInput<'_>, old: &Intended, mut found: Scope) -> Result<
         return Ok(None);
     }
     let back = inverse(&change);
-    let sent = sent(adapter, &change, input.actual, &found.target);
+    let sent = as_sent(adapter, &change, input.actual, &found.target);
     let render = |diff: &Diff, from: &ConfigTree, to: &ConfigTree| {
         adapter.render(diff, from, to).map_err(|error| vec![Refused::Render(error.to_string())])
     };
     let payload = render(&sent, input.actual, &found.target)?;
-    let undo = render(&self::sent(adapter, &back, &found.target, input.actual), &found.target, input.actual)?;
+    let undo = render(&as_sent(adapter, &back, &found.target, input.actual), &found.target, input.actual)?;
     let touched: Vec<&Path> = change.edits.iter().map(Edit::path).collect();
     let deviations = differences(old, input.recorded, input.actual)
         .into_iter()
@@ -125,7 +125,7 @@ fn finish(input: &ElementInput<'_>, old: &Intended, mut found: Scope) -> Result<
 /// The difference as it is sent. A NETCONF element keeps a non-presence container whose last child was removed; so that
 /// nothing of us stays, the removal is said of the highest container that holds nothing else. The container is then part
 /// of the read-set with all it holds, and running is locked: what somebody adds to it meanwhile makes the plan stale.
-fn sent(adapter: &Adapter, change: &Diff, from: &ConfigTree, to: &ConfigTree) -> Diff {
+pub fn as_sent(adapter: &Adapter, change: &Diff, from: &ConfigTree, to: &ConfigTree) -> Diff {
     if adapter.transport() != Transport::Netconf {
         return change.clone();
     }
