@@ -50,6 +50,9 @@ impl AdapterUndo {
         if change.is_empty() {
             return Ok(None);
         }
-        adapter.render(&as_sent(adapter, &change, actual, &target), actual, &target).map(Some).map_err(|error| error.to_string())
+        adapter
+            .render(&as_sent(adapter, &change, actual, &target), actual, &target)
+            .map(Some)
+            .map_err(|error| error.to_string())
     }
 }

@@ -4,7 +4,7 @@
 
 use crate::domain::DeviationKind;
 use crate::plan::HandMade;
-use crate::tree::{Body, ConfigTree, Intended, Node, Path, Key};
+use crate::tree::{Body, ConfigTree, Intended, Key, Node, Path};
 use std::sync::Arc;
 
 /// A difference between what was recorded and what is actual, at the highest node that differs.
