@@ -133,7 +133,7 @@ pub struct HandMade {
 pub struct ReadEntry {
     /// Which node.
     pub path: Path,
-    /// Digest of its subtree; `None` = it was not there; [`EXISTS`] = it was there, whatever stands in it.
+    /// Digest of its subtree; `None` = it was not there; `exists` = it was there, whatever stands in it.
     pub digest: Option<String>,
 }
 

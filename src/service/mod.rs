@@ -1,7 +1,7 @@
 //! The canonical meaning of a service document, and what it asks of each element.
 //!
 //! Second station of the flow: a face makes a [`Service`] out of a document; [`admission`] asks whether elements, ports
-//! and VLANs are there and free; [`decompose`] makes an [`ElementService`] per element out of it, with numbers from the
+//! and VLANs are there and free; [`decompose()`] makes an [`ElementService`] per element out of it, with numbers from the
 //! [`ledger`]. Pure: no clock, no I/O, no randomness; the ledger's state and the time are arguments.
 //!
 //! Guarantees: the same service, inventory and ledger give the same element services, byte for byte, in whatever order
