@@ -236,7 +236,7 @@ impl Controller {
         match (id.len() >= 8, found.len()) {
             (true, 1) => Ok(found.remove(0)),
             (true, n) if n > 1 => Err(Failure::NotFound { what: format!("a single plan that begins with {id}") }),
-            _ => Err(Failure::NotFound { what: format!("plan {id} (it may have expired; make a new one)") }),
+            _ => Err(Failure::NotFound { what: format!("a plan {id} that is still kept") }),
         }
     }
 
@@ -414,7 +414,7 @@ impl Controller {
 
     fn summary(&self, work: &Work, plan: &Plan) -> String {
         match work {
-            Work::Heal { element, paths } => format!("heal {element} ({} deviations)", paths.len()),
+            Work::Heal { element, paths } => format!("heal {element} ({} deviation(s))", paths.len()),
             Work::Edits { .. } => {
                 let verb = |change: &ServiceChange| format!("{:?} {}", change.effect, change.key).to_lowercase();
                 plan.services.iter().map(verb).collect::<Vec<_>>().join(", ")

@@ -43,7 +43,7 @@ struct Serve {
     /// Folder with NAME.running, the configuration with which an element starts
     #[arg(long, value_name = "DIR")]
     running: Option<PathBuf>,
-    /// Folder in which host keys are kept between runs
+    /// Folder, which must exist, in which host keys are kept between runs
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
     /// Socket through which `andante sim show` and `andante sim edit` reach the elements

@@ -226,7 +226,7 @@ pub(super) enum ConfigVerb {
     },
 }
 
-const EXITS: &str = "Simulated elements, a network of their own: andante sim --help\n\nExit codes: 0 done, or nothing differs · 1 the tool itself failed · 2 differences found · \
+const EXITS: &str = "Simulated elements, a network of their own: andante sim --help\n\nExit codes: 0 done, or nothing differs · 1 the tool or the daemon failed · 2 differences found · \
 3 refused or not applied, the network is as before · 4 unresolved or still running · 64 wrong usage";
 
 #[cfg(test)]

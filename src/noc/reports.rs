@@ -171,7 +171,7 @@ pub(super) fn claims(list: &[Value], paint: Paint) -> String {
     listed(
         &["path", "layer", "owner", "claims", "value"],
         rows.collect(),
-        "nobody claims it: it is the element's own, and Andante leaves it alone",
+        "nobody claims such a line: if it is there, it is the element's own, and Andante leaves it alone",
     )
 }
 
