@@ -54,11 +54,13 @@ fn failed(doing: impl Into<String>) -> impl FnOnce(Box<dyn std::error::Error + S
 pub async fn run(invocation: Invocation) -> Result<(), DaemonError> {
     let settings = invocation.settings.clone();
     let stop = CancellationToken::new();
-    let controller = start(invocation).await?;
-    let (controller, transactions) = controller;
-
-    let server = crate::presto::serve(controller.clone(), presto_settings(&settings), stop.clone())
+    // Before the lease: a second daemon with the same settings must not fence the first one.
+    let listeners = crate::presto::listen(presto_settings(&settings))
         .await
+        .map_err(|error| failed("presto: cannot listen")(error.into()))?;
+    let (controller, transactions) = start(invocation).await?;
+
+    let server = crate::presto::serve(controller.clone(), listeners, stop.clone())
         .map_err(|error| failed("presto: cannot listen")(error.into()))?;
     let looks = Loop {
         rhythm: Rhythm { period: seconds(settings.reconcile.period), jitter: settings.reconcile.jitter },

@@ -37,12 +37,18 @@ impl Controller {
             leaving.filter(|_| absent == Absent::Unmanage).map(|old| Element { managed: false, ..old.clone() });
         for mut element in elements.iter().cloned().chain(leaving) {
             let old = model.elements.get(&element.name);
+            // Their order says nothing, and it does not survive every way here.
+            element.ports.sort_by(|a, b| a.name.cmp(&b.name));
             // A key that was pinned by probing stays pinned when the file does not speak of it.
             if element.host_key.is_none() {
                 element.host_key = old.and_then(|old| old.host_key.clone());
             }
             if old == Some(&element) {
                 continue;
+            }
+            if old.is_some_and(|old| old.address != element.address || old.host_key != element.host_key) {
+                // Another device, perhaps: what was known of the old one says nothing of it.
+                batch.delete(Table::ElementStates, &element.name);
             }
             batch.put(Table::Elements, &element.name, &element)?;
             changed.push(element.name.clone());

@@ -31,7 +31,7 @@ impl FaultTag {
             FaultTag::MalformedMessage => "malformed-message",
             FaultTag::UnknownElement => "unknown-element",
             FaultTag::InvalidValue => "invalid-value",
-            FaultTag::DataMissing => "data-missing",
+            FaultTag::DataMissing => "missing-element",
             FaultTag::DataExists => "data-exists",
             FaultTag::OperationNotSupported => "operation-not-supported",
             FaultTag::InUse => "in-use",

@@ -200,8 +200,9 @@ impl Noc {
                 let reply = self.call("check-sync", input).await?;
                 let found = all(&reply.body["andante:output"], "element");
                 self.show(&reply, |_, noc| reports::checks(found, noc.now, noc.paint))?;
-                let differs = found.iter().any(|one| !all(one, "deviation").is_empty());
-                Ok(if differs { Exit::Differences } else { Exit::Done })
+                // An element that was not seen as it should be is a difference too.
+                let fine = |one: &&Value| all(one, "deviation").is_empty() && said(one, "sync-state") == "in-sync";
+                Ok(if found.iter().all(|one| fine(&one)) { Exit::Done } else { Exit::Differences })
             }
         }
     }

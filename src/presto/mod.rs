@@ -8,4 +8,4 @@ pub mod restconf;
 mod server;
 pub mod view;
 
-pub use server::{Server, ServerSettings, serve};
+pub use server::{Listeners, Server, ServerSettings, listen, serve};

@@ -35,17 +35,32 @@ pub struct Server {
     tasks: Vec<JoinHandle<std::io::Result<()>>>,
 }
 
-/// Listens until `stop`; requests under way are finished then.
-pub async fn serve(
-    controller: Arc<Controller>,
+/// Bound listeners that nobody serves yet. Callers wait in their queues.
+#[derive(Debug)]
+pub struct Listeners {
+    tcp: TcpListener,
+    unix: Option<UnixListener>,
     settings: ServerSettings,
-    stop: CancellationToken,
-) -> Result<Server, Error> {
+}
+
+/// Binds the listeners. A daemon does this before it takes the lease: one that finds its place taken has then changed
+/// nothing for the one that lives there.
+pub async fn listen(settings: ServerSettings) -> Result<Listeners, Error> {
     if !settings.listen.ip().is_loopback() {
         let message = format!("{} is not a loopback address", settings.listen);
         return Err(Error::new(ErrorKind::InvalidInput, message));
     }
     let tcp = TcpListener::bind(settings.listen).await.map_err(|error| at(&settings.listen, &error))?;
+    let unix = match &settings.socket {
+        Some(path) => Some(bind(path).await.map_err(|error| at(&path.display(), &error))?),
+        None => None,
+    };
+    Ok(Listeners { tcp, unix, settings })
+}
+
+/// Serves until `stop`; requests under way are finished then.
+pub fn serve(controller: Arc<Controller>, listeners: Listeners, stop: CancellationToken) -> Result<Server, Error> {
+    let Listeners { tcp, unix, settings } = listeners;
     let address = tcp.local_addr()?;
     let options = Options {
         sync_timeout: settings.sync_timeout,
@@ -54,8 +69,7 @@ pub async fn serve(
     };
     let restconf = Restconf::new(controller, options);
     let mut tasks = Vec::new();
-    if let Some(path) = &settings.socket {
-        let unix = bind(path).await.map_err(|error| at(&path.display(), &error))?;
+    if let Some(unix) = unix {
         tasks.push(tokio::spawn(restconf.clone().serve_unix(unix, stop.clone().cancelled_owned())));
     }
     tasks.push(tokio::spawn(restconf.serve_tcp(tcp, stop.cancelled_owned())));

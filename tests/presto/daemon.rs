@@ -4,7 +4,7 @@ use andante::config::Settings;
 use andante::controller::{Absent, Controller};
 use andante::daemon::{Invocation, start};
 use andante::domain::{Element, Port, Principal, Role};
-use andante::presto::{Server, ServerSettings, serve};
+use andante::presto::{Server, ServerSettings, listen, serve};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -58,14 +58,14 @@ impl Daemon {
         controller.apply_elements(&noc(), elements, Absent::Keep).await.unwrap();
         let socket = folder.path().join("andante.sock");
         let stop = CancellationToken::new();
-        let listen = ServerSettings {
+        let settings = ServerSettings {
             listen: ([127, 0, 0, 1], 0).into(),
             socket: Some(socket.clone()),
             sync_timeout: Duration::from_secs(60),
             body_limit: 4 << 20,
             nso_compatible,
         };
-        let server = serve(controller.clone(), listen, stop.clone()).await.unwrap();
+        let server = serve(controller.clone(), listen(settings).await.unwrap(), stop.clone()).unwrap();
         Self { controller, server: Some(server), socket, stop, _folder: folder }
     }
 
