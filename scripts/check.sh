@@ -25,7 +25,12 @@ if [ -e tests/layering.rs ]; then step layering "$cargo" test -q --test layering
 for script in scripts/*.sh tests/packets/*.sh .ci/run; do step "shell ($script)" bash -n "$script"; done
 
 if "$cargo" deny --version >/dev/null 2>&1; then
-    step dependencies "$cargo" deny check
+    step dependencies "$cargo" deny check bans licenses sources
+    if "$cargo" deny fetch db >/dev/null 2>&1; then
+        step advisories "$cargo" deny check advisories
+    else
+        skip advisories "the database of advisories cannot be reached"
+    fi
 else
     skip dependencies "cargo-deny is not installed: cargo install --locked cargo-deny"
 fi
