@@ -101,6 +101,26 @@ async fn what_the_model_does_not_know_or_allow_is_named_with_its_path() {
     daemon.end().await;
 }
 
+/// The first service is only planned for (pre-deployment), so nothing has to answer for it to be stored; its VLAN is
+/// taken all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vlan_that_another_service_has_is_refused_naming_it() {
+    let daemon = Daemon::unreachable().await;
+    let mut first = service("l3vpn-any-to-any.json");
+    first["ietf-l3vpn-ntw:vpn-service"][0]["status"] =
+        json!({"admin-status": {"status": "ietf-vpn-common:admin-pre-deployment"}});
+    daemon.put(ACME, first.to_string()).await.is(201);
+
+    let mut second = service("l3vpn-any-to-any.json");
+    second["ietf-l3vpn-ntw:vpn-service"][0]["vpn-id"] = json!("other");
+    let other = format!("{SERVICES}/vpn-service=other");
+    let error = daemon.put(&other, second.to_string()).await.refused(409, "in-use");
+    assert!(error["error-message"].as_str().unwrap().contains("acme-l3"), "{error}");
+    assert!(error["error-path"].as_str().unwrap().contains("vpn-network-access"), "{error}");
+    daemon.get(&other).await.is(404);
+    daemon.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_request_itself_can_be_wrong() {
     let daemon = Daemon::unreachable().await;
