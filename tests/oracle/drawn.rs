@@ -53,6 +53,9 @@ pub fn accepted(
             }
             Err(refusal) => refusal,
         };
+        if std::env::var_os("ANDANTE_SAY").is_some() {
+            eprintln!("refused: {refusal:?}");
+        }
         *refusals.entry(crate::instances::reason_of(&refusal.message)).or_default() += 1;
         if !instances.mend(dice, shape, sketches, &refusal.path, &refusal.message) {
             return None;
@@ -87,7 +90,7 @@ pub fn same_faults(worker: &Worker, libyang: &Libyang, loaded: &Loaded, tree: &C
 fn drawn_instances_go_to_libyang_and_back_and_differ_as_it_says() {
     let worker = Worker::start();
     let (mut trees, mut valid, mut pairs, mut effects, mut moves, mut nodes) = (0, 0, 0, 0, [0, 0], 0);
-    let mut refusals = BTreeMap::new();
+    let (mut refusals, mut lost) = (BTreeMap::new(), 0);
     law(60, |seed| {
         let drawn = Drawn::load(&worker, seed);
         let (libyang, index) = (&drawn.libyang, &drawn.loaded.index);
@@ -112,6 +115,7 @@ fn drawn_instances_go_to_libyang_and_back_and_differ_as_it_says() {
                 effects += said.effects;
                 moves[0] += said.moves;
                 moves[1] += said.their_moves;
+                lost += usize::from(said.they_lose);
             }
             let faults = same_faults(&worker, libyang, &drawn.loaded, &tree);
             valid += usize::from(faults.is_empty());
@@ -131,9 +135,16 @@ fn drawn_instances_go_to_libyang_and_back_and_differ_as_it_says() {
     });
     println!(
         "drawn: {trees} instances of {nodes} nodes, {valid} valid, {pairs} pairs with {effects} effects, moves {} of {} \
-         that libyang needs; refused and mended: {refusals:?}",
+         that libyang needs ({lost} of its own it does not apply); refused and mended: {refusals:?}",
         moves[0], moves[1]
     );
     assert!(crate::only().is_some() || trees as u64 > 500 * times() && pairs as u64 > 500 * times(), "a poor draw");
     let _ = laws::LIMITS;
+}
+
+/// Prints the modules of a seed: `ANDANTE_SEED=n cargo test --test oracle say_the_modules -- --ignored --nocapture`.
+#[test]
+#[ignore = "a help for looking at a seed"]
+fn say_the_modules() {
+    law(1, |seed| modules(seed).iter().for_each(|text| println!("{text}")));
 }

@@ -112,7 +112,7 @@ pub fn print(tree: &DataTree<'_>, format: DataFormat) -> String {
 pub fn values(tree: &DataTree<'_>) -> BTreeMap<String, String> {
     let mut values = BTreeMap::new();
     for node in tree.traverse() {
-        if let Some(value) = node.value_canonical() {
+        if let Some(value) = canonical(&node) {
             values.insert(spot_of(&node), value);
         }
     }
@@ -136,6 +136,11 @@ pub fn own_values(tree: &ConfigTree) -> BTreeMap<String, String> {
     values
 }
 
+/// The spots of all nodes.
+pub fn spots_of(tree: &DataTree<'_>) -> BTreeSet<String> {
+    tree.traverse().map(|node| spot_of(&node)).collect()
+}
+
 /// What libyang says that makes `b` of `a`.
 pub fn effects(a: &DataTree<'_>, b: &DataTree<'_>) -> Effects {
     let mut effects = Effects::default();
@@ -154,7 +159,7 @@ pub fn effects(a: &DataTree<'_>, b: &DataTree<'_>) -> Effects {
             "delete" => effects.removed.insert(at),
             "replace" if own.is_some() && schema.is_user_ordered() => effects.moved.insert(at),
             "replace" if own.is_some() => {
-                let (old, new) = (meta(&node, "orig-value"), node.value_canonical());
+                let (old, new) = (meta(&node, "orig-value").map(|old| mixed(&old)), canonical(&node));
                 effects.changed.insert(changed(&at, &old.unwrap_or_default(), &new.unwrap_or_default()))
             }
             "none" | "replace" => continue,
@@ -164,9 +169,31 @@ pub fn effects(a: &DataTree<'_>, b: &DataTree<'_>) -> Effects {
     effects
 }
 
+/// Whether libyang puts user-ordered nodes in or elsewhere.
+pub fn orders(a: &DataTree<'_>, b: &DataTree<'_>) -> bool {
+    let difference = a.diff(b, DataDiffFlags::empty()).unwrap();
+    let mut nodes = difference.tree().traverse();
+    nodes.any(|node| node.schema().is_user_ordered() && meta(&node, "operation").is_some_and(|op| op != "none"))
+}
+
 /// One changed leaf.
 pub fn changed(at: &str, old: &str, new: &str) -> String {
     format!("{at}: {old:?} -> {new:?}")
+}
+
+/// The canonical value of a leaf or member.
+fn canonical(node: &DataNodeRef<'_>) -> Option<String> {
+    node.value_canonical().map(|text| mixed(&text))
+}
+
+/// libyang prints with `inet_ntop`, which writes the lowest addresses as `::192.0.2.1`; RFC 5952 §5 has that form for known
+/// prefixes only, and so have we.
+fn mixed(text: &str) -> String {
+    let (address, rest) = text.split_at(text.find(['/', '%']).unwrap_or(text.len()));
+    match address.parse::<std::net::Ipv6Addr>() {
+        Ok(parsed) if address.starts_with("::") && address.contains('.') => format!("{parsed}{rest}"),
+        _ => text.to_owned(),
+    }
 }
 
 fn meta(node: &DataNodeRef<'_>, name: &str) -> Option<String> {
@@ -198,11 +225,11 @@ pub fn spot_of(node: &DataNodeRef<'_>) -> String {
             Kind::List => {
                 for key in schema.list_keys() {
                     let leaf = node.list_keys().find(|leaf| leaf.schema().name() == key.name());
-                    let value = leaf.and_then(|leaf| leaf.value_canonical()).unwrap_or_default();
+                    let value = leaf.and_then(|leaf| canonical(&leaf)).unwrap_or_default();
                     text.push_str(&key_text(key.name(), &value));
                 }
             }
-            Kind::LeafList => text.push_str(&key_text(".", &node.value_canonical().unwrap_or_default())),
+            Kind::LeafList => text.push_str(&key_text(".", &canonical(&node).unwrap_or_default())),
             _ => {}
         }
     }
@@ -223,10 +250,4 @@ pub fn spots(above: &[andante::tree::Step], node: &Node, into: &mut BTreeSet<Str
     for child in node.children() {
         spots(&steps, &child, into);
     }
-}
-
-/// The last name in a path of libyang, for counting.
-pub fn last_name(path: &str) -> &str {
-    let path = path.split('[').next().unwrap_or(path);
-    path.rsplit('/').next().unwrap_or(path)
 }

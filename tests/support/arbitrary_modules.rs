@@ -92,7 +92,7 @@ impl Names {
 impl Maker {
     fn alpha(&mut self) -> String {
         self.out = String::from(
-            "module alpha {\n  yang-version 1.1; namespace \"urn:example:alpha?a&b\"; prefix a;\n  \
+            "module alpha {\n  yang-version 1.1; namespace \"urn:example:alpha?a=b\"; prefix a;\n  \
              import beta { prefix b; } import ietf-inet-types { prefix inet; } import ietf-yang-types { prefix yang; }\n  \
              revision 2024-02-02;\n  identity own { base b:one; }\n",
         );
@@ -332,11 +332,22 @@ impl Maker {
             let (member, _) = match self.dice.below(20) {
                 0 => ("empty;".into(), None),
                 1..=3 if depth == 0 => self.union(1),
-                _ => self.plain(),
+                _ => self.unrestricted(),
             };
             let _ = write!(members, " type {member}");
         }
         (format!("union {{{members} }}"), None)
+    }
+
+    /// A type without range, length or pattern.
+    fn unrestricted(&mut self) -> (String, Option<&'static str>) {
+        loop {
+            let (ty, default) = self.plain();
+            let restricted = ["range", "length", "pattern", "b:", "digits", "yang:", "inet:"];
+            if !restricted.iter().any(|word| ty.contains(word)) || ty.contains("base b:") {
+                return (ty, default);
+            }
+        }
     }
 
     fn plain(&mut self) -> (String, Option<&'static str>) {
