@@ -7,6 +7,7 @@ use andante::tree::{Children, ConfigTree, Keys, Name, Node, QName, SchemaId, Val
 use std::collections::BTreeSet;
 
 /// A generator of numbers (splitmix64).
+#[derive(Clone, Debug, Default)]
 pub struct Dice(pub u64);
 
 impl Dice {
@@ -19,7 +20,8 @@ impl Dice {
         ((z ^ (z >> 31)) % n as u64) as usize
     }
 
-    fn chance(&mut self, percent: usize) -> bool {
+    /// True in `percent` of a hundred cases.
+    pub fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 }
