@@ -28,7 +28,9 @@ impl TypeSpec {
                 let text = integer(text.trim_matches(is_space), *bits, *signed)?;
                 Ok(Value::new(if *bits > 32 { ValueKind::Number64 } else { ValueKind::Number }, &text))
             }
-            Self::Decimal64 => Ok(Value::new(ValueKind::Number64, &decimal(text.trim_matches(is_space))?)),
+            Self::Decimal64 { digits } => {
+                Ok(Value::new(ValueKind::Number64, &decimal(text.trim_matches(is_space), *digits)?))
+            }
             Self::Bool => match text.trim_matches(is_space) {
                 flag @ ("true" | "false") => Ok(Value::new(ValueKind::Bool, flag)),
                 _ => Err(format!("{} is not 'true' or 'false'", shown(text))),
@@ -94,7 +96,7 @@ impl TypeSpec {
             (Self::Integer { bits, .. }, Token::Text(_)) => {
                 Err(format!("{token}: an integer of {bits} bits is a JSON number, not a string"))
             }
-            (Self::Integer { .. } | Self::Decimal64, Token::Number(text)) => self.value(module, text),
+            (Self::Integer { .. } | Self::Decimal64 { .. }, Token::Number(text)) => self.value(module, text),
             (Self::Bool, Token::Bool(true)) => Ok(Value::new(ValueKind::Bool, "true")),
             (Self::Bool, Token::Bool(false)) => Ok(Value::new(ValueKind::Bool, "false")),
             (Self::Bool, _) => Err(format!("{token} is not true or false")),
@@ -108,7 +110,7 @@ impl TypeSpec {
     fn expected(&self) -> &'static str {
         match self {
             Self::Integer { .. } => "an integer",
-            Self::Decimal64 => "a decimal number in a string",
+            Self::Decimal64 { .. } => "a decimal number in a string",
             Self::Bool => "true or false",
             Self::Empty => "[null]",
             Self::Identity { .. } => "the name of an identity in a string",
@@ -233,12 +235,13 @@ fn integer(text: &str, bits: u8, signed: bool) -> Result<String, String> {
     Ok(value.to_string())
 }
 
-/// RFC 7950 §9.3.2: no leading zeros, one digit at least on both sides of the point, no trailing zeros.
-fn decimal(text: &str) -> Result<String, String> {
+/// RFC 7950 §9.3.2: no leading zeros, one digit at least on both sides of the point, no trailing zeros. §9.3.4: at most
+/// `digits` of them behind the point, and without the point it is a number of 64 bits.
+fn decimal(text: &str, digits: u8) -> Result<String, String> {
     let bad = || format!("{} is not a decimal number", shown(text));
     let negative = text.starts_with('-');
-    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let plain = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let (whole, fraction) = plain.split_once('.').unwrap_or((plain, "0"));
     let good = |part: &str| !part.is_empty() && part.len() <= 19 && part.bytes().all(|b| b.is_ascii_digit());
     if !good(whole) || !good(fraction) {
         return Err(bad());
@@ -251,6 +254,16 @@ fn decimal(text: &str) -> Result<String, String> {
         "" => "0",
         fraction => fraction,
     };
+    let places = if fraction == "0" { 0 } else { fraction.len() };
+    if places > usize::from(digits) {
+        return Err(format!("{} has more than {digits} digits behind the point", shown(text)));
+    }
+    // At most 19 and 18 digits: no overflow.
+    let scaled = format!("{whole}{fraction:0<width$}", width = usize::from(digits.clamp(1, 18)));
+    let limit = i128::from(i64::MAX) + i128::from(negative);
+    if !scaled.parse::<i128>().is_ok_and(|scaled| scaled <= limit) {
+        return Err(format!("{} is out of the range of decimal64 with {digits} digits", shown(text)));
+    }
     let sign = if negative && (whole != "0" || fraction != "0") { "-" } else { "" };
     Ok(format!("{sign}{whole}.{fraction}"))
 }
@@ -362,9 +375,16 @@ mod tests {
         assert!(read(&int(8, false), "-1").is_err());
         assert!(read(&int(16, false), "1e3").is_err());
         for (text, canonical) in [("1", "1.0"), ("-0.0", "0.0"), ("010.500", "10.5"), ("-0.25", "-0.25")] {
-            assert_eq!(read(&TypeSpec::Decimal64, text).unwrap(), canonical);
+            assert_eq!(read(&TypeSpec::Decimal64 { digits: 2 }, text).unwrap(), canonical);
         }
-        assert!(read(&TypeSpec::Decimal64, "1.").is_err());
+        assert!(read(&TypeSpec::Decimal64 { digits: 2 }, "1.").is_err());
+        assert!(read(&TypeSpec::Decimal64 { digits: 2 }, "1.234").unwrap_err().contains("more than 2 digits"));
+        assert_eq!(read(&TypeSpec::Decimal64 { digits: 2 }, "1.23000").unwrap(), "1.23");
+        let (least, most) = ("-9.223372036854775808", "9.223372036854775807");
+        assert_eq!(read(&TypeSpec::Decimal64 { digits: 18 }, least).unwrap(), least);
+        assert_eq!(read(&TypeSpec::Decimal64 { digits: 18 }, most).unwrap(), most);
+        assert!(read(&TypeSpec::Decimal64 { digits: 18 }, "9.223372036854775808").is_err());
+        assert!(read(&TypeSpec::Decimal64 { digits: 1 }, "922337203685477580.8").is_err());
     }
 
     #[test]
