@@ -304,7 +304,8 @@ impl Tables {
         for node in &mut self.nodes {
             node.children.retain(there);
             if let Some(more) = &node.more
-                && !(more.leafref.iter().all(|leafref| there(&leafref.target)) && more.unique.iter().flatten().all(there))
+                && !(more.leafref.iter().all(|leafref| there(&leafref.target))
+                    && more.unique.iter().flatten().all(there))
             {
                 let mut kept = Constraints::clone(more);
                 kept.leafref = kept.leafref.filter(|leafref| there(&leafref.target));

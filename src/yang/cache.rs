@@ -104,7 +104,12 @@ impl Cache {
 
 /// What must be the same for a file to be of use.
 fn title() -> String {
-    format!("andante schema index {} {} {EXPORT} {}\n", env!("CARGO_PKG_VERSION"), stored::VERSION, super::worker::LIBYANG)
+    format!(
+        "andante schema index {} {} {EXPORT} {}\n",
+        env!("CARGO_PKG_VERSION"),
+        stored::VERSION,
+        super::worker::LIBYANG
+    )
 }
 
 fn packed(left_out: &[LeftOut], tables: &[u8]) -> Vec<u8> {

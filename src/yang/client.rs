@@ -234,9 +234,7 @@ impl YangWorker {
     pub async fn fill(&self, set: &str, encoding: Encoding, document: &str) -> Result<String, YangError> {
         let what = "a document to be filled with defaults".to_owned();
         match self.ask(set, Request::Fill { set: set.into(), encoding }, what, document).await? {
-            (Response::Filled, body, input) => {
-                String::from_utf8(body).map_err(|_| YangError::Confused { input })
-            }
+            (Response::Filled, body, input) => String::from_utf8(body).map_err(|_| YangError::Confused { input }),
             (Response::Validated { faults }, _, input) if !faults.is_empty() => {
                 Err(YangError::Faulty { input, faults })
             }
@@ -358,7 +356,12 @@ impl Exchange {
     }
 
     /// The index of tables that the worker has sent, kept on disk.
-    async fn read_and_kept(&self, id: &str, left_out: &[LeftOut], tables: Vec<u8>) -> Option<Result<SchemaIndex, String>> {
+    async fn read_and_kept(
+        &self,
+        id: &str,
+        left_out: &[LeftOut],
+        tables: Vec<u8>,
+    ) -> Option<Result<SchemaIndex, String>> {
         let (cache, id, left_out) = (self.plan.cache.clone(), id.to_owned(), left_out.to_vec());
         off_the_runtime(move || {
             let read = Tables::decode(&tables)?;
@@ -410,9 +413,8 @@ impl Exchange {
             if channel.running.is_none() {
                 self.start(channel)?;
             }
-            let lacks = set.filter(|set| {
-                !channel.running.as_ref().is_some_and(|running| running.has.contains(&set.content_id))
-            });
+            let lacks = set
+                .filter(|set| !channel.running.as_ref().is_some_and(|running| running.has.contains(&set.content_id)));
             let attempted = match lacks {
                 Some(set) => {
                     let (loading, texts) = load_request(set, false);

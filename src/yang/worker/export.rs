@@ -291,7 +291,8 @@ impl Export<'_> {
             }
         }
         for (id, uniques) in std::mem::take(&mut self.uniques) {
-            let known = |leafs: &Vec<usize>| leafs.iter().map(|leaf| self.ids.get(leaf).copied()).collect::<Option<_>>();
+            let known =
+                |leafs: &Vec<usize>| leafs.iter().map(|leaf| self.ids.get(leaf).copied()).collect::<Option<_>>();
             let unique = uniques.iter().filter_map(known).collect();
             self.more(id).unique = unique;
         }

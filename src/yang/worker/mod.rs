@@ -67,9 +67,7 @@ fn answer(sets: &mut HashMap<String, Set>, head: &[u8], body: Vec<u8>) -> (Respo
     let done = match request {
         Request::Load { set, modules, texts, tables } => loaded(sets, set, &modules, &texts, &body, tables),
         Request::Validate { set, kind, encoding } => match sets.get(&set) {
-            Some(set) => {
-                set.validate(kind, encoding, body).map(|faults| (Response::Validated { faults }, Vec::new()))
-            }
+            Some(set) => set.validate(kind, encoding, body).map(|faults| (Response::Validated { faults }, Vec::new())),
             None => Ok((Response::UnknownSet, Vec::new())),
         },
         Request::Fill { set, encoding } => match sets.get(&set) {

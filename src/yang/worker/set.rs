@@ -69,8 +69,7 @@ impl Set {
         let flags =
             ContextFlags::NO_YANGLIBRARY | ContextFlags::DISABLE_SEARCHDIRS | ContextFlags::DISABLE_SEARCHDIR_CWD;
         let context = Context::new(flags);
-        let mut context =
-            context.map_err(|error| Failed::because(format!("libyang makes no context: {error}")))?;
+        let mut context = context.map_err(|error| Failed::because(format!("libyang makes no context: {error}")))?;
         context.set_log_level_error();
         // SAFETY: the callback gets `texts`, which lives in a box as long as the context (field order of `Set`) and is never
         // changed again. The log options are plain flags: keep all errors, print none.
@@ -151,7 +150,13 @@ impl Set {
         Ok(if faults.is_empty() { Ok(text) } else { Err(faults) })
     }
 
-    fn parse(&self, document: &CStr, encoding: Encoding, parse: u32, check: u32) -> (ffi::LY_ERR::Type, *mut ffi::lyd_node) {
+    fn parse(
+        &self,
+        document: &CStr,
+        encoding: Encoding,
+        parse: u32,
+        check: u32,
+    ) -> (ffi::LY_ERR::Type, *mut ffi::lyd_node) {
         let mut tree = ptr::null_mut();
         // SAFETY: the context outlives the call and the document is NUL-terminated; the tree that comes back belongs to the
         // caller.
