@@ -170,6 +170,12 @@ pub fn effects(a: &DataTree<'_>, b: &DataTree<'_>) -> Effects {
     effects
 }
 
+/// `lyd_diff` as libyang prints it.
+pub fn print_difference(a: &DataTree<'_>, b: &DataTree<'_>) -> String {
+    let difference = a.diff(b, DataDiffFlags::empty()).unwrap();
+    difference.print_string(DataFormat::XML, Print::WITH_SIBLINGS).unwrap()
+}
+
 /// One changed leaf.
 pub fn changed(at: &str, old: &str, new: &str) -> String {
     format!("{at}: {old:?} -> {new:?}")
