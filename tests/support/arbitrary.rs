@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A generator of numbers (splitmix64).
+#[derive(Clone, Debug, Default)]
 pub struct Dice(pub u64);
 
 impl Dice {
@@ -20,7 +21,8 @@ impl Dice {
         ((z ^ (z >> 31)) % n as u64) as usize
     }
 
-    fn chance(&mut self, percent: usize) -> bool {
+    /// True in `percent` of a hundred cases.
+    pub fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 }
