@@ -60,7 +60,7 @@ impl Libyang {
                 Some(revision) => format!("{}@{revision}.yang", source.name),
                 None => format!("{}.yang", source.name),
             };
-            std::fs::write(texts.path().join(file), &source.text).unwrap();
+            std::fs::write(texts.path().join(file), source.text.as_bytes()).unwrap();
         }
         let mut context = Context::new(ContextFlags::NO_YANGLIBRARY | ContextFlags::DISABLE_SEARCHDIR_CWD).unwrap();
         context.set_log_level_error();
