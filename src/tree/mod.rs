@@ -25,7 +25,7 @@ mod tree;
 pub mod value;
 pub mod xml;
 
-pub use children::Children;
+pub use children::{Children, Differing};
 pub use claims::{ClaimConflict, Claims, Intended, Layer, Owner};
 pub use codec::{CodecError, CodecErrorKind, Limits, Policy};
 pub use diff::{Diff, Edit, apply, diff, inverse};
