@@ -6,6 +6,7 @@ use super::Controller;
 use super::failure::Failure;
 use super::model::{Model, claims_key, owner_of};
 use super::request::{DocumentEdit, Expect};
+use super::rewrite::{as_meant, heard};
 use crate::adapter::Adapter;
 use crate::domain::{Element, Fault, FaultTag, ServiceKey};
 use crate::face;
@@ -172,18 +173,25 @@ impl Controller {
         let mut plans = Vec::new();
         for ((element, candidate), (reading, class)) in touched.iter().zip(readings) {
             let adapter = self.adapter_of(model, element)?;
+            let recorded = model.recorded_on(element);
+            let wanted = changes.iter().filter_map(|change| change.claims.get(*element)?.as_ref());
+            let views: Vec<&ConfigTree> = wanted.map(|claims| &claims.tree).chain([&recorded]).collect();
+            let actual = as_meant(model, element, &reading.tree, &views);
             let input = ElementInput {
                 element,
                 adapter: &adapter,
                 class,
                 current: &model.claims_on(element),
                 candidate,
-                recorded: &model.recorded_on(element),
-                actual: &reading.tree,
+                recorded: &recorded,
+                actual: &actual,
                 allowed,
             };
-            let plan = plan_element(&input);
-            plans.extend(plan.map_err(|reasons| refused(model, element, reasons))?);
+            let plan = plan_element(&input).map_err(|reasons| refused(model, element, reasons))?;
+            plans.extend(plan.map(|plan| {
+                let echoes = heard(model, &plan, &reading.tree, &views);
+                ElementPlan { echoes, ..plan }
+            }));
         }
         Ok(plans)
     }

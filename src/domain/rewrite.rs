@@ -92,11 +92,12 @@ pub fn echoes<'a>(
             places.insert(fact.path.clone());
         }
         for place in places {
-            let decides = views.iter().find_map(|view| match (says(view, &place, &fact.sent), says(view, &place, &fact.says)) {
-                (true, false) => Some(true),
-                (_, true) => Some(false),
-                (false, false) => None,
-            });
+            let decides =
+                views.iter().find_map(|view| match (says(view, &place, &fact.sent), says(view, &place, &fact.says)) {
+                    (true, false) => Some(true),
+                    (_, true) => Some(false),
+                    (false, false) => None,
+                });
             let heard = reading.is_none_or(|reading| says(reading, &place, &fact.says));
             if decides == Some(true) && heard {
                 found.insert(fact.echo(&place));

@@ -218,5 +218,5 @@ impl StopSignal {
 }
 
 pub(crate) fn cause(kind: CauseKind, element: Option<&str>, message: impl Into<String>) -> Cause {
-    Cause { kind, element: element.map(str::to_owned), path: None, message: message.into() }
+    Cause { kind, element: element.map(str::to_owned), path: None, sent: None, says: None, message: message.into() }
 }
