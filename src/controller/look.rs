@@ -9,7 +9,7 @@ use super::gate::Pass;
 use super::model::{Model, service_of};
 use super::propose::{Proposal, not_found, refused};
 use super::request::{CheckReport, Why};
-use super::rewrite::{as_meant, heard};
+use super::rewrite::{as_meant, heard, written_as};
 use crate::adagio::{Reading, Southbound};
 use crate::domain::{
     Class, Deviation, ElementState, Event, Principal, Reachability, ServiceKey, SyncState, Verb, authorize,
@@ -139,7 +139,7 @@ impl Controller {
         let intended = Intended::merge(&model.claims_on(element)).map_err(|found| conflict(element, &found))?;
         let wanted = path.trim();
         let mut found = Vec::new();
-        for (at, owners) in &intended.owners {
+        intended.walk(&mut |at| {
             let node = intended.tree.at(at);
             let fits = at.to_string().contains(wanted)
                 || node.is_some_and(|node| {
@@ -150,32 +150,20 @@ impl Controller {
                     };
                     node.children().is_empty() && adapter.text(&alone).lines().any(|line| line.trim() == wanted)
                 });
-            if !fits {
-                continue;
-            }
-            for (layer, owner) in owners {
-                found.push(Why {
+            if fits {
+                found.extend(intended.why(at).claimants.into_iter().map(|claimant| Why {
                     path: at.to_string(),
-                    layer: layer_name(*layer).into(),
-                    owner: owner.to_string(),
-                    written_as: model
-                        .rewrites
-                        .get(element)
-                        .into_iter()
-                        .flat_map(|facts| facts.values())
-                        .filter(|fact| fact.is_about(at))
-                        .map(|fact| fact.says.clone())
-                        .collect(),
+                    layer: layer_name(claimant.layer).into(),
+                    owner: claimant.owner.to_string(),
+                    written_as: written_as(&model, element, at),
                     value: node.and_then(|node| match node.body() {
                         Body::Leaf(value) => Some(value.to_string()),
                         _ => None,
                     }),
-                });
+                }));
             }
-            if found.len() >= WHY_MAX {
-                break;
-            }
-        }
+            found.len() < WHY_MAX
+        });
         Ok(found)
     }
 
@@ -206,7 +194,6 @@ impl Controller {
     pub(super) async fn healing(&self, element: &str, paths: &[Path]) -> Result<Proposal, Failure> {
         let model = self.model();
         let (reading, class) = self.complete(&model, element).await?;
-        let claims = model.claims_on(element);
         let adapter = self.adapter_of(&model, element)?;
         let (intended, recorded) = (merged(&model, element)?, model.recorded_on(element));
         let views = [&intended.tree, &recorded];
@@ -216,8 +203,8 @@ impl Controller {
             element,
             adapter: &adapter,
             class,
-            current: &claims,
-            candidate: &claims,
+            before: &intended,
+            after: &intended,
             recorded: &recorded,
             actual: &actual,
             allowed: &allowed,
@@ -369,7 +356,7 @@ fn known(model: &Model, element: &str) -> CheckReport {
 }
 
 fn merged(model: &Model, element: &str) -> Result<Intended, Failure> {
-    Intended::without_owners(&model.claims_on(element)).map_err(|found| conflict(element, &found))
+    Intended::merge(&model.claims_on(element)).map_err(|found| conflict(element, &found))
 }
 
 fn conflict(element: &str, found: &[ClaimConflict]) -> Failure {

@@ -15,7 +15,7 @@ use crate::service::ledger::{Draft, Exclusions};
 use crate::service::{
     ElementService, ErrorTag, NumberUse, PortUse, Service, ServiceError, admit, decompose, explicit_numbers,
 };
-use crate::tree::{Claims, ConfigTree, Layer, json};
+use crate::tree::{ClaimConflict, Claims, ConfigTree, Intended, Layer, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -173,16 +173,19 @@ impl Controller {
         let mut plans = Vec::new();
         for ((element, candidate), (reading, class)) in touched.iter().zip(readings) {
             let adapter = self.adapter_of(model, element)?;
+            let conflicts =
+                |found: Vec<ClaimConflict>| refused(model, element, found.into_iter().map(Refused::Conflict).collect());
+            let before = Intended::merge(&model.claims_on(element)).map_err(conflicts)?;
+            let after = Intended::merge(candidate).map_err(conflicts)?;
             let recorded = model.recorded_on(element);
-            let wanted = changes.iter().filter_map(|change| change.claims.get(*element)?.as_ref());
-            let views: Vec<&ConfigTree> = wanted.map(|claims| &claims.tree).chain([&recorded]).collect();
+            let views = [&after.tree, &recorded];
             let actual = as_meant(model, element, &reading.tree, &views);
             let input = ElementInput {
                 element,
                 adapter: &adapter,
                 class,
-                current: &model.claims_on(element),
-                candidate,
+                before: &before,
+                after: &after,
                 recorded: &recorded,
                 actual: &actual,
                 allowed,

@@ -226,6 +226,12 @@ pub(super) fn heard(model: &Model, plan: &ElementPlan, reading: &ConfigTree, vie
     found.into_iter().collect()
 }
 
+/// How the element writes what stands at a path, as confirmed.
+pub(super) fn written_as(model: &Model, element: &str, path: &Path) -> Vec<String> {
+    let facts = model.rewrites.get(element).into_iter().flat_map(|facts| facts.values());
+    facts.filter(|fact| fact.is_about(path)).map(|fact| fact.says.clone()).collect()
+}
+
 fn fact_key(fact: &Rewrite) -> String {
     format!("{}/{}", fact.element, fact.id)
 }
