@@ -75,6 +75,8 @@ impl Controller {
         self.noted(&mut batch, principal, "confirm-rewrite", &fact);
         self.commit_batch(batch).await?;
         drop(pass);
+        // A transaction that took the value for somebody else's is waiting to be tried again.
+        self.recovery.hurry();
         self.look_again(principal, &asked.element).await;
         Ok(fact)
     }

@@ -14,7 +14,7 @@ use super::{Ambient, TransactionLimits, Undo, cause};
 use crate::adagio::driver::Residue;
 use crate::adagio::{Confirm, DriverError, Effect, Payload, Reading, Southbound, Writer};
 use crate::domain::outcome::{Cause, CauseKind};
-use crate::domain::{Class, ErrorClass, read_as};
+use crate::domain::{Class, ErrorClass};
 use crate::plan::ElementPlan;
 use crate::tree::{ConfigTree, Path};
 use futures::future::{Either, select};
@@ -417,12 +417,11 @@ impl Crew {
         };
         let result = within(tools, &self.name, doing, tools.limits.verify, writer.read_running()).await;
         self.drop_if_lost(&result);
-        result.map(|reading| self.meant(reading))
+        result.map(|reading| self.meant(tools, reading))
     }
 
-    /// A reading as it is meant: what the element writes in its own way, by the facts that the plan knows.
-    fn meant(&self, reading: Reading) -> Reading {
-        Reading { tree: read_as(&reading.tree, &self.plan.echoes), ..reading }
+    fn meant(&self, tools: &Tools, reading: Reading) -> Reading {
+        Reading { tree: tools.undo.meant(&self.name, &self.plan, reading.tree), ..reading }
     }
 
     fn drop_if_lost<T>(&mut self, result: &Result<T, DriverError>) {
@@ -461,7 +460,7 @@ impl Crew {
                     Ok(())
                 };
                 let _ = within(tools, &self.name, "close", limits.confirm, closing).await;
-                return Ok((self.meant(reading), None));
+                return Ok((self.meant(tools, reading), None));
             }
             Err(error) => error,
         };
