@@ -4,7 +4,6 @@ use super::judgement::{Impact, Ownership};
 use super::manifest::{EditKind, ImpactKind, PathKind, PathRule, TextKind};
 use super::pattern::Pattern;
 use crate::tree::{Body, ConfigTree, Edit, Key, Node, Path, Step, Value};
-use std::sync::Arc;
 
 /// The compiled `[[paths]]` of an adapter.
 #[derive(Clone, Debug, Default)]
@@ -69,9 +68,9 @@ impl Rules {
         ConfigTree::new(self.normal(&Path::root(), tree.root()))
     }
 
-    fn normal(&self, path: &Path, node: &Node) -> Vec<Arc<Node>> {
+    fn normal(&self, path: &Path, node: &Node) -> Vec<Node> {
         let children = node.children().iter().filter_map(|child| {
-            let path = path.child(child.step().clone());
+            let path = path.child(child.step());
             let said = self.last(path.steps(), |rule| rule.is.filter(|kind| *kind == PathKind::Derived));
             if said.is_some() {
                 return None;
@@ -81,12 +80,12 @@ impl Rules {
                     return Some(child.clone());
                 };
                 let value = Value::new(value.kind(), &lines(value.as_str()));
-                return Some(Arc::new(Node::leaf(child.name().clone(), value)));
+                return Some(Node::leaf(child.name().clone(), value));
             }
             let below = self.normal(&path, child);
             let same = below.len() == child.children().len()
-                && below.iter().zip(child.children()).all(|(a, b)| Arc::ptr_eq(a, b));
-            Some(if same { child.clone() } else { Arc::new(child.with_children(below)) })
+                && below.iter().zip(child.children()).all(|(a, b)| Node::same(a, b));
+            Some(if same { child.clone() } else { child.with_children(below) })
         });
         children.collect()
     }
@@ -202,8 +201,8 @@ mod tests {
         };
         assert_eq!(rules.impact(&set("description")), Impact::Hitless);
         assert_eq!(rules.impact(&set("vrf")), Impact::ResetsSession("session of eth1".into()));
-        let node = Arc::new(Node::leaf(QName::new("if", "vrf"), Value::text("a")));
-        let path = interface("eth1").child(node.step().clone());
+        let node = Node::leaf(QName::new("if", "vrf"), Value::text("a"));
+        let path = interface("eth1").child(node.step());
         assert_eq!(rules.impact(&Edit::Create { path, node, after: None }), Impact::Hitless);
     }
 
@@ -224,8 +223,8 @@ mod tests {
                 { match = "/if:interfaces/interface/if:policy", text = "lines" },
             ]"#,
         );
-        let leaf = |name: &str, value: &str| Arc::new(Node::leaf(QName::new("if", name), Value::text(value)));
-        let tree = |leafs: Vec<Arc<Node>>| {
+        let leaf = |name: &str, value: &str| Node::leaf(QName::new("if", name), Value::text(value));
+        let tree = |leafs: Vec<Node>| {
             let at = interface("eth1");
             leafs.into_iter().fold(ConfigTree::default(), |tree, leaf| tree.with(&at, leaf, crate::tree::After::Keep))
         };

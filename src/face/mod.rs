@@ -19,7 +19,6 @@ pub use view::{OperationalStatus, ServiceState, Status};
 use crate::domain::ServiceKey;
 use crate::service::{ErrorTag, Service, ServiceError};
 use crate::tree::{ConfigTree, Key, Name, Node, Path, QName, Step};
-use std::sync::Arc;
 
 /// One face: a module, where its services stand, and how they are read.
 pub struct Face {
@@ -50,8 +49,8 @@ pub fn face(module: &str) -> Option<&'static Face> {
 /// face, and what stands beside the services, is refused.
 pub fn documents(tree: &ConfigTree) -> Result<Vec<(ServiceKey, ConfigTree)>, Vec<ServiceError>> {
     let mut faults = Vec::new();
-    let mut refuse = |parents: &[&Arc<Node>], node: &Arc<Node>| {
-        let steps = parents.iter().chain([&node]).map(|node| node.step().clone()).collect();
+    let mut refuse = |parents: &[&Node], node: &Node| {
+        let steps = parents.iter().chain([&node]).map(|node| node.step()).collect();
         let message = "this domain does not serve it; nothing is ever dropped silently, so take it out";
         faults.push(ServiceError::new(Path::new(steps).to_string(), ErrorTag::OperationNotSupported, message));
     };

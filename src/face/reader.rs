@@ -93,7 +93,7 @@ impl<'a> At<'a> {
 
     /// The container of this name.
     pub(super) fn container(&self, name: &str) -> Option<At<'a>> {
-        self.children(name).into_iter().find(|at| *at.node.key() == Key::Single)
+        self.children(name).into_iter().find(|at| at.node.key() == Key::Single)
     }
 
     /// The entries of a list, in the tree's order.
@@ -103,11 +103,9 @@ impl<'a> At<'a> {
 
     /// The value of a key leaf of this list entry; empty if there is none of this name.
     pub(super) fn key(&self, name: &str) -> &'a str {
-        match self.node.key() {
-            Key::Entry(keys) => {
-                keys.iter().find(|(key, _)| key.as_str() == name).map_or("", |(_, value)| value.as_str())
-            }
-            _ => "",
+        match self.node.keys() {
+            Some(keys) => keys.iter().find(|(key, _)| key.as_str() == name).map_or("", |(_, value)| value.as_str()),
+            None => "",
         }
     }
 
@@ -163,7 +161,7 @@ impl<'a> At<'a> {
         let mut read = self.reading.read.borrow_mut();
         found
             .map(|child| {
-                let path = self.path.child(child.step().clone());
+                let path = self.path.child(child.step());
                 read.insert(path.clone());
                 At { reading: self.reading, node: child, path }
             })

@@ -39,30 +39,30 @@ fn tree(json: &serde_json::Value) -> ConfigTree {
     ConfigTree::new(children(&module, json.as_object().unwrap()))
 }
 
-fn children(module: &str, object: &serde_json::Map<String, serde_json::Value>) -> Vec<Arc<Node>> {
+fn children(module: &str, object: &serde_json::Map<String, serde_json::Value>) -> Vec<Node> {
     let mut out = Vec::new();
     for (name, value) in object {
         let name = name.rsplit_once(':').map_or(name.as_str(), |(_, local)| local);
         let qname = QName::new(module, name);
         match value {
             serde_json::Value::Object(inner) => {
-                out.push(Arc::new(Node::container(qname, false, children(module, inner))));
+                out.push(Node::container(qname, false, children(module, inner)));
             }
             serde_json::Value::Array(items) if items.first().is_some_and(serde_json::Value::is_object) => {
                 for item in items {
                     let mut item = item.as_object().unwrap().clone();
-                    let keys: Arc<[(Name, Value)]> =
+                    let keys: crate::tree::Keys =
                         keys(name).iter().map(|key| (Name::new(key), scalar(&item.remove(*key).unwrap()))).collect();
-                    out.push(Arc::new(Node::entry(qname.clone(), keys, false, children(module, &item))));
+                    out.push(Node::entry(qname.clone(), keys, false, children(module, &item)));
                 }
             }
             serde_json::Value::Array(items) if items == &[serde_json::Value::Null] => {
-                out.push(Arc::new(Node::leaf(qname, Value::new(ValueKind::Empty, ""))));
+                out.push(Node::leaf(qname, Value::new(ValueKind::Empty, "")));
             }
             serde_json::Value::Array(items) => {
-                items.iter().for_each(|item| out.push(Arc::new(Node::member(qname.clone(), scalar(item), false))));
+                items.iter().for_each(|item| out.push(Node::member(qname.clone(), scalar(item), false)));
             }
-            scalar_value => out.push(Arc::new(Node::leaf(qname, scalar(scalar_value)))),
+            scalar_value => out.push(Node::leaf(qname, scalar(scalar_value))),
         }
     }
     out

@@ -3,10 +3,9 @@
 //! Nothing is invented: what was not read from an element is `op-unknown`, never an echo of the wanted state.
 
 use super::Face;
-use crate::tree::{ConfigTree, Key, Node, Path, QName, Step, Value, ValueKind};
+use crate::tree::{ConfigTree, Node, Path, QName, Step, Value, ValueKind};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// What was read of a service's state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,10 +74,8 @@ pub(super) fn view(face: &Face, document: &ConfigTree, state: Option<&ServiceSta
 /// Key and path of each entry of a list.
 fn entries(document: &ConfigTree, parent: &Path, list: &QName) -> Vec<(String, Path)> {
     let Some(node) = document.at(parent) else { return Vec::new() };
-    let entry = |child: &Arc<Node>| match child.key() {
-        Key::Entry(keys) if child.name() == list => {
-            Some((keys.first()?.1.as_str().to_string(), parent.child(child.step().clone())))
-        }
+    let entry = |child: &Node| match child.keys() {
+        Some(keys) if child.name() == list => Some((keys.first()?.1.as_str().to_string(), parent.child(child.step()))),
         _ => None,
     };
     node.children().iter().filter_map(entry).collect()
@@ -86,11 +83,11 @@ fn entries(document: &ConfigTree, parent: &Path, list: &QName) -> Vec<(String, P
 
 fn lay(face: &Face, tree: ConfigTree, at: &Path, state: OperationalStatus) -> ConfigTree {
     let identity = Value::new(ValueKind::Identity, state.status.identity());
-    let mut leafs = vec![Arc::new(Node::leaf(face.name("status"), identity))];
+    let mut leafs = vec![Node::leaf(face.name("status"), identity)];
     if let Some(time) = state.last_change {
-        leafs.push(Arc::new(Node::leaf(face.name("last-change"), Value::text(&time.to_string()))));
+        leafs.push(Node::leaf(face.name("last-change"), Value::text(&time.to_string())));
     }
     let node = Node::container(face.name("oper-status"), false, leafs);
     let status = at.child(Step::single(face.name("status")));
-    tree.with(&status, Arc::new(node), crate::tree::After::Keep)
+    tree.with(&status, node, crate::tree::After::Keep)
 }

@@ -5,7 +5,6 @@
 use crate::domain::DeviationKind;
 use crate::plan::HandMade;
 use crate::tree::{Body, ConfigTree, Intended, Key, Node, Path};
-use std::sync::Arc;
 
 /// A difference between what was recorded and what is actual, at the highest node that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,12 +32,12 @@ fn wanted_below(
     found: &mut Vec<Difference>,
 ) {
     for want in wanted.children() {
-        let path = path.child(want.step().clone());
+        let path = path.child(want.step());
         let was = recorded.at(&path);
-        match actual.child(want.step()) {
+        match actual.child_beside(want) {
             // A container alone says nothing: what is missing is what stands in it, and stays so when a part comes back.
             None if matches!(want.body(), Body::Container { presence: false }) => {
-                let nothing = Node::from_step(want.step().clone());
+                let nothing = Node::from_step(want.step());
                 wanted_below(&path, want, recorded, &nothing, intended, found);
             }
             None => found.push(difference(DeviationKind::Missing, path, was, Some(want), None)),
@@ -60,8 +59,8 @@ fn wanted_below(
 
 fn extras(path: &Path, want: &Node, have: &Node, found: &mut Vec<Difference>) {
     for child in have.children() {
-        let path = path.child(child.step().clone());
-        match want.child(child.step()) {
+        let path = path.child(child.step());
+        match want.child_beside(child) {
             None => found.push(difference(DeviationKind::Extra, path, None, None, Some(child))),
             Some(want) => extras(&path, want, child, found),
         }
@@ -71,7 +70,7 @@ fn extras(path: &Path, want: &Node, have: &Node, found: &mut Vec<Difference>) {
 /// Recorded, no longer intended, still there.
 fn orphans_below(path: &Path, recorded: &Node, wanted: &ConfigTree, actual: &ConfigTree, found: &mut Vec<Difference>) {
     for was in recorded.children() {
-        let path = path.child(was.step().clone());
+        let path = path.child(was.step());
         match (wanted.at(&path), actual.at(&path)) {
             (Some(_), _) => orphans_below(&path, was, wanted, actual, found),
             (None, Some(have)) => found.push(difference(DeviationKind::Orphan, path, Some(was), None, Some(have))),
@@ -83,16 +82,16 @@ fn orphans_below(path: &Path, recorded: &Node, wanted: &ConfigTree, actual: &Con
 fn difference(
     kind: DeviationKind,
     path: Path,
-    recorded: Option<&Arc<Node>>,
-    wanted: Option<&Arc<Node>>,
-    actual: Option<&Arc<Node>>,
+    recorded: Option<&Node>,
+    wanted: Option<&Node>,
+    actual: Option<&Node>,
 ) -> Difference {
     let found = HandMade { path, recorded: words(recorded), actual: words(actual), wanted: words(wanted) };
     Difference { kind, found }
 }
 
 /// A node in one line: the value of a leaf, the children of anything else.
-pub(crate) fn words(node: Option<&Arc<Node>>) -> Option<String> {
+pub(crate) fn words(node: Option<&Node>) -> Option<String> {
     let node = node?;
     if let Some(value) = node.value() {
         return Some(value.to_string());
@@ -137,12 +136,12 @@ mod tests {
     use super::*;
     use crate::tree::{Claims, Layer, Owner, QName, Value};
 
-    fn leaf(name: &str, value: &str) -> Arc<Node> {
-        Arc::new(Node::leaf(QName::new("m", name), Value::text(value)))
+    fn leaf(name: &str, value: &str) -> Node {
+        Node::leaf(QName::new("m", name), Value::text(value))
     }
 
-    fn tree(leafs: Vec<Arc<Node>>) -> ConfigTree {
-        ConfigTree::new(vec![Arc::new(Node::container(QName::new("m", "c"), false, leafs))])
+    fn tree(leafs: Vec<Node>) -> ConfigTree {
+        ConfigTree::new(vec![Node::container(QName::new("m", "c"), false, leafs)])
     }
 
     #[test]

@@ -167,7 +167,7 @@ fn protected_in(adapter: &Adapter, edit: &Edit) -> Option<Path> {
         if adapter.is_protected(&path) {
             return Some(path);
         }
-        node.children().iter().find_map(|child| below(adapter, path.child(child.step().clone()), child))
+        node.children().iter().find_map(|child| below(adapter, path.child(child.step()), child))
     }
     let path = || edit.path().clone();
     match edit {

@@ -7,7 +7,6 @@ use crate::service::ledger::Take;
 use crate::tree::{Claims, ConfigTree, Diff, Edit, Node, Path};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// The plan of one request, over all its elements.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -189,7 +188,7 @@ pub(super) fn covers(have: &Node, want: &Node) -> bool {
     if have.value() != want.value() {
         return false;
     }
-    want.children().iter().all(|child| have.child(child.step()).is_some_and(|found| covers(found, child)))
+    want.children().iter().all(|child| have.child_beside(child).is_some_and(|found| covers(found, child)))
 }
 
 /// The part of `tree` at and below the given paths, ancestors included.
@@ -205,7 +204,7 @@ pub fn digest_at(tree: &ConfigTree, path: &Path) -> Option<String> {
     if path.steps().is_empty() {
         return Some(content_digest(tree.root()));
     }
-    tree.at(path).map(|node: &Arc<Node>| content_digest(node))
+    tree.at(path).map(|node: &Node| content_digest(node))
 }
 
 /// BLAKE3-256 in hex over the canonical JSON encoding: struct fields in order, maps sorted.

@@ -11,7 +11,6 @@ use crate::plan::{HandMade, Refused};
 use crate::tree::{After, Body, ConfigTree, Key, Node, Path, Step};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// What the caller allows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,27 +91,21 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     /// The children that `actual` should have.
-    fn children(
-        &mut self,
-        path: &Path,
-        old: Option<&Arc<Node>>,
-        new: Option<&Arc<Node>>,
-        actual: &Node,
-    ) -> Vec<Arc<Node>> {
-        let mut result: Vec<Arc<Node>> = actual.children().to_vec();
+    fn children(&mut self, path: &Path, old: Option<&Node>, new: Option<&Node>, actual: &Node) -> Vec<Node> {
+        let mut result: Vec<Node> = actual.children().to_vec();
         let known = |step: &Step| old.is_some_and(|node| node.child(step).is_some());
         let gone = old.iter().flat_map(|node| node.children()).map(|node| (node.step(), true));
         let come = new.iter().flat_map(|node| node.children()).map(|node| (node.step(), false));
         for (step, was) in gone.chain(come) {
-            if !was && known(step) {
+            if !was && known(&step) {
                 continue;
             }
-            let before = old.and_then(|node| node.child(step));
-            let after = new.and_then(|node| node.child(step));
+            let before = old.and_then(|node| node.child(&step));
+            let after = new.and_then(|node| node.child(&step));
             if before.map(|n| n.hash()) == after.map(|n| n.hash()) {
                 continue;
             }
-            let at = result.iter().position(|child| child.step() == step);
+            let at = result.iter().position(|child| child.is_at(&step));
             let have = at.map(|at| result[at].clone());
             let path = path.child(step.clone());
             let wanted = self.node(&path, before, after, have.as_ref());
@@ -128,13 +121,7 @@ impl Walk<'_> {
         result
     }
 
-    fn node(
-        &mut self,
-        path: &Path,
-        old: Option<&Arc<Node>>,
-        new: Option<&Arc<Node>>,
-        actual: Option<&Arc<Node>>,
-    ) -> Option<Arc<Node>> {
+    fn node(&mut self, path: &Path, old: Option<&Node>, new: Option<&Node>, actual: Option<&Node>) -> Option<Node> {
         match (old, new) {
             (None, None) => actual.cloned(),
             (None, Some(new)) => Some(self.first_claim(path, new, actual)),
@@ -143,7 +130,7 @@ impl Walk<'_> {
         }
     }
 
-    fn first_claim(&mut self, path: &Path, new: &Arc<Node>, actual: Option<&Arc<Node>>) -> Arc<Node> {
+    fn first_claim(&mut self, path: &Path, new: &Node, actual: Option<&Node>) -> Node {
         let Some(have) = actual else {
             return new.clone();
         };
@@ -181,7 +168,7 @@ impl Walk<'_> {
             return new.clone();
         }
         let children = self.children(path, None, Some(new), have);
-        Arc::new(have.with_children(children))
+        have.with_children(children)
     }
 
     /// Whether a node that we own is claimed above `path`: then what stands there stands in ours.
@@ -199,20 +186,20 @@ impl Walk<'_> {
     }
 
     /// The node alone, without children, becomes an adopted claim.
-    fn adopt(&mut self, path: &Path, have: &Arc<Node>) {
+    fn adopt(&mut self, path: &Path, have: &Node) {
         let Some(parent) = path.parent() else { return };
-        let bare = if have.value().is_some() { have.clone() } else { Arc::new(have.with_children(Vec::new())) };
+        let bare = if have.value().is_some() { have.clone() } else { have.with_children(Vec::new()) };
         self.found.adopted = self.found.adopted.with(&parent, bare, After::Keep);
     }
 
-    fn release(&mut self, path: &Path, old: &Arc<Node>, actual: Option<&Arc<Node>>) -> Option<Arc<Node>> {
+    fn release(&mut self, path: &Path, old: &Node, actual: Option<&Node>) -> Option<Node> {
         let Some(have) = actual else {
             self.found.relied.push(path.clone());
             return None;
         };
         if let (Body::Container { presence: false }, None) = (old.body(), have.value()) {
             let children = self.children(path, Some(old), None, have);
-            return Some(Arc::new(have.with_children(children)));
+            return Some(have.with_children(children));
         }
         if !self.may_change(path, old, have, None) {
             return Some(have.clone());
@@ -221,13 +208,7 @@ impl Walk<'_> {
         None
     }
 
-    fn changed(
-        &mut self,
-        path: &Path,
-        old: &Arc<Node>,
-        new: &Arc<Node>,
-        actual: Option<&Arc<Node>>,
-    ) -> Option<Arc<Node>> {
+    fn changed(&mut self, path: &Path, old: &Node, new: &Node, actual: Option<&Node>) -> Option<Node> {
         let Some(have) = actual else {
             return self.changed_but_gone(path, old, new);
         };
@@ -238,7 +219,7 @@ impl Walk<'_> {
             }
             (None, None) => {
                 let children = self.children(path, Some(old), Some(new), have);
-                Some(Arc::new(have.with_children(children)))
+                Some(have.with_children(children))
             }
             // Another value, or another kind of node.
             _ if self.may_change(path, old, have, Some(new)) => Some(new.clone()),
@@ -247,13 +228,13 @@ impl Walk<'_> {
     }
 
     /// Somebody removed what we are to change.
-    fn changed_but_gone(&mut self, path: &Path, old: &Arc<Node>, new: &Arc<Node>) -> Option<Arc<Node>> {
+    fn changed_but_gone(&mut self, path: &Path, old: &Node, new: &Node) -> Option<Node> {
         if let (Body::Container { presence: false }, None) = (new.body(), old.value()) {
             // A container alone says nothing: each part of it is looked at for itself, the unchanged ones not at all.
-            let nothing = Node::from_step(new.step().clone());
+            let nothing = Node::from_step(new.step());
             let children = self.children(path, Some(old), Some(new), &nothing);
             let node = nothing.with_children(children);
-            return (!node.is_void()).then(|| Arc::new(node));
+            return (!node.is_void()).then_some(node);
         }
         if new.value().is_none() && covers(old, new) {
             // Only removals below: they are done. That the rest is gone is another matter, and none of this request's.
@@ -264,7 +245,7 @@ impl Walk<'_> {
     }
 
     /// Whether everything that we left at and below `path` is still so; what is not is a hand-made change in the way.
-    fn may_change(&mut self, path: &Path, old: &Arc<Node>, have: &Arc<Node>, new: Option<&Arc<Node>>) -> bool {
+    fn may_change(&mut self, path: &Path, old: &Node, have: &Node, new: Option<&Node>) -> bool {
         let expected = self.views.recorded.at(path).cloned().unwrap_or_else(|| old.clone());
         let mut moved = Vec::new();
         moved_below(path, &expected, Some(have), &mut moved);
@@ -277,7 +258,7 @@ impl Walk<'_> {
         free
     }
 
-    fn overwrites(&mut self, path: &Path, actual: Option<&Arc<Node>>, wanted: Option<&Arc<Node>>) -> bool {
+    fn overwrites(&mut self, path: &Path, actual: Option<&Node>, wanted: Option<&Node>) -> bool {
         let hand_made = HandMade {
             path: path.clone(),
             recorded: words(self.views.recorded.at(path)),
@@ -293,10 +274,10 @@ impl Walk<'_> {
     }
 
     /// Children of what is removed that nobody claims.
-    fn collateral(&mut self, path: &Path, old: &Arc<Node>, have: &Arc<Node>) {
+    fn collateral(&mut self, path: &Path, old: &Node, have: &Node) {
         for child in have.children() {
-            let at = path.child(child.step().clone());
-            match old.child(child.step()) {
+            let at = path.child(child.step());
+            match old.child_beside(child) {
                 Some(claimed) => self.collateral(&at, claimed, child),
                 None if self.views.recorded.at(&at).is_some() => {}
                 None => {
@@ -311,7 +292,7 @@ impl Walk<'_> {
 }
 
 /// Claimed nodes below `expected` whose value changed. A claimed node that is gone is not in the way of its removal.
-fn moved_below(path: &Path, expected: &Node, have: Option<&Arc<Node>>, moved: &mut Vec<Path>) {
+fn moved_below(path: &Path, expected: &Node, have: Option<&Node>, moved: &mut Vec<Path>) {
     let Some(have) = have else { return };
     if have.value() != expected.value() {
         moved.push(path.clone());
@@ -321,7 +302,7 @@ fn moved_below(path: &Path, expected: &Node, have: Option<&Arc<Node>>, moved: &m
         if matches!(child.key(), Key::Opaque(..)) {
             continue;
         }
-        moved_below(&path.child(child.step().clone()), child, have.child(child.step()), moved);
+        moved_below(&path.child(child.step()), child, have.child_beside(child), moved);
     }
 }
 

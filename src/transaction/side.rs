@@ -39,7 +39,7 @@ fn explained(plan: &ElementPlan, actual: &ConfigTree, path: &Path) -> bool {
     match actual.at(path) {
         // A line that was taken away before its successor was sent.
         None => true,
-        Some(have) => between(have, plan.before.at(path).map(|n| &**n), plan.after.at(path).map(|n| &**n)),
+        Some(have) => between(have, plan.before.at(path), plan.after.at(path)),
     }
 }
 
@@ -50,10 +50,10 @@ fn between(have: &Node, before: Option<&Node>, after: Option<&Node>) -> bool {
         return false;
     }
     have.children().iter().all(|child| {
-        let below = |node: Option<&Node>| node.and_then(|node| node.child(child.step()).cloned());
+        let below = |node: Option<&Node>| node.and_then(|node| node.child_beside(child).cloned());
         let (before, after) = (below(before), below(after));
         // What the element adds below our nodes on its own does not disturb.
-        (before.is_none() && after.is_none()) || between(child, before.as_deref(), after.as_deref())
+        (before.is_none() && after.is_none()) || between(child, before.as_ref(), after.as_ref())
     })
 }
 
@@ -89,7 +89,7 @@ fn lost(path: &Path, node: &Node, ours: &dyn Fn(&Path) -> bool, leads: &dyn Fn(&
     if !leads(path) {
         return Some(path.clone());
     }
-    node.children().iter().find_map(|child| lost(&path.child(child.step().clone()), child, ours, leads))
+    node.children().iter().find_map(|child| lost(&path.child(child.step()), child, ours, leads))
 }
 
 /// The same plan, cut to some of its edits: what an undo or a redo may still touch.
@@ -106,17 +106,16 @@ mod tests {
     use crate::domain::Class;
     use crate::plan::touched_state;
     use crate::tree::{Node, QName, Value, inverse};
-    use std::sync::Arc;
 
-    fn leaf(name: &str, value: &str) -> Arc<Node> {
-        Arc::new(Node::leaf(QName::new("m", name), Value::text(value)))
+    fn leaf(name: &str, value: &str) -> Node {
+        Node::leaf(QName::new("m", name), Value::text(value))
     }
 
-    fn part(name: &str, children: Vec<Arc<Node>>) -> Arc<Node> {
-        Arc::new(Node::container(QName::new("m", name), true, children))
+    fn part(name: &str, children: Vec<Node>) -> Node {
+        Node::container(QName::new("m", name), true, children)
     }
 
-    fn tree(top: Vec<Arc<Node>>) -> ConfigTree {
+    fn tree(top: Vec<Node>) -> ConfigTree {
         ConfigTree::new(top)
     }
 

@@ -15,7 +15,6 @@ use super::tree::ConfigTree;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
 
 /// The four layers, weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -173,9 +172,9 @@ impl Intended {
 }
 
 /// Nodes of one step over each other; `above` are the steps to them, their own included.
-fn united(above: &mut Vec<Step>, nodes: Vec<(&Arc<Node>, &Owner)>, conflicts: &mut Vec<ClaimConflict>) -> Arc<Node> {
+fn united(above: &mut Vec<Step>, nodes: Vec<(&Node, &Owner)>, conflicts: &mut Vec<ClaimConflict>) -> Node {
     let Some(((first, owner), rest)) = nodes.split_first() else {
-        return Arc::new(Node::container(QName::new("", ""), true, Vec::new()));
+        return Node::container(QName::new("", ""), true, Vec::new());
     };
     if rest.iter().all(|(node, _)| node.hash() == first.hash()) {
         return (*first).clone();
@@ -197,8 +196,8 @@ fn united(above: &mut Vec<Step>, nodes: Vec<(&Arc<Node>, &Owner)>, conflicts: &m
         return (*first).clone();
     }
     // In the order of their first appearance, for siblings whose order is the user's.
-    let mut places: BTreeMap<&Step, usize> = BTreeMap::new();
-    let mut groups: Vec<Vec<(&Arc<Node>, &Owner)>> = Vec::new();
+    let mut places: BTreeMap<Step, usize> = BTreeMap::new();
+    let mut groups: Vec<Vec<(&Node, &Owner)>> = Vec::new();
     for (node, owner) in &nodes {
         for child in node.children() {
             let at = *places.entry(child.step()).or_insert(groups.len());
@@ -213,13 +212,13 @@ fn united(above: &mut Vec<Step>, nodes: Vec<(&Arc<Node>, &Owner)>, conflicts: &m
         match group[..] {
             [(alone, _)] => children.push(alone.clone()),
             _ => {
-                above.push(group[0].0.step().clone());
+                above.push(group[0].0.step());
                 children.push(united(above, group, conflicts));
                 above.pop();
             }
         }
     }
-    Arc::new(first.with_children(children))
+    first.with_children(children)
 }
 
 #[cfg(test)]
@@ -228,8 +227,8 @@ mod tests {
     use crate::tree::Value;
 
     fn claims(owner: &str, layer: Layer, vlan: &str) -> Claims {
-        let leaf = Arc::new(Node::leaf(QName::new("m", "vlan"), Value::text(vlan)));
-        let tree = ConfigTree::new(vec![Arc::new(Node::container(QName::new("m", "port"), false, vec![leaf]))]);
+        let leaf = Node::leaf(QName::new("m", "vlan"), Value::text(vlan));
+        let tree = ConfigTree::new(vec![Node::container(QName::new("m", "port"), false, vec![leaf])]);
         Claims::new(Owner(owner.into()), layer, tree)
     }
 
@@ -257,16 +256,16 @@ mod tests {
     fn thousands_of_claims_share_what_only_one_speaks_of() {
         let all: Vec<Claims> = (0..3_000)
             .map(|n| {
-                let keys = Arc::from([("name".into(), Value::text(&format!("v{n:04}")))]);
-                let leaf = Arc::new(Node::leaf(QName::new("m", "rd"), Value::text("1")));
-                let vrf = Arc::new(Node::entry(QName::new("m", "vrf"), keys, false, vec![leaf]));
-                let tree = ConfigTree::new(vec![Arc::new(Node::container(QName::new("m", "vrfs"), false, vec![vrf]))]);
+                let keys = [("name".into(), Value::text(&format!("v{n:04}")))];
+                let leaf = Node::leaf(QName::new("m", "rd"), Value::text("1"));
+                let vrf = Node::entry(QName::new("m", "vrf"), keys, false, vec![leaf]);
+                let tree = ConfigTree::new(vec![Node::container(QName::new("m", "vrfs"), false, vec![vrf])]);
                 Claims::new(Owner(format!("s{n}")), Layer::Service, tree)
             })
             .collect();
         let merged = Intended::without_owners(&all).unwrap();
         assert_eq!(merged.tree.count(), 6_001);
-        let first = &all[0].tree.top()[0].children()[0];
-        assert!(Arc::ptr_eq(merged.tree.top()[0].child(first.step()).unwrap(), first));
+        let first = all[0].tree.top().first().unwrap().children().first().unwrap();
+        assert!(Node::same(merged.tree.top().first().unwrap().child_beside(first).unwrap(), first));
     }
 }

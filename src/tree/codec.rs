@@ -4,14 +4,13 @@
 //! error says where (an instance identifier as far as it was read, and line and column of the text) and carries the
 //! error-tag of RFC 6241 appendix A that RESTCONF answers with. It does no input or output.
 
-use super::Node;
 use super::name::{Name, QName};
 use super::path::{Key, Path, Step};
 use super::schema::{SchemaIndex, SchemaKind};
 use super::tree::ConfigTree;
 use super::value::Value;
+use super::{Children, Node};
 use std::fmt;
-use std::sync::Arc;
 
 /// How much a document may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,7 +209,7 @@ impl fmt::Display for Trail {
 }
 
 /// Hangs `children` below the ancestors that `at` names.
-pub(super) fn below(at: Option<&Path>, index: &SchemaIndex, children: Vec<Arc<Node>>) -> ConfigTree {
+pub(super) fn below(at: Option<&Path>, index: &SchemaIndex, children: Vec<Node>) -> ConfigTree {
     let steps = at.map_or(&[][..], Path::steps);
     let mut ids = Vec::with_capacity(steps.len());
     let mut id = None;
@@ -231,7 +230,7 @@ pub(super) fn below(at: Option<&Path>, index: &SchemaIndex, children: Vec<Arc<No
             }
             _ => Node::from_step(step.clone()).with_children(nodes),
         };
-        nodes = vec![Arc::new(node)];
+        nodes = vec![node];
     }
     ConfigTree::new(nodes)
 }
@@ -241,8 +240,8 @@ pub(super) fn below(at: Option<&Path>, index: &SchemaIndex, children: Vec<Arc<No
 pub(super) fn in_schema_order<'a>(
     index: &SchemaIndex,
     parent: Option<SchemaIdAt>,
-    children: &'a [Arc<Node>],
-) -> Vec<(Option<super::SchemaId>, &'a Arc<Node>)> {
+    children: Children<'a>,
+) -> Vec<(Option<super::SchemaId>, &'a Node)> {
     let mut last: Option<(&QName, Option<super::SchemaId>)> = None;
     let mut ordered: Vec<_> = children
         .iter()

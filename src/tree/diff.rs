@@ -8,12 +8,12 @@
 //! Guarantees (property tests in `tests/laws.rs`): `apply(diff(a, b), a) == b`, `diff(a, a)` is empty,
 //! `apply(inverse(d), apply(d, a)) == a`.
 
+use super::children::Children;
 use super::node::{Body, Node};
 use super::path::{Path, Step};
 use super::tree::{After, ConfigTree};
 use super::value::Value;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ pub enum Edit {
         /// Where.
         path: Path,
         /// What.
-        node: Arc<Node>,
+        node: Node,
         /// The user-ordered sibling that it stands behind; `None` = first, or order does not matter.
         after: Option<Step>,
     },
@@ -33,7 +33,7 @@ pub enum Edit {
         /// Where.
         path: Path,
         /// What stood there.
-        node: Arc<Node>,
+        node: Node,
         /// The user-ordered sibling that it stood behind.
         after: Option<Step>,
     },
@@ -60,9 +60,9 @@ pub enum Edit {
         /// Where.
         path: Path,
         /// What stood there.
-        old: Arc<Node>,
+        old: Node,
         /// What stands there.
-        new: Arc<Node>,
+        new: Node,
     },
 }
 
@@ -160,7 +160,7 @@ fn apply_one(edit: &Edit, tree: &ConfigTree) -> Result<ConfigTree, Misfit> {
         Edit::Set { old, new, .. } => match found.map(|node| (node, node.body())) {
             Some((node, Body::Leaf(value))) if value == old => {
                 let leaf = Node::leaf(node.name().clone(), new.clone());
-                Ok(tree.with(&parent, Arc::new(leaf), After::Keep))
+                Ok(tree.with(&parent, leaf, After::Keep))
             }
             _ => Err(misfit("a leaf with the old value should stand here")),
         },
@@ -201,27 +201,28 @@ fn children(path: &Path, a: &Node, b: &Node, edits: &mut Vec<Edit>) {
             (None, None) => break,
         }
         .clone();
-        let run =
-            |list: &[Arc<Node>], from: usize| from + list[from..].iter().take_while(|c| c.name() == &name).count();
+        let run = |list: Children<'_>, from: usize| {
+            from + list.slice(from..list.len()).iter().take_while(|c| c.name() == &name).count()
+        };
         let (left_end, right_end) = (run(left, i), run(right, at));
-        siblings(path, &left[i..left_end], &right[at..right_end], edits);
+        siblings(path, left.slice(i..left_end), right.slice(at..right_end), edits);
         (i, at) = (left_end, right_end);
     }
 }
 
-fn siblings(path: &Path, a: &[Arc<Node>], b: &[Arc<Node>], edits: &mut Vec<Edit>) {
+fn siblings(path: &Path, a: Children<'_>, b: Children<'_>, edits: &mut Vec<Edit>) {
     if a.iter().chain(b).any(|node| node.is_user_ordered()) {
         return ordered(path, a, b, edits);
     }
     let (mut i, mut j) = (0, 0);
     loop {
         match (a.get(i), b.get(j)) {
-            (Some(old), Some(new)) if old.key() == new.key() => {
+            (Some(old), Some(new)) if old.cmp_key(new).is_eq() => {
                 pair(path, old, new, edits);
                 (i, j) = (i + 1, j + 1);
             }
-            (Some(old), new) if new.is_none_or(|new| old.key() < new.key()) => {
-                let at = path.child(old.step().clone());
+            (Some(old), new) if new.is_none_or(|new| old.cmp_key(new).is_lt()) => {
+                let at = path.child(old.step());
                 match old.body() {
                     Body::Container { presence: false } => children(&at, old, &emptied(old), edits),
                     _ => edits.push(Edit::Remove { path: at, node: old.clone(), after: None }),
@@ -229,7 +230,7 @@ fn siblings(path: &Path, a: &[Arc<Node>], b: &[Arc<Node>], edits: &mut Vec<Edit>
                 i += 1;
             }
             (_, Some(new)) => {
-                let at = path.child(new.step().clone());
+                let at = path.child(new.step());
                 match new.body() {
                     Body::Container { presence: false } => children(&at, &emptied(new), new, edits),
                     _ => edits.push(Edit::Create { path: at, node: new.clone(), after: None }),
@@ -246,11 +247,11 @@ fn emptied(node: &Node) -> Node {
     node.with_children(Vec::new())
 }
 
-fn pair(path: &Path, old: &Arc<Node>, new: &Arc<Node>, edits: &mut Vec<Edit>) {
+fn pair(path: &Path, old: &Node, new: &Node, edits: &mut Vec<Edit>) {
     if old.hash() == new.hash() {
         return;
     }
-    let path = path.child(old.step().clone());
+    let path = path.child(old.step());
     match (old.body(), new.body()) {
         (Body::Leaf(before), Body::Leaf(after)) => {
             edits.push(Edit::Set { path, old: before.clone(), new: after.clone() });
@@ -264,33 +265,33 @@ fn pair(path: &Path, old: &Arc<Node>, new: &Arc<Node>, edits: &mut Vec<Edit>) {
 
 /// User-ordered siblings: removals from the back, then creations and moves from the front, each behind its new neighbour;
 /// a node whose neighbour is already right is not moved.
-fn ordered(path: &Path, a: &[Arc<Node>], b: &[Arc<Node>], edits: &mut Vec<Edit>) {
-    let mut now: Vec<Arc<Node>> = a.to_vec();
+fn ordered(path: &Path, a: Children<'_>, b: Children<'_>, edits: &mut Vec<Edit>) {
+    let mut now: Vec<Node> = a.to_vec();
     for at in (0..now.len()).rev() {
-        if !b.iter().any(|node| node.step() == now[at].step()) {
-            let after = at.checked_sub(1).map(|at| now[at].step().clone());
+        if !b.iter().any(|node| node.is_beside(&now[at])) {
+            let after = at.checked_sub(1).map(|at| now[at].step());
             let node = now.remove(at);
-            edits.push(Edit::Remove { path: path.child(node.step().clone()), node, after });
+            edits.push(Edit::Remove { path: path.child(node.step()), node, after });
         }
     }
     for (at, node) in b.iter().enumerate() {
-        let to = at.checked_sub(1).map(|at| b[at].step().clone());
-        match now.iter().position(|have| have.step() == node.step()) {
+        let to = at.checked_sub(1).map(|at| b[at].step());
+        match now.iter().position(|have| have.is_beside(node)) {
             Some(found) if found == at => {}
             Some(found) => {
-                let from = found.checked_sub(1).map(|at| now[at].step().clone());
+                let from = found.checked_sub(1).map(|at| now[at].step());
                 let moved = now.remove(found);
                 now.insert(at, moved);
-                edits.push(Edit::Move { path: path.child(node.step().clone()), from, to });
+                edits.push(Edit::Move { path: path.child(node.step()), from, to });
             }
             None => {
                 now.insert(at, node.clone());
-                edits.push(Edit::Create { path: path.child(node.step().clone()), node: node.clone(), after: to });
+                edits.push(Edit::Create { path: path.child(node.step()), node: node.clone(), after: to });
             }
         }
     }
     for node in b {
-        if let Some(old) = a.iter().find(|old| old.step() == node.step()) {
+        if let Some(old) = a.iter().find(|old| old.is_beside(node)) {
             pair(path, old, node, edits);
         }
     }
@@ -305,18 +306,18 @@ mod tests {
         QName::new("m", name)
     }
 
-    fn leaf(name: &str, value: &str) -> Arc<Node> {
-        Arc::new(Node::leaf(q(name), Value::text(value)))
+    fn leaf(name: &str, value: &str) -> Node {
+        Node::leaf(q(name), Value::text(value))
     }
 
-    fn tree(top: Vec<Arc<Node>>) -> ConfigTree {
+    fn tree(top: Vec<Node>) -> ConfigTree {
         ConfigTree::new(top)
     }
 
     #[test]
     fn a_changed_leaf_is_one_set() {
-        let a = tree(vec![Arc::new(Node::container(q("c"), false, vec![leaf("vlan", "100"), leaf("x", "1")]))]);
-        let b = tree(vec![Arc::new(Node::container(q("c"), false, vec![leaf("vlan", "200"), leaf("x", "1")]))]);
+        let a = tree(vec![Node::container(q("c"), false, vec![leaf("vlan", "100"), leaf("x", "1")])]);
+        let b = tree(vec![Node::container(q("c"), false, vec![leaf("vlan", "200"), leaf("x", "1")])]);
         let d = diff(&a, &b);
         assert_eq!(d.edits.len(), 1);
         assert!(matches!(&d.edits[0], Edit::Set { old, new, .. } if old.as_str() == "100" && new.as_str() == "200"));
@@ -326,8 +327,7 @@ mod tests {
 
     #[test]
     fn user_order_is_kept_and_undone() {
-        let list =
-            |keys: &[&str]| tree(keys.iter().map(|k| Arc::new(Node::member(q("l"), Value::text(k), true))).collect());
+        let list = |keys: &[&str]| tree(keys.iter().map(|k| Node::member(q("l"), Value::text(k), true)).collect());
         for (from, to) in [(&["a", "b", "c"][..], &["c", "a", "b"][..]), (&["a", "b"], &["b", "x", "a"]), (&["a"], &[])]
         {
             let (a, b) = (list(from), list(to));

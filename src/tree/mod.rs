@@ -8,6 +8,7 @@
 //! one process; `apply(diff(a, b), a) == b` and `apply(inverse(d), apply(d, a)) == a`; nothing that was parsed is lost
 //! (what no schema knows becomes an *opaque* node). It does not validate: that is the work of the `yang` worker.
 
+mod children;
 pub mod claims;
 pub mod codec;
 pub mod diff;
@@ -23,12 +24,13 @@ mod tree;
 pub mod value;
 pub mod xml;
 
+pub use children::Children;
 pub use claims::{ClaimConflict, Claims, Intended, Layer, Owner};
 pub use codec::{CodecError, CodecErrorKind, Limits, Policy};
 pub use diff::{Diff, Edit, apply, diff, inverse};
 pub use name::{Name, QName};
 pub use node::{Body, Node, set_hash_key};
-pub use path::{Key, Path, Step};
+pub use path::{Key, Keys, Path, Step};
 pub use schema::{SchemaId, SchemaIndex, SchemaKind, SchemaNode, TypeSpec};
 pub use tree::{After, ConfigTree};
 pub use value::{Value, ValueKind};

@@ -8,6 +8,7 @@ use super::name::{Name, QName};
 use super::value::Value;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// What tells a node from its siblings of the same name.
@@ -17,11 +18,48 @@ pub enum Key {
     /// A container or a leaf: the name is enough.
     Single,
     /// A list entry: key leafs in schema order.
-    Entry(Arc<[(Name, Value)]>),
+    Entry(Keys),
     /// A leaf-list member: its value.
     Member(Value),
     /// An opaque node: its text, and how many equal ones stand before it.
     Opaque(Arc<str>, u32),
+}
+
+/// The keys of a list entry in schema order: names and values. Cheap to clone; reads like a slice of pairs.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Keys(Arc<[(Name, Value)]>);
+
+impl Deref for Keys {
+    type Target = [(Name, Value)];
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl FromIterator<(Name, Value)> for Keys {
+    fn from_iter<I: IntoIterator<Item = (Name, Value)>>(keys: I) -> Self {
+        Self(keys.into_iter().collect())
+    }
+}
+
+impl From<Vec<(Name, Value)>> for Keys {
+    fn from(keys: Vec<(Name, Value)>) -> Self {
+        Self(keys.into())
+    }
+}
+
+impl From<&[(Name, Value)]> for Keys {
+    fn from(keys: &[(Name, Value)]) -> Self {
+        Self(keys.into())
+    }
+}
+
+impl<const N: usize> From<[(Name, Value); N]> for Keys {
+    fn from(keys: [(Name, Value); N]) -> Self {
+        Self(Arc::from(keys))
+    }
 }
 
 /// One step of a path.

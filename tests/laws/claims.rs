@@ -2,9 +2,8 @@
 
 use crate::arbitrary::{Dice, schema, tree};
 use crate::law;
-use andante::tree::{Body, Claims, ConfigTree, Intended, Layer, Node, Owner, Path, Value};
+use andante::tree::{Body, Children, Claims, ConfigTree, Intended, Layer, Node, Owner, Path, Value};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 const LAYERS: [Layer; 4] = [Layer::Adopted, Layer::Base, Layer::Service, Layer::Pin];
 
@@ -38,11 +37,11 @@ fn drawn(seed: u64, quarrel: bool) -> Vec<Claims> {
     all
 }
 
-fn some(dice: &mut Dice, nodes: &[Arc<Node>]) -> Vec<Arc<Node>> {
+fn some(dice: &mut Dice, nodes: Children<'_>) -> Vec<Node> {
     let mut kept = Vec::new();
     for node in nodes {
         if dice.below(4) > 0 {
-            kept.push(Arc::new(node.with_children(some(dice, node.children()))));
+            kept.push(node.with_children(some(dice, node.children())));
         }
     }
     kept

@@ -6,16 +6,15 @@ use crate::paper::executed;
 use crate::platform::platforms;
 use andante::adapter::Ownership;
 use andante::plan::{Allowed, Permit, Refused};
-use andante::tree::{After, Body, ConfigTree, Intended, Node, Path};
+use andante::tree::{After, Body, Children, ConfigTree, Intended, Node, Path};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// Some of a tree.
-fn some(dice: &mut Dice, nodes: &[Arc<Node>]) -> Vec<Arc<Node>> {
+fn some(dice: &mut Dice, nodes: Children<'_>) -> Vec<Node> {
     let mut kept = Vec::new();
     for node in nodes {
         if dice.below(3) > 0 {
-            kept.push(Arc::new(node.with_children(some(dice, node.children()))));
+            kept.push(node.with_children(some(dice, node.children())));
         }
     }
     kept
@@ -93,12 +92,12 @@ fn what_stands_there_is_refused_if_own_and_adopted_if_shared() {
 }
 
 /// The shared nodes of a tree that stand below shared ones only.
-fn shared(platform: &crate::platform::Platform, parent: &Path, nodes: &[Arc<Node>]) -> Vec<Arc<Node>> {
+fn shared(platform: &crate::platform::Platform, parent: &Path, nodes: Children<'_>) -> Vec<Node> {
     let mut kept = Vec::new();
     for node in nodes {
-        let path = parent.child(node.step().clone());
+        let path = parent.child(node.step());
         if !says_something(node) || platform.adapter.ownership(&path) == Ownership::Shared {
-            kept.push(Arc::new(node.with_children(shared(platform, &path, node.children()))));
+            kept.push(node.with_children(shared(platform, &path, node.children())));
         }
     }
     kept
@@ -123,7 +122,7 @@ fn a_shared_leaf_with_another_value_comes_back_on_release() {
                 let mut element = platform.element();
                 let node = wanted.at(&path).unwrap();
                 let other = andante::tree::Value::new(node.value().unwrap().kind(), "1");
-                let other = Arc::new(Node::leaf(node.name().clone(), other));
+                let other = Node::leaf(node.name().clone(), other);
                 element.actual = element.actual.with(&path.parent().unwrap(), other.clone(), After::Keep);
                 let before = element.actual.clone();
                 let plan = element.plan(&[(name, Some(wanted))], &Allowed::default()).unwrap().unwrap();

@@ -4,7 +4,6 @@ use crate::paper::root;
 use andante::face;
 use andante::tree::{ConfigTree, Limits, Node, Policy, SchemaId, SchemaIndex, json, xml};
 use andante::yang::{ModuleSet, Wanted, YangWorker};
-use std::sync::Arc;
 use std::time::Duration;
 
 #[tokio::test]
@@ -51,12 +50,12 @@ async fn the_view_of_what_was_put_is_the_document() {
 }
 
 /// The children without state nodes.
-fn configuration(index: &SchemaIndex, schema: Option<SchemaId>, node: &Node) -> Vec<Arc<Node>> {
+fn configuration(index: &SchemaIndex, schema: Option<SchemaId>, node: &Node) -> Vec<Node> {
     let mut kept = Vec::new();
     for child in node.children() {
         let id = index.child(schema, child.name()).unwrap_or_else(|| panic!("{} is in no module", child.name()));
         if index.node(id).config {
-            kept.push(Arc::new(child.with_children(configuration(index, Some(id), child))));
+            kept.push(child.with_children(configuration(index, Some(id), child)));
         }
     }
     kept

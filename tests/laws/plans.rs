@@ -8,7 +8,6 @@ use crate::platform::{Platform, platforms};
 use andante::plan::{Allowed, ElementPlan, Permit, Plan, Refused, content_digest, differences};
 use andante::tree::{After, Claims, ConfigTree, Edit, Node, Path, apply};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// One or two services of the platform, each put in some version or removed.
 fn wishes<'a>(platform: &'a Platform, dice: &mut Dice) -> Vec<Wish<'a>> {
@@ -92,7 +91,7 @@ fn within(old: &ConfigTree, new: &ConfigTree, path: &Path) -> bool {
 
 fn below(path: &Path, node: &Node, visit: &mut dyn FnMut(&Path)) {
     visit(path);
-    node.children().iter().for_each(|child| below(&path.child(child.step().clone()), child, visit));
+    node.children().iter().for_each(|child| below(&path.child(child.step()), child, visit));
 }
 
 /// The intent after the wishes, adopted values left aside.
@@ -226,7 +225,7 @@ fn two_services_that_quarrel_are_refused_with_both_names() {
 fn by_hand(element: &mut Element, path: &Path, value: &str) {
     let node = element.actual.at(path).unwrap();
     let kind = node.value().unwrap().kind();
-    let leaf = Arc::new(Node::leaf(node.name().clone(), andante::tree::Value::new(kind, value)));
+    let leaf = Node::leaf(node.name().clone(), andante::tree::Value::new(kind, value));
     element.actual = element.actual.with(&path.parent().unwrap(), leaf, After::Keep);
 }
 

@@ -6,12 +6,11 @@ use andante::plan::{ElementPlan, Plan, ReadEntry, digest_at, matches_at, touched
 use andante::transaction::Undo;
 use andante::tree::{After, ConfigTree, Edit, Name, Node, Path, QName, Step, Value, diff, inverse};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 /// One operation, harmless when it is repeated.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Operation {
-    Merge(Path, Arc<Node>),
+    Merge(Path, Node),
     Remove(Path),
 }
 
@@ -45,11 +44,11 @@ fn payload(class: Class, operations: Vec<Operation>) -> Payload {
     Payload::Netconf { config: lines.collect() }
 }
 
-fn leafs(path: &Path, node: &Arc<Node>) -> Vec<Operation> {
+fn leafs(path: &Path, node: &Node) -> Vec<Operation> {
     if node.children().is_empty() {
         return vec![Operation::Merge(path.clone(), node.clone())];
     }
-    node.children().iter().flat_map(|child| leafs(&path.child(child.step().clone()), child)).collect()
+    node.children().iter().flat_map(|child| leafs(&path.child(child.step()), child)).collect()
 }
 
 /// What makes the touched paths of `actual` as `wanted` has them.
@@ -82,12 +81,12 @@ pub fn q(name: &str) -> QName {
     QName::new("m", name)
 }
 
-pub fn leaf(name: &str, value: &str) -> Arc<Node> {
-    Arc::new(Node::leaf(q(name), Value::text(value)))
+pub fn leaf(name: &str, value: &str) -> Node {
+    Node::leaf(q(name), Value::text(value))
 }
 
-fn entry(name: &str, key: &str, children: Vec<Arc<Node>>) -> Arc<Node> {
-    Arc::new(Node::entry(q(name), Arc::from([(Name::new("name"), Value::text(key))]), false, children))
+fn entry(name: &str, key: &str, children: Vec<Node>) -> Node {
+    Node::entry(q(name), [(Name::new("name"), Value::text(key))], false, children)
 }
 
 pub fn vlan_path(interface: &str) -> Path {
@@ -120,7 +119,7 @@ pub fn element_plan(element: &str, class: Class, actual: &ConfigTree, desired: &
         Edit::Create { path, node, .. } => Operation::Merge(path.clone(), node.clone()),
         Edit::Remove { path, .. } => Operation::Remove(path.clone()),
         Edit::Set { path, new, .. } => {
-            Operation::Merge(path.clone(), Arc::new(Node::leaf(path.last().unwrap().name.clone(), new.clone())))
+            Operation::Merge(path.clone(), Node::leaf(path.last().unwrap().name.clone(), new.clone()))
         }
         Edit::Move { .. } | Edit::Replace { .. } => panic!("no such edit in these trees"),
     };

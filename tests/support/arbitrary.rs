@@ -3,9 +3,8 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use andante::tree::schema::{Canonical, SchemaIndex, SchemaKind, SchemaModule, SchemaNode, Tables, TypeSpec};
-use andante::tree::{ConfigTree, Name, Node, QName, SchemaId, Value};
+use andante::tree::{Children, ConfigTree, Keys, Name, Node, QName, SchemaId, Value};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// A generator of numbers (splitmix64).
 pub struct Dice(pub u64);
@@ -156,7 +155,7 @@ pub fn tree(index: &SchemaIndex, seed: u64) -> ConfigTree {
     ConfigTree::new(children(&mut Dice(seed), index, None))
 }
 
-fn children(dice: &mut Dice, index: &SchemaIndex, parent: Option<SchemaId>) -> Vec<Arc<Node>> {
+fn children(dice: &mut Dice, index: &SchemaIndex, parent: Option<SchemaId>) -> Vec<Node> {
     let mut nodes = Vec::new();
     for id in index.children(parent) {
         let schema = index.node(*id);
@@ -166,12 +165,12 @@ fn children(dice: &mut Dice, index: &SchemaIndex, parent: Option<SchemaId>) -> V
         let name = || schema.name.clone();
         match (schema.kind, &schema.ty) {
             (SchemaKind::Container { presence }, _) => {
-                nodes.push(Arc::new(Node::container(name(), presence, children(dice, index, Some(*id)))));
+                nodes.push(Node::container(name(), presence, children(dice, index, Some(*id))));
             }
             (SchemaKind::List { user_ordered }, _) => {
                 let mut seen = BTreeSet::new();
                 for _ in 0..dice.below(5) {
-                    let keys: Arc<[(Name, Value)]> = schema
+                    let keys: Keys = schema
                         .keys
                         .iter()
                         .map(|key| {
@@ -184,7 +183,7 @@ fn children(dice: &mut Dice, index: &SchemaIndex, parent: Option<SchemaId>) -> V
                         .collect();
                     if seen.insert(keys.clone()) {
                         let below = children(dice, index, Some(*id));
-                        nodes.push(Arc::new(Node::entry(name(), keys, user_ordered, below)));
+                        nodes.push(Node::entry(name(), keys, user_ordered, below));
                     }
                 }
             }
@@ -193,11 +192,11 @@ fn children(dice: &mut Dice, index: &SchemaIndex, parent: Option<SchemaId>) -> V
                 for _ in 0..dice.below(5) {
                     let value = value(dice, ty);
                     if seen.insert(value.clone()) {
-                        nodes.push(Arc::new(Node::member(name(), value, user_ordered)));
+                        nodes.push(Node::member(name(), value, user_ordered));
                     }
                 }
             }
-            (_, Some(ty)) => nodes.push(Arc::new(Node::leaf(name(), value(dice, ty)))),
+            (_, Some(ty)) => nodes.push(Node::leaf(name(), value(dice, ty))),
             _ => {}
         }
     }
@@ -211,18 +210,18 @@ pub fn changed(index: &SchemaIndex, tree: &ConfigTree, seed: u64) -> ConfigTree 
     ConfigTree::new(mix(&mut dice, tree.top(), other.top()))
 }
 
-fn mix(dice: &mut Dice, a: &[Arc<Node>], b: &[Arc<Node>]) -> Vec<Arc<Node>> {
-    let mut nodes: Vec<Arc<Node>> = Vec::new();
+fn mix(dice: &mut Dice, a: Children<'_>, b: Children<'_>) -> Vec<Node> {
+    let mut nodes: Vec<Node> = Vec::new();
     for old in a {
-        match b.iter().find(|new| new.step() == old.step()) {
+        match b.iter().find(|new| new.is_beside(old)) {
             _ if dice.chance(15) => {}
             Some(new) if dice.chance(40) && new.value().is_some() => nodes.push(new.clone()),
-            Some(new) => nodes.push(Arc::new(old.with_children(mix(dice, old.children(), new.children())))),
+            Some(new) => nodes.push(old.with_children(mix(dice, old.children(), new.children()))),
             None => nodes.push(old.clone()),
         }
     }
     for new in b {
-        if dice.chance(30) && !a.iter().any(|old| old.step() == new.step()) {
+        if dice.chance(30) && !a.iter().any(|old| old.is_beside(new)) {
             let at = dice.below(nodes.len() + 1);
             nodes.insert(at, new.clone());
         }

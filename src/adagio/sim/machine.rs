@@ -176,12 +176,12 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The tree without nodes of these local names.
 fn without(tree: &ConfigTree, names: &[String]) -> ConfigTree {
-    fn kept(node: &Node, names: &[String]) -> Vec<Arc<Node>> {
+    fn kept(node: &Node, names: &[String]) -> Vec<Node> {
         let shown = node.children().iter().filter(|child| !names.iter().any(|name| child.name().name.as_str() == name));
         shown
             .map(|child| match child.body() {
                 Body::Leaf(_) | Body::Member { .. } => child.clone(),
-                _ => Arc::new(child.with_children(kept(child, names))),
+                _ => child.with_children(kept(child, names)),
             })
             .collect()
     }

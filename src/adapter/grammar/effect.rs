@@ -2,7 +2,7 @@
 //! the model of the element (a tree that is changed).
 
 use super::pattern::Bindings;
-use super::rules::{Cascade, ContextId, Line, LineId, Rules, Shape, is_opaque};
+use super::rules::{Cascade, ContextId, Line, LineId, Rules, Shape};
 use crate::tree::{After, Body, ConfigTree, Diff, Key, Node, Path, QName, Step, Value, ValueKind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -110,12 +110,12 @@ impl Rules {
             Effect::ClearName(parent, name) => {
                 let gone = tree.at(parent).into_iter().flat_map(|node| node.children().to_vec());
                 let gone = gone.filter(|child| child.name() == name);
-                gone.fold(tree.clone(), |tree, child| self.clear(&tree, &parent.child(child.step().clone())))
+                gone.fold(tree.clone(), |tree, child| self.clear(&tree, &parent.child(child.step())))
             }
             Effect::ClearText(parent, text) => {
                 let gone = tree.at(parent).into_iter().flat_map(|node| node.children().to_vec());
                 let gone = gone.filter(|child| begins(child, text));
-                gone.fold(tree.clone(), |tree, child| self.clear(&tree, &parent.child(child.step().clone())))
+                gone.fold(tree.clone(), |tree, child| self.clear(&tree, &parent.child(child.step())))
             }
         })
     }
@@ -141,7 +141,7 @@ impl Rules {
                 Some(node) if !node.children().is_empty() => {
                     let normal = hollowed(self, edit.path(), node);
                     match normal {
-                        Some(new) if Arc::ptr_eq(&new, node) => tree,
+                        Some(new) if Node::same(&new, node) => tree,
                         Some(new) => plant(&tree, edit.path(), new),
                         None => self.clear(&tree, edit.path()),
                     }
@@ -162,7 +162,7 @@ impl Rules {
     /// The same tree without hollow entries.
     pub(super) fn normalise(&self, tree: &ConfigTree) -> ConfigTree {
         match hollowed(self, &Path::root(), tree.root()) {
-            Some(root) if Arc::ptr_eq(&root, tree.root()) => tree.clone(),
+            Some(root) if Node::same(&root, tree.root()) => tree.clone(),
             Some(root) => ConfigTree::new(root.children().to_vec()),
             None => ConfigTree::default(),
         }
@@ -170,7 +170,7 @@ impl Rules {
 }
 
 /// The node without hollow entries; `None` if it is one. Unchanged nodes stay the same.
-fn hollowed(rules: &Rules, path: &Path, node: &Arc<Node>) -> Option<Arc<Node>> {
+fn hollowed(rules: &Rules, path: &Path, node: &Node) -> Option<Node> {
     let mut changed = false;
     let mut children = Vec::with_capacity(node.children().len());
     for child in node.children() {
@@ -178,10 +178,10 @@ fn hollowed(rules: &Rules, path: &Path, node: &Arc<Node>) -> Option<Arc<Node>> {
             children.push(child.clone());
             continue;
         }
-        let path = path.child(child.step().clone());
+        let path = path.child(child.step());
         match hollowed(rules, &path, child) {
             Some(new) => {
-                changed |= !Arc::ptr_eq(&new, child);
+                changed |= !Node::same(&new, child);
                 if !new.is_void() {
                     children.push(new);
                 }
@@ -189,7 +189,7 @@ fn hollowed(rules: &Rules, path: &Path, node: &Arc<Node>) -> Option<Arc<Node>> {
             None => changed = true,
         }
     }
-    let node = if changed { Arc::new(node.with_children(children)) } else { node.clone() };
+    let node = if changed { node.with_children(children) } else { node.clone() };
     (!rules.is_hollow(path, &node)).then_some(node)
 }
 
@@ -227,12 +227,12 @@ fn put(tree: &ConfigTree, path: &Path, place: &Place) -> ConfigTree {
     let Some(step) = path.last() else { return tree.clone() };
     match (place, tree.at(path)) {
         (Place::Node | Place::Presence, Some(_)) => tree.clone(),
-        (place, _) => plant(tree, path, Arc::new(place.node(step))),
+        (place, _) => plant(tree, path, place.node(step)),
     }
 }
 
 /// The tree with this node in the place of what stands there.
-pub(super) fn plant(tree: &ConfigTree, path: &Path, node: Arc<Node>) -> ConfigTree {
+pub(super) fn plant(tree: &ConfigTree, path: &Path, node: Node) -> ConfigTree {
     match path.parent() {
         Some(parent) => tree.with(&parent, node, After::Keep),
         None => tree.clone(),
@@ -360,12 +360,12 @@ impl Draft {
     }
 
     /// The finished children.
-    pub(super) fn freeze(self) -> Vec<Arc<Node>> {
+    pub(super) fn freeze(self) -> Vec<Node> {
         let nodes = self.children.into_iter().map(|(step, draft)| {
             let node = draft.place.node(&step);
             if draft.children.is_empty() { node } else { node.with_children(draft.freeze()) }
         });
-        nodes.map(Arc::new).collect()
+        nodes.collect()
     }
 
     /// Whether anything stands below this place.
@@ -384,5 +384,5 @@ impl Draft {
 
 /// Whether a node is an opaque line.
 pub(super) fn opaque(node: &Node) -> bool {
-    is_opaque(node.key())
+    node.opaque_text().is_some()
 }

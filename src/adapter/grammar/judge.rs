@@ -66,7 +66,7 @@ impl Rules {
         } else {
             self.at_lines(path, Some(node), which)
         };
-        let below = node.children().iter().map(|c| self.worst(&path.child(c.step().clone()), c, which, false));
+        let below = node.children().iter().map(|c| self.worst(&path.child(c.step()), c, which, false));
         below.fold(here, Impact::max)
     }
 

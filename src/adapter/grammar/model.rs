@@ -136,5 +136,5 @@ fn stands(node: &Node, steps: &[NodeStep], bindings: &Bindings) -> bool {
     let Some((step, rest)) = steps.split_first() else { return true };
     let want = step.place(bindings).filter(|want| want.key != Key::Single);
     let named = node.children().iter().filter(|child| child.name() == &step.name);
-    named.filter(|child| want.as_ref().is_none_or(|want| child.step() == want)).any(|c| stands(c, rest, bindings))
+    named.filter(|child| want.as_ref().is_none_or(|want| child.is_at(want))).any(|c| stands(c, rest, bindings))
 }

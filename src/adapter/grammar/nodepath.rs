@@ -5,7 +5,6 @@
 
 use super::pattern::Bindings;
 use crate::tree::{Key, Name, Path, QName, Step, Value};
-use std::sync::Arc;
 
 /// The place of a line, relative to its context.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +78,7 @@ impl NodeStep {
         if self.keys.is_empty() {
             return Some(Step::single(self.name.clone()));
         }
-        let keys: Option<Arc<[(Name, Value)]>> = self
+        let keys: Option<crate::tree::Keys> = self
             .keys
             .iter()
             .map(|(key, arg)| Some((Name::new(key), Value::text(bindings.get(arg)?.first()?))))

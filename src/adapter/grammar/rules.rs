@@ -8,7 +8,7 @@ use super::nodepath::NodePath;
 use super::pattern::{Bindings, Pattern};
 use super::source::{ContextSource, GrammarSource, ImpactSource, LineSource, OwnerSource, RemoveSource};
 use super::types::Types;
-use crate::tree::{Body, Key, Node, Path, QName, Step};
+use crate::tree::{Body, Node, Path, QName, Step};
 use regex::Regex;
 use std::collections::{BTreeMap, HashMap};
 
@@ -505,9 +505,4 @@ fn cascades(texts: &[String], module: &str) -> Result<Vec<Cascade>, String> {
             }
         })
         .collect()
-}
-
-/// Whether a key is an opaque line.
-pub(super) fn is_opaque(key: &Key) -> bool {
-    matches!(key, Key::Opaque(..))
 }

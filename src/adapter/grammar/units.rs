@@ -77,8 +77,8 @@ impl Walk<'_> {
         };
         for child in found {
             let mut bindings = bindings.clone();
-            let path = path.child(child.step().clone());
-            if !want.bind(child.step(), &mut bindings) {
+            let path = path.child(child.step());
+            if !want.bind(&child.step(), &mut bindings) {
                 continue;
             }
             if !last {

@@ -21,7 +21,6 @@ use super::units::{Sort, Unit};
 use crate::adapter::CliLine;
 use crate::tree::{ConfigTree, Diff, Edit, Key, Node, Path, Step, diff};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 impl Rules {
     /// The text of a tree, as the element would print it.
@@ -60,9 +59,9 @@ impl Rules {
                 out.extend([self.general.comment.as_str(), "\n"]);
             }
         }
-        let mut contexts: Vec<(i32, &Arc<Node>, ContextId, Bindings)> = Vec::new();
+        let mut contexts: Vec<(i32, &Node, ContextId, Bindings)> = Vec::new();
         for child in node.children() {
-            if let Some((below, bindings)) = self.child_at(id, child.step()) {
+            if let Some((below, bindings)) = self.child_at(id, &child.step()) {
                 contexts.push((self.context(below).order, child, below, bindings));
             }
         }
@@ -74,7 +73,7 @@ impl Rules {
                 out.extend([indent.as_str(), &self.general.comment, "\n"]);
             }
             out.extend([indent.as_str(), &enter, "\n"]);
-            self.print(below, &base.child(child.step().clone()), child, depth + 1, out);
+            self.print(below, &base.child(child.step()), child, depth + 1, out);
             out.extend([indent.as_str(), &context.exit, "\n"]);
             if id == ROOT {
                 out.extend([self.general.comment.as_str(), "\n"]);
@@ -173,10 +172,10 @@ impl Rules {
                 items.push(self.removal(&key, path, unit)?);
             }
             for child in node.children() {
-                let below = path.child(child.step().clone());
+                let below = path.child(child.step());
                 if opaque(child) {
                     items.push(Item::opaque(&key, path, child, self.negated(child)));
-                } else if self.child_at(id, child.step()).is_some() {
+                } else if self.child_at(id, &child.step()).is_some() {
                     self.remove(&below, child, items)?;
                 }
             }
@@ -199,8 +198,8 @@ impl Rules {
         for unit in self.units(id, path, node, None)?.into_iter().filter(|u| self.line(u.line).before_context) {
             items.push(self.removal(&key, path, unit)?);
         }
-        for child in node.children().iter().filter(|child| self.child_at(id, child.step()).is_some()) {
-            self.remove_first(&path.child(child.step().clone()), child, items)?;
+        for child in node.children().iter().filter(|child| self.child_at(id, &child.step()).is_some()) {
+            self.remove_first(&path.child(child.step()), child, items)?;
         }
         Ok(())
     }
@@ -241,10 +240,10 @@ impl Rules {
             items.push(self.creation(&key, path, unit)?);
         }
         for child in node.children() {
-            let below = path.child(child.step().clone());
+            let below = path.child(child.step());
             if opaque(child) {
                 items.push(Item::opaque(&key, path, child, None));
-            } else if self.child_at(id, child.step()).is_some() {
+            } else if self.child_at(id, &child.step()).is_some() {
                 self.create(&below, child, items)?;
             }
         }
@@ -339,12 +338,12 @@ enum What {
     /// A line; a removal only if what it removes is still there.
     Line { line: CliLine, only_if: Option<Path> },
     /// An unknown line with all below it; with `negation` it is taken back.
-    Opaque { node: Arc<Node>, negation: Option<String> },
+    Opaque { node: Node, negation: Option<String> },
 }
 
 impl Item {
-    fn opaque(key: &[Sort], context: &Path, node: &Arc<Node>, negation: Option<String>) -> Self {
-        let text = Path::new(vec![node.step().clone()]).to_string();
+    fn opaque(key: &[Sort], context: &Path, node: &Node, negation: Option<String>) -> Self {
+        let text = Path::new(vec![node.step()]).to_string();
         // Unknown lines come last and go first.
         let order = if negation.is_some() { i32::MIN + 1 } else { i32::MAX - 1 };
         let place = (order, text, 0, String::new());
@@ -373,7 +372,7 @@ impl Writer<'_> {
                     self.push(line)?;
                 }
                 What::Opaque { node, negation: Some(text) } => {
-                    let path = item.context.child(node.step().clone());
+                    let path = item.context.child(node.step());
                     if self.session.tree.at(&path).is_some() {
                         self.go(&item.context)?;
                         self.lines.push(CliLine { text, busy: false });
@@ -382,13 +381,13 @@ impl Writer<'_> {
                 }
                 What::Opaque { node, negation: None } => {
                     if has_secret(&node) {
-                        return Err(GrammarError::Secret { path: item.context.child(node.step().clone()) });
+                        return Err(GrammarError::Secret { path: item.context.child(node.step()) });
                     }
                     self.go(&item.context)?;
                     let mut text = String::new();
                     print_opaque(&node, 0, &self.rules.general.leave, &mut text);
                     self.lines.extend(text.lines().map(|l| CliLine { text: l.trim().to_owned(), busy: false }));
-                    let path = item.context.child(node.step().clone());
+                    let path = item.context.child(node.step());
                     self.session.tree = plant(&self.session.tree, &path, node);
                 }
             }
@@ -459,7 +458,7 @@ fn members<'a>(node: &'a Node, step: &super::nodepath::NodeStep) -> Vec<&'a str>
 fn print_opaque(node: &Node, depth: usize, leave: &str, out: &mut String) {
     let Key::Opaque(text, _) = node.key() else { return };
     let indent = " ".repeat(depth);
-    out.extend([indent.as_str(), text, "\n"]);
+    out.extend([indent.as_str(), &text, "\n"]);
     for child in node.children() {
         print_opaque(child, depth + 1, leave, out);
     }

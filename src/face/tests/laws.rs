@@ -130,7 +130,7 @@ fn a_node_that_no_face_knows_is_refused_wherever_it_stands() {
         });
         assert!(places.len() > 20, "{name}");
         for place in places {
-            let stranger = Arc::new(Node::leaf(face.name("something-new"), Value::text("1")));
+            let stranger = Node::leaf(face.name("something-new"), Value::text("1"));
             let changed = whole.with(&place, stranger, crate::tree::After::Keep);
             let faults = face.service_of(&changed, &key).unwrap_err();
             let path = place.child(Step::single(face.name("something-new"))).to_string();

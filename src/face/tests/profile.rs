@@ -104,7 +104,7 @@ fn place(face: &Face, document: &ConfigTree, way: &[Statement]) -> Path {
         let there = document.at(&path).and_then(|node| node.children().iter().find(|child| *child.name() == name));
         let keys: Vec<&str> = statement.says("key").unwrap().split_whitespace().collect();
         let missing = || Step::entry(name.clone(), &keys.iter().map(|key| (*key, "1")).collect::<Vec<_>>());
-        path.child(there.map_or_else(missing, |node| node.step().clone()))
+        path.child(there.map_or_else(missing, |node| node.step()))
     })
 }
 
@@ -156,7 +156,7 @@ fn no_leaf_of_a_profile_is_dropped_in_silence() {
                     "leaf" => Node::leaf(name.clone(), Value::text(value)),
                     _ => Node::member(name.clone(), Value::text(value), false),
                 };
-                let changed = whole.with(&parent, Arc::new(node), crate::tree::After::Keep);
+                let changed = whole.with(&parent, node, crate::tree::After::Keep);
                 seen += 1;
                 if changed != whole
                     && let Ok(other) = service_of(&changed, &key)

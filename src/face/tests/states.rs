@@ -70,9 +70,9 @@ fn a_tree_with_many_services_is_split_and_strangers_are_refused() {
     // Two in one document, or another than was named, is refused.
     assert!(face.service_of(&tree, &split[0].0).is_err());
     assert!(face.service_of(&split[1].1, &split[0].0).is_err());
-    let stranger = ConfigTree::new(vec![Arc::new(Node::container(QName::new("ietf-system", "system"), true, vec![]))]);
+    let stranger = ConfigTree::new(vec![Node::container(QName::new("ietf-system", "system"), true, vec![])]);
     assert_eq!(documents(&stranger).unwrap_err()[0].path, "/ietf-system:system");
-    let profile = Arc::new(Node::leaf(face.name("x"), Value::text("1")));
+    let profile = Node::leaf(face.name("x"), Value::text("1"));
     let beside = Path::new(vec![Step::single(face.name("l3vpn-ntw")), Step::single(face.name("vpn-profiles"))]);
     let beside = tree.with(&beside, profile, crate::tree::After::Keep);
     assert_eq!(documents(&beside).unwrap_err()[0].path, "/ietf-l3vpn-ntw:l3vpn-ntw/vpn-profiles");

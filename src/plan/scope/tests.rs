@@ -6,19 +6,19 @@ fn q(name: &str) -> QName {
     QName::new("m", name)
 }
 
-fn leaf(name: &str, value: &str) -> Arc<Node> {
-    Arc::new(Node::leaf(q(name), Value::text(value)))
+fn leaf(name: &str, value: &str) -> Node {
+    Node::leaf(q(name), Value::text(value))
 }
 
-fn container(name: &str, children: Vec<Arc<Node>>) -> Arc<Node> {
-    Arc::new(Node::container(q(name), false, children))
+fn container(name: &str, children: Vec<Node>) -> Node {
+    Node::container(q(name), false, children)
 }
 
-fn entry(name: &str, key: &str, children: Vec<Arc<Node>>) -> Arc<Node> {
-    Arc::new(Node::entry(q(name), Arc::from([(Name::new("name"), Value::text(key))]), false, children))
+fn entry(name: &str, key: &str, children: Vec<Node>) -> Node {
+    Node::entry(q(name), [(Name::new("name"), Value::text(key))], false, children)
 }
 
-fn tree(top: Vec<Arc<Node>>) -> ConfigTree {
+fn tree(top: Vec<Node>) -> ConfigTree {
     ConfigTree::new(top)
 }
 

@@ -23,7 +23,6 @@ use crate::presto::view;
 use crate::tree::{ConfigTree, Limits, Node, Path, Policy, QName, SchemaKind, Step};
 use axum::body::Body;
 use http::{Method, StatusCode};
-use std::sync::Arc;
 
 impl Restconf {
     /// Answers a request for a data resource; `raw` is the path behind `/restconf/data`.
@@ -78,14 +77,14 @@ impl Restconf {
     }
 
     /// A container that exists though nothing is in it, if nothing that must exist is missing above it.
-    fn bare(&self, target: &Target) -> Option<Arc<Node>> {
+    fn bare(&self, target: &Target) -> Option<Node> {
         let plain = target.path.steps().iter().enumerate().all(|(at, _)| {
             let path = Path::new(target.path.steps()[..=at].to_vec());
             let id = self.index().resolve(&path);
             id.is_some_and(|id| self.index().node(id).kind == SchemaKind::Container { presence: false })
         });
         let last = target.path.last()?;
-        plain.then(|| Arc::new(Node::from_step(last.clone())))
+        plain.then(|| Node::from_step(last.clone()))
     }
 
     async fn write(
@@ -236,7 +235,7 @@ impl Restconf {
     }
 }
 
-fn datastore(media: Media, top: &[Arc<Node>], server: &Restconf) -> String {
+fn datastore(media: Media, top: &[Node], server: &Restconf) -> String {
     let inner = media::print(media, top, &Path::root(), server.index());
     match media {
         Media::Json => format!("{{\n\"ietf-restconf:data\": {}\n}}\n", inner.trim_end()),

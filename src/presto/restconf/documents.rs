@@ -7,7 +7,6 @@ use crate::controller::{DocumentEdit, Expect};
 use crate::domain::ServiceKey;
 use crate::tree::{ConfigTree, Key, Node, Path, QName, Step};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// The faces: module, and its top container.
 pub const FACES: &[(&str, &str)] = &[("ietf-l3vpn-ntw", "l3vpn-ntw"), ("ietf-l2vpn-ntw", "l2vpn-ntw")];
@@ -52,16 +51,13 @@ pub fn split(tree: &ConfigTree, face: (&str, &str)) -> BTreeMap<String, ConfigTr
 }
 
 /// One document of a service entry.
-fn document(service: &Arc<Node>, (module, top): (&str, &str)) -> ConfigTree {
+fn document(service: &Node, (module, top): (&str, &str)) -> ConfigTree {
     let services = Node::container(QName::new(module, "vpn-services"), false, vec![service.clone()]);
-    ConfigTree::new(vec![Arc::new(Node::container(QName::new(module, top), false, vec![Arc::new(services)]))])
+    ConfigTree::new(vec![Node::container(QName::new(module, top), false, vec![services])])
 }
 
 fn id_of(node: &Node) -> Option<String> {
-    match node.key() {
-        Key::Entry(keys) => keys.first().map(|(_, id)| id.as_str().to_owned()),
-        _ => None,
-    }
+    node.keys()?.first().map(|(_, id)| id.as_str().to_owned())
 }
 
 /// What turns the stored services of a face into the wanted ones. `tags` has the entity tag of each stored one; every edit

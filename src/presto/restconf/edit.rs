@@ -7,7 +7,6 @@
 //! replaces nothing; another case of a choice goes when one comes (RFC 7950 §7.9.3). The schema's constraints are not checked here.
 
 use crate::tree::{After, Body, ConfigTree, Key, Node, Path, SchemaId, SchemaIndex, SchemaKind, Step};
-use std::sync::Arc;
 
 /// A writing method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,21 +95,21 @@ pub fn edit(
 }
 
 /// The leaf that a path names, also when it is a key of its parent entry.
-pub fn leaf_at(tree: &ConfigTree, path: &Path) -> Option<Arc<Node>> {
+pub fn leaf_at(tree: &ConfigTree, path: &Path) -> Option<Node> {
     if let Some(node) = tree.at(path) {
         return Some(node.clone());
     }
     let (parent, last) = (path.parent()?, path.last()?);
     let Key::Entry(keys) = tree.at(&parent)?.key() else { return None };
     let (_, value) = keys.iter().find(|(name, _)| *name == last.name.name)?;
-    Some(Arc::new(Node::leaf(last.name.clone(), value.clone())))
+    Some(Node::leaf(last.name.clone(), value.clone()))
 }
 
 fn put(
     stored: &ConfigTree,
     target: &Path,
     parent: &Path,
-    node: Arc<Node>,
+    node: Node,
     index: &SchemaIndex,
 ) -> Result<Edited, EditError> {
     let created = stored.at(target).is_none();
@@ -126,14 +125,14 @@ fn patch(
     over: &Node,
     index: &SchemaIndex,
 ) -> Result<Edited, EditError> {
-    let void = Node::from_step(over.step().clone());
+    let void = Node::from_step(over.step());
     let base = match stored.at(target) {
-        Some(node) => node.as_ref(),
+        Some(node) => node,
         None if is_plain_container(target, index) => &void,
         None => return Err(absent(target, "PATCH does not create its target; use PUT or POST")),
     };
     let merged = merge(base, over, index.resolve(target), index);
-    let tree = if merged.is_void() { stored.clone() } else { stored.with(parent, Arc::new(merged), After::Keep) };
+    let tree = if merged.is_void() { stored.clone() } else { stored.with(parent, merged, After::Keep) };
     Ok(Edited { tree, created: false, resource: target.clone() })
 }
 
@@ -156,7 +155,7 @@ fn post(
             "the body of POST holds exactly one child of the target, with content",
         ));
     };
-    let resource = target.child(child.step().clone());
+    let resource = target.child(child.step());
     if leaf_at(stored, &resource).is_some() {
         return Err(error(EditErrorKind::Exists, &resource, "it exists already; use PUT or PATCH to change it"));
     }
@@ -179,25 +178,25 @@ fn delete(stored: &ConfigTree, target: &Path) -> Result<Edited, EditError> {
 }
 
 /// The one node of the body, which must be the target.
-fn the_target(body: &ConfigTree, target: &Path, parent: &Path, index: &SchemaIndex) -> Result<Arc<Node>, EditError> {
+fn the_target(body: &ConfigTree, target: &Path, parent: &Path, index: &SchemaIndex) -> Result<Node, EditError> {
     let children = body.at(parent).map(|node| node.children()).unwrap_or_default();
     let last = target.last().cloned().unwrap_or_else(|| Step::single(crate::tree::QName::new("", "")));
-    match children {
-        [node] if node.step() == &last => Ok(node.clone()),
-        [node] if node.name() == &last.name => Err(error(
+    match (children.single(), children.is_empty()) {
+        (Some(node), _) if node.is_at(&last) => Ok(node.clone()),
+        (Some(node), _) if node.name() == &last.name => Err(error(
             EditErrorKind::Invalid,
             target,
-            &format!("the body names {}, the target is {}; both must be the same", said(node.step()), said(&last)),
+            &format!("the body names {}, the target is {}; both must be the same", said(&node.step()), said(&last)),
         )),
-        [node] => Err(error(
+        (Some(node), _) => Err(error(
             EditErrorKind::Malformed,
             target,
             &format!("the body holds '{}', the target is '{}'", node.name(), last.name),
         )),
         // An empty non-presence container leaves no trace in a tree.
-        [] if is_plain_container(target, index) => Ok(Arc::new(Node::from_step(last))),
-        [] => Err(error(EditErrorKind::Malformed, target, "the body does not hold the target")),
-        _ => Err(error(EditErrorKind::Malformed, target, "the body holds more than the target")),
+        (None, true) if is_plain_container(target, index) => Ok(Node::from_step(last)),
+        (None, true) => Err(error(EditErrorKind::Malformed, target, "the body does not hold the target")),
+        (None, false) => Err(error(EditErrorKind::Malformed, target, "the body holds more than the target")),
     }
 }
 
@@ -223,8 +222,8 @@ fn merge(base: &Node, over: &Node, id: Option<SchemaId>, index: &SchemaIndex) ->
     let mut children = base.children().to_vec();
     for new in over.children() {
         let schema = id.and_then(|id| index.child(Some(id), new.name()));
-        match children.iter().position(|old| old.step() == new.step()) {
-            Some(at) => children[at] = Arc::new(merge(&children[at], new, schema, index)),
+        match children.iter().position(|old| old.is_beside(new)) {
+            Some(at) => children[at] = merge(&children[at], new, schema, index),
             None => children.push(new.clone()),
         }
         if let Some(schema) = schema {
@@ -243,7 +242,7 @@ fn drop_other_cases(tree: &ConfigTree, parent: &Path, node: &Node, index: &Schem
     }
     let siblings = tree.at(parent).map(|node| node.children()).unwrap_or_default();
     let gone = siblings.iter().filter(|old| other_case(old, schema, id, index));
-    gone.fold(tree.clone(), |tree, old| tree.without(&parent.child(old.step().clone())))
+    gone.fold(tree.clone(), |tree, old| tree.without(&parent.child(old.step())))
 }
 
 fn other_case(old: &Node, new: SchemaId, parent: Option<SchemaId>, index: &SchemaIndex) -> bool {

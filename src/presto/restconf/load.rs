@@ -10,7 +10,6 @@ use crate::plan::content_digest;
 use crate::presto::view::{self, ServiceFact};
 use crate::tree::{ConfigTree, Node, Path, QName};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// What a target is part of.
 pub(super) struct Loaded {
@@ -65,7 +64,7 @@ impl Restconf {
             entries.extend(services.iter().cloned());
         }
         let services = Node::container(QName::new(module, "vpn-services"), false, entries);
-        Ok(ConfigTree::new(vec![Arc::new(Node::container(QName::new(module, top), false, vec![Arc::new(services)]))]))
+        Ok(ConfigTree::new(vec![Node::container(QName::new(module, top), false, vec![services])]))
     }
 
     /// Everything that a reader can see at and around a target.
@@ -91,11 +90,11 @@ impl Restconf {
             return Ok((self.gather(&stored, face, true)?, present));
         }
         let node = self.domain_state(principal, first.name.name.as_str()).await?;
-        Ok((ConfigTree::new(node.into_iter().collect()), None))
+        Ok((ConfigTree::new(node), None))
     }
 
     /// One container of module `andante`.
-    async fn domain_state(&self, principal: &Principal, name: &str) -> Result<Option<Arc<Node>>, Failure> {
+    async fn domain_state(&self, principal: &Principal, name: &str) -> Result<Option<Node>, Failure> {
         let (controller, index) = (&self.controller, self.index());
         Ok(match name {
             "elements" => {
@@ -138,7 +137,7 @@ fn present(path: &Path, stored: &[StoredDocument]) -> Option<Present> {
 
 fn fact(document: StoredDocument, face: (&str, &str), tree: &ConfigTree) -> ServiceFact {
     let entry = tree.at(&documents::service_path(face, &document.key.id)).cloned();
-    let reader = view::Reader(entry.as_deref());
+    let reader = view::Reader(entry.as_ref());
     let kind = reader.leaf("vpn-type").map(|kind| kind.rsplit(':').next().unwrap_or(kind).to_owned());
     let customer = reader.leaf("customer-name").map(str::to_owned);
     ServiceFact { document, kind, customer }

@@ -3,10 +3,9 @@
 //! Strict, as peers are: `application/yang-data+json` and `application/yang-data+xml` and nothing else in a request; a missing or
 //! open `Accept` means JSON.
 
-use crate::tree::{CodecError, ConfigTree, Limits, Node, Path, Policy, SchemaIndex, json, xml};
+use crate::tree::{Children, CodecError, ConfigTree, Limits, Path, Policy, SchemaIndex, json, xml};
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE};
-use std::sync::Arc;
 
 /// The two encodings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +89,7 @@ pub fn parse(
 }
 
 /// Prints nodes that are children of `parent`.
-pub fn print(media: Media, nodes: &[Arc<Node>], parent: &Path, index: &SchemaIndex) -> String {
+pub fn print<'a>(media: Media, nodes: impl Into<Children<'a>>, parent: &Path, index: &SchemaIndex) -> String {
     match media {
         Media::Json => json::print_nodes(nodes, parent, index, true),
         Media::Xml => xml::print_nodes(nodes, parent, index, true),

@@ -40,7 +40,7 @@ impl Restconf {
         let at = operation_path(name);
         let tree = self.input(ask, body, &at).await?;
         let given = tree.at(&at.child(own("input"))).cloned();
-        let input = Reader(given.as_deref());
+        let input = Reader(given.as_ref());
         let mut principal = ask.principal.clone();
         if let Some(ticket) = input.leaf("ticket").and_then(|ticket| ticket_text(ticket.as_bytes())) {
             principal.ticket = Some(ticket);

@@ -4,25 +4,24 @@
 
 use super::query::{Content, Fields, Query};
 use crate::tree::{Key, Node, SchemaId, SchemaIndex};
-use std::sync::Arc;
 
 /// The part of `node` that the query asks for; a node without anything to show keeps its bare self.
-pub fn select(node: &Arc<Node>, id: Option<SchemaId>, query: &Query, index: &SchemaIndex) -> Arc<Node> {
+pub fn select(node: &Node, id: Option<SchemaId>, query: &Query, index: &SchemaIndex) -> Node {
     if query.content == Content::All && query.depth.is_none() && query.fields.is_none() {
         return node.clone();
     }
     let fields = query.fields.as_ref();
-    part(node, id, query, query.depth, fields, index).unwrap_or_else(|| Arc::new(node.with_children(Vec::new())))
+    part(node, id, query, query.depth, fields, index).unwrap_or_else(|| node.with_children(Vec::new()))
 }
 
 fn part(
-    node: &Arc<Node>,
+    node: &Node,
     id: Option<SchemaId>,
     query: &Query,
     depth: Option<u16>,
     fields: Option<&Fields>,
     index: &SchemaIndex,
-) -> Option<Arc<Node>> {
+) -> Option<Node> {
     let below = depth.map(|depth| depth - 1);
     let mut children = Vec::new();
     if below != Some(0) {
@@ -47,7 +46,7 @@ fn part(
     // What does not fit itself is kept as the way to what does.
     let shown = fits || !children.is_empty();
     let hollow = node.children().is_empty() || matches!(node.key(), Key::Entry(_)) || depth == Some(1);
-    (shown && (hollow || !children.is_empty())).then(|| Arc::new(node.with_children(children)))
+    (shown && (hollow || !children.is_empty())).then(|| node.with_children(children))
 }
 
 /// Whether a child is asked for; inside, what of it (`None` = all).

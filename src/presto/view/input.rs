@@ -1,9 +1,8 @@
 //! The input of operations: from nodes to the types of the house.
 
 use crate::domain::{Element, Port};
-use crate::tree::{Key, Node};
+use crate::tree::{Children, Node};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// An input leaf that is missing or wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,7 +24,7 @@ impl<'a> Reader<'a> {
     /// A leaf, or a key of the entry.
     pub fn leaf(self, name: &str) -> Option<&'a str> {
         let node = self.0?;
-        if let Key::Entry(keys) = node.key()
+        if let Some(keys) = node.keys()
             && let Some((_, value)) = keys.iter().find(|(key, _)| key.as_str() == name)
         {
             return Some(value.as_str());
@@ -54,8 +53,8 @@ impl<'a> Reader<'a> {
     }
 
     fn named(self, name: &str) -> impl Iterator<Item = &'a Node> {
-        let children: &'a [Arc<Node>] = self.0.map(|node| node.children()).unwrap_or_default();
-        children.iter().map(AsRef::as_ref).filter(move |child| child.name().name.as_str() == name)
+        let children: Children<'a> = self.0.map(|node| node.children()).unwrap_or_default();
+        children.iter().filter(move |child| child.name().name.as_str() == name)
     }
 }
 

@@ -5,10 +5,9 @@ use crate::controller::KeptPlan;
 use crate::plan::{ElementPlan, HandMade, Plan, ServiceEffect};
 use crate::tree::{Edit, Node, SchemaIndex};
 use jiff::Timestamp;
-use std::sync::Arc;
 
 /// All kept plans: the container `plans`.
-pub fn plans(index: &SchemaIndex, kept: &[KeptPlan]) -> Option<Arc<Node>> {
+pub fn plans(index: &SchemaIndex, kept: &[KeptPlan]) -> Option<Node> {
     let mut sheet = Sheet::at(index, &["plans"])?;
     sheet.list("plan", kept, |sheet, kept| {
         plan_content(sheet, &kept.plan, Some(kept.created), Some(kept.expires));

@@ -1,15 +1,14 @@
 //! A node of module `andante` that is being filled in.
 
-use crate::tree::{Body, ConfigTree, Name, Node, Path, QName, SchemaId, SchemaIndex, SchemaKind, Value, ValueKind};
+use crate::tree::{Body, ConfigTree, Keys, Node, Path, QName, SchemaId, SchemaIndex, SchemaKind, Value, ValueKind};
 use std::collections::HashSet;
-use std::sync::Arc;
 
 /// Children of one schema node, by name.
 pub struct Sheet<'a> {
     index: &'a SchemaIndex,
     id: SchemaId,
     keys: Vec<Option<Value>>,
-    children: Vec<Arc<Node>>,
+    children: Vec<Node>,
 }
 
 impl<'a> Sheet<'a> {
@@ -38,7 +37,7 @@ impl<'a> Sheet<'a> {
         let place = list.keys.iter().position(|key| key.as_str() == name).filter(|_| self.index.is_key(self.id, id));
         match place.and_then(|place| self.keys.get_mut(place)) {
             Some(slot) => *slot = Some(value),
-            None => self.children.push(Arc::new(Node::leaf(QName::new(MODULE, name), value))),
+            None => self.children.push(Node::leaf(QName::new(MODULE, name), value)),
         }
     }
 
@@ -54,8 +53,8 @@ impl<'a> Sheet<'a> {
         for value in values {
             let Some((_, value)) = self.value(name, &value.to_string()) else { continue };
             let node = Node::member(QName::new(MODULE, name), value, true);
-            if !self.children.iter().any(|known| known.step() == node.step()) {
-                self.children.push(Arc::new(node));
+            if !self.children.iter().any(|known| known.is_beside(&node)) {
+                self.children.push(node);
             }
         }
     }
@@ -68,15 +67,15 @@ impl<'a> Sheet<'a> {
             let mut entry = Sheet::new(self.index, id);
             fill(&mut entry, item);
             let schema = self.index.node(id);
-            let keys: Arc<[(Name, Value)]> = schema
+            let keys: Keys = schema
                 .keys
                 .iter()
                 .cloned()
                 .zip(entry.keys.into_iter().map(|key| key.unwrap_or_else(|| Value::text(""))))
                 .collect();
             let node = Node::entry(schema.name.clone(), keys, true, entry.children);
-            if schema.keys.is_empty() || seen.insert(node.key().clone()) {
-                self.children.push(Arc::new(node));
+            if schema.keys.is_empty() || seen.insert(node.key()) {
+                self.children.push(node);
             }
         }
     }
@@ -87,17 +86,17 @@ impl<'a> Sheet<'a> {
         let mut inner = Sheet::new(self.index, id);
         fill(&mut inner);
         let presence = self.index.node(id).kind == SchemaKind::Container { presence: true };
-        self.children.push(Arc::new(Node::container(QName::new(MODULE, name), presence, inner.children)));
+        self.children.push(Node::container(QName::new(MODULE, name), presence, inner.children));
     }
 
     /// The node itself, if it is a container.
-    pub fn into_node(self) -> Arc<Node> {
+    pub fn into_node(self) -> Node {
         let name = self.index.node(self.id).name.clone();
-        Arc::new(Node::container(name, false, self.children))
+        Node::container(name, false, self.children)
     }
 
     /// What was filled in.
-    pub fn into_children(self) -> Vec<Arc<Node>> {
+    pub fn into_children(self) -> Vec<Node> {
         self.children
     }
 

@@ -8,7 +8,6 @@ use crate::domain::{
     ServiceKey, StoredDocument, SyncState, TransactionRecord, Turn,
 };
 use crate::tree::{Node, SchemaIndex};
-use std::sync::Arc;
 
 /// The container `elements`.
 pub fn elements(
@@ -16,7 +15,7 @@ pub fn elements(
     elements: &[(Element, ElementState)],
     adapters: &[AdapterSummary],
     deviations: &[Deviation],
-) -> Option<Arc<Node>> {
+) -> Option<Node> {
     let mut sheet = Sheet::at(index, &["elements"])?;
     sheet.list("element", elements, |sheet, (element, state)| {
         inventory(sheet, element);
@@ -76,7 +75,7 @@ pub fn sync_state(managed: bool, state: &ElementState) -> &'static str {
 }
 
 /// The container `adapters`.
-pub fn adapters(index: &SchemaIndex, adapters: &[AdapterSummary]) -> Option<Arc<Node>> {
+pub fn adapters(index: &SchemaIndex, adapters: &[AdapterSummary]) -> Option<Node> {
     let mut sheet = Sheet::at(index, &["adapters"])?;
     sheet.list("adapter", adapters, |sheet, adapter| {
         sheet.leaf("name", &adapter.name);
@@ -106,7 +105,7 @@ pub fn services(
     services: &[ServiceFact],
     elements: &[(Element, ElementState)],
     deviations: &[Deviation],
-) -> Option<Arc<Node>> {
+) -> Option<Node> {
     let mut sheet = Sheet::at(index, &["services"])?;
     sheet.list("service", services, |sheet, fact| {
         let document = &fact.document;
@@ -138,14 +137,14 @@ fn state_of(document: &StoredDocument, elements: &[(Element, ElementState)], dev
 }
 
 /// The container `transactions`.
-pub fn transactions(index: &SchemaIndex, records: &[TransactionRecord]) -> Option<Arc<Node>> {
+pub fn transactions(index: &SchemaIndex, records: &[TransactionRecord]) -> Option<Node> {
     let mut sheet = Sheet::at(index, &["transactions"])?;
     sheet.list("transaction", records, record);
     Some(sheet.into_node())
 }
 
 /// One transaction, as an entry of its list.
-pub fn transaction(index: &SchemaIndex, one: &TransactionRecord) -> Option<Arc<Node>> {
+pub fn transaction(index: &SchemaIndex, one: &TransactionRecord) -> Option<Node> {
     let all = transactions(index, std::slice::from_ref(one))?;
     all.children().first().cloned()
 }
@@ -240,7 +239,7 @@ fn turn(turn: Turn) -> &'static str {
 }
 
 /// The container `deviations`.
-pub fn deviations(index: &SchemaIndex, found: &[Deviation]) -> Option<Arc<Node>> {
+pub fn deviations(index: &SchemaIndex, found: &[Deviation]) -> Option<Node> {
     let mut sheet = Sheet::at(index, &["deviations"])?;
     sheet.list("deviation", found, |sheet, found| {
         sheet.leaf("id", &found.id);

@@ -6,8 +6,7 @@
 use super::text::quote;
 use crate::tree::codec::{SchemaIdAt, in_schema_order};
 use crate::tree::schema::{SchemaIndex, SchemaKind};
-use crate::tree::{Body, ConfigTree, Key, Name, Node, Path, Value, ValueKind};
-use std::sync::Arc;
+use crate::tree::{Body, Children, ConfigTree, Name, Node, Path, Value, ValueKind};
 
 /// The whole tree as one object.
 pub fn print(tree: &ConfigTree, index: &SchemaIndex, pretty: bool) -> String {
@@ -16,7 +15,8 @@ pub fn print(tree: &ConfigTree, index: &SchemaIndex, pretty: bool) -> String {
 
 /// One object whose members are `nodes`, children of `parent`. A list entry stands in an array of one, as RFC 8040 wants
 /// it for a resource; the outermost names carry their module.
-pub fn print_nodes(nodes: &[Arc<Node>], parent: &Path, index: &SchemaIndex, pretty: bool) -> String {
+pub fn print_nodes<'a>(nodes: impl Into<Children<'a>>, parent: &Path, index: &SchemaIndex, pretty: bool) -> String {
+    let nodes = nodes.into();
     let mut printer = Printer { out: String::new(), index, pretty, indent: 0 };
     printer.object(&[], nodes, SchemaIdAt::of(index, parent), None);
     if pretty {
@@ -37,7 +37,7 @@ impl Printer<'_> {
     fn object(
         &mut self,
         keys: &[(Name, Value)],
-        children: &[Arc<Node>],
+        children: Children<'_>,
         parent: Option<SchemaIdAt>,
         module: Option<&Name>,
     ) {
@@ -66,7 +66,7 @@ impl Printer<'_> {
             let array = match kind {
                 Some(SchemaKind::List { .. } | SchemaKind::LeafList { .. }) => {
                     // A list that could not be read as one was kept whole, brackets included.
-                    !matches!(node.key(), Key::Opaque(text, _) if text.starts_with('['))
+                    !node.opaque_text().is_some_and(|text| text.starts_with('['))
                 }
                 Some(_) => false,
                 None => run > 1 || matches!(node.body(), Body::Entry { .. } | Body::Member { .. }),
@@ -88,10 +88,10 @@ impl Printer<'_> {
 
     fn node(&mut self, node: &Node, below: Option<SchemaIdAt>) {
         let module = Some(&node.name().module);
-        match (node.body(), node.key()) {
-            (Body::Leaf(value), _) | (Body::Member { .. }, Key::Member(value)) => self.value(value),
-            (Body::Entry { .. }, Key::Entry(keys)) => self.object(keys, node.children(), below, module),
-            (Body::Opaque, Key::Opaque(text, _)) => {
+        match (node.value(), node.keys(), node.opaque_text()) {
+            (Some(value), _, _) => self.value(value),
+            (_, Some(keys), _) => self.object(keys, node.children(), below, module),
+            (_, _, Some(text)) => {
                 // Only what came from JSON can be put back as JSON.
                 if text.is_empty()
                     || text.starts_with('<')

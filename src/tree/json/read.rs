@@ -7,10 +7,9 @@ use super::text::{Cursor, Fault};
 use crate::tree::codec::{CodecError, CodecErrorKind, Limits, Policy, State, Trail, Unknown, below};
 use crate::tree::lexical::{Token, shown};
 use crate::tree::schema::{SchemaIndex, SchemaKind, SchemaNode};
-use crate::tree::{ConfigTree, Key, Name, Node, Path, QName, SchemaId, Value};
+use crate::tree::{ConfigTree, Name, Node, Path, QName, SchemaId, Value};
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::sync::Arc;
 
 pub(super) fn parse(
     bytes: &[u8],
@@ -56,12 +55,7 @@ type Keys = Vec<Option<Value>>;
 
 impl<'a> Reader<'a> {
     /// The members of one object. Keys of a list entry are put into `keys`, not among the nodes.
-    fn members(
-        &mut self,
-        parent: Option<SchemaId>,
-        depth: usize,
-        keys: &mut Keys,
-    ) -> Result<Vec<Arc<Node>>, CodecError> {
+    fn members(&mut self, parent: Option<SchemaId>, depth: usize, keys: &mut Keys) -> Result<Vec<Node>, CodecError> {
         if depth > self.limits.depth {
             return Err(self.error(CodecErrorKind::TooDeep, format!("nested deeper than {}", self.limits.depth)));
         }
@@ -128,7 +122,7 @@ impl<'a> Reader<'a> {
         parent: Option<SchemaId>,
         depth: usize,
         keys: &mut Keys,
-        nodes: &mut Vec<Arc<Node>>,
+        nodes: &mut Vec<Node>,
     ) -> Result<(), CodecError> {
         let schema = self.index.node(id);
         self.trail.push(schema.name.clone(), None);
@@ -161,7 +155,7 @@ impl<'a> Reader<'a> {
         parent: Option<SchemaId>,
         depth: usize,
         keys: &mut Keys,
-        nodes: &mut Vec<Arc<Node>>,
+        nodes: &mut Vec<Node>,
     ) -> Result<(), CodecError> {
         let name = || schema.name.clone();
         if !schema.config {
@@ -177,12 +171,12 @@ impl<'a> Reader<'a> {
             SchemaKind::Container { presence } => {
                 let children = self.members(Some(id), depth + 1, &mut Vec::new())?;
                 self.count()?;
-                nodes.push(Arc::new(Node::container(name(), presence, children)));
+                nodes.push(Node::container(name(), presence, children));
             }
             SchemaKind::Operation => {
                 let children = self.members(Some(id), depth + 1, &mut Vec::new())?;
                 self.count()?;
-                nodes.push(Arc::new(Node::container(name(), false, children)));
+                nodes.push(Node::container(name(), false, children));
             }
             SchemaKind::List { user_ordered } => {
                 self.expect(b'[', "a list is an array of objects")?;
@@ -194,7 +188,7 @@ impl<'a> Reader<'a> {
                         nth += 1;
                         self.trail.push(name(), Some(nth));
                         let node = self.entry(id, schema, user_ordered, depth)?;
-                        if !schema.keys.is_empty() && !is_opaque_key(node.key()) && !seen.insert(node.key().clone()) {
+                        if !schema.keys.is_empty() && node.opaque_text().is_none() && !seen.insert(node.key()) {
                             return Err(self.error(
                                 CodecErrorKind::DuplicateEntry,
                                 "two entries of the list have the same keys".into(),
@@ -217,7 +211,7 @@ impl<'a> Reader<'a> {
                     loop {
                         let value = self.value(schema)?;
                         if seen.insert(value.clone()) {
-                            nodes.push(Arc::new(Node::member(name(), value, user_ordered)));
+                            nodes.push(Node::member(name(), value, user_ordered));
                         } else if schema.config {
                             let message = format!("the value {} is given twice", shown(value.as_str()));
                             return Err(self.error(CodecErrorKind::DuplicateEntry, message));
@@ -241,7 +235,7 @@ impl<'a> Reader<'a> {
                         self.trail.key(&schema.name.name, &value);
                         self.trail.push(name(), None);
                     }
-                    None => nodes.push(Arc::new(Node::leaf(name(), value))),
+                    None => nodes.push(Node::leaf(name(), value)),
                 }
             }
             SchemaKind::Any => nodes.push(self.opaque(name(), depth, 0)?),
@@ -256,7 +250,7 @@ impl<'a> Reader<'a> {
         schema: &'a SchemaNode,
         user_ordered: bool,
         depth: usize,
-    ) -> Result<Arc<Node>, CodecError> {
+    ) -> Result<Node, CodecError> {
         let mut keys: Keys = vec![None; schema.keys.len()];
         let children = self.members(Some(id), depth + 1, &mut keys)?;
         self.count()?;
@@ -268,7 +262,7 @@ impl<'a> Reader<'a> {
             };
             full.push((name.clone(), value));
         }
-        Ok(Arc::new(Node::entry(schema.name.clone(), full.into(), user_ordered, children)))
+        Ok(Node::entry(schema.name.clone(), full, user_ordered, children))
     }
 
     /// The value of a leaf or a member of a leaf-list.
@@ -293,12 +287,12 @@ impl<'a> Reader<'a> {
     }
 
     /// Anything, kept as its text.
-    fn opaque(&mut self, name: QName, depth: usize, nth: u32) -> Result<Arc<Node>, CodecError> {
+    fn opaque(&mut self, name: QName, depth: usize, nth: u32) -> Result<Node, CodecError> {
         self.count()?;
         let mut text = String::new();
         let rest = self.limits.depth.saturating_sub(depth);
         self.cursor.any(rest, &mut text).map_err(|fault| self.fault(fault))?;
-        Ok(Arc::new(Node::opaque(name, &text, nth, Vec::new())))
+        Ok(Node::opaque(name, &text, nth, Vec::new()))
     }
 
     fn skip(&mut self, depth: usize) -> Result<(), CodecError> {
@@ -380,8 +374,4 @@ impl<'a> Reader<'a> {
     fn error(&self, kind: CodecErrorKind, message: String) -> CodecError {
         CodecError::at(kind, self.trail.to_string(), message, self.cursor.text, self.cursor.at)
     }
-}
-
-fn is_opaque_key(key: &Key) -> bool {
-    matches!(key, Key::Opaque(..))
 }

@@ -13,7 +13,6 @@ use crate::tree::codec::SchemaIdAt;
 use crate::tree::schema::{SchemaIndex, SchemaKind};
 use crate::tree::{Body, Diff, Edit, Key, Name, Node, Path, QName, SchemaId, Step};
 use std::collections::HashMap;
-use std::sync::Arc;
 
 /// The content of `<config>` for a difference; empty for an empty one.
 pub fn edit_config(diff: &Diff, index: &SchemaIndex) -> String {
@@ -24,7 +23,7 @@ pub fn edit_config(diff: &Diff, index: &SchemaIndex) -> String {
             Edit::Remove { path, node, .. } => (path, Act::Remove { node: node.clone() }),
             Edit::Set { path, new, .. } => {
                 let Some(step) = path.last() else { continue };
-                let node = Arc::new(Node::leaf(step.name.clone(), new.clone()));
+                let node = Node::leaf(step.name.clone(), new.clone());
                 (path, Act::Set { node, place: None })
             }
             Edit::Move { path, to, .. } => (path, Act::Move { to: to.clone() }),
@@ -57,14 +56,14 @@ pub fn subtree_filter<'a>(paths: impl IntoIterator<Item = &'a Path>, index: &Sch
 enum Act {
     /// It is to be there so; `place` for a new one: the user-ordered sibling that it stands behind.
     Set {
-        node: Arc<Node>,
+        node: Node,
         place: Option<Option<Step>>,
     },
     Remove {
-        node: Arc<Node>,
+        node: Node,
     },
     Replace {
-        node: Arc<Node>,
+        node: Node,
     },
     Move {
         to: Option<Step>,

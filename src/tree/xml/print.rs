@@ -4,8 +4,7 @@ use super::escape;
 use super::opaque::declare;
 use crate::tree::codec::{SchemaIdAt, in_schema_order};
 use crate::tree::schema::{SchemaIndex, TypeSpec};
-use crate::tree::{Body, ConfigTree, Key, Name, Node, Path, QName, SchemaId, Step, Value, ValueKind};
-use std::sync::Arc;
+use crate::tree::{Children, ConfigTree, Key, Name, Node, Path, QName, SchemaId, Step, Value, ValueKind};
 
 /// The whole tree as a sequence of elements, without an element around them.
 pub fn print(tree: &ConfigTree, index: &SchemaIndex, pretty: bool) -> String {
@@ -13,7 +12,8 @@ pub fn print(tree: &ConfigTree, index: &SchemaIndex, pretty: bool) -> String {
 }
 
 /// The elements of `nodes`, which are children of `parent`.
-pub fn print_nodes(nodes: &[Arc<Node>], parent: &Path, index: &SchemaIndex, pretty: bool) -> String {
+pub fn print_nodes<'a>(nodes: impl Into<Children<'a>>, parent: &Path, index: &SchemaIndex, pretty: bool) -> String {
+    let nodes = nodes.into();
     let mut printer = Printer::new(index, pretty);
     printer.children(SchemaIdAt::of(index, parent), nodes, None);
     if pretty {
@@ -36,7 +36,7 @@ pub fn print_input(tree: &ConfigTree, operation: &QName, index: &SchemaIndex) ->
     let id = index.child(None, operation)?;
     let mut printer = Printer::new(index, false);
     let inner = printer.open(&step, Some(id), None, "");
-    let children = node.child(&side).map_or(&[][..], |input| input.children());
+    let children = node.child(&side).map(Node::children).unwrap_or_default();
     printer.children(index.child(Some(id), &side.name).map(SchemaIdAt::Below), children, inner);
     printer.close(&step, !children.is_empty());
     Some(printer.out)
@@ -55,7 +55,7 @@ impl<'a> Printer<'a> {
     }
 
     /// Children in schema order; `outer` is the module whose namespace is the default one.
-    pub(super) fn children(&mut self, parent: Option<SchemaIdAt>, children: &[Arc<Node>], outer: Option<&Name>) {
+    pub(super) fn children(&mut self, parent: Option<SchemaIdAt>, children: Children<'_>, outer: Option<&Name>) {
         for (id, child) in in_schema_order(self.index, parent, children) {
             self.node(id, child, outer, "");
         }
@@ -63,18 +63,19 @@ impl<'a> Printer<'a> {
 
     /// One node with all below it; `attributes` stands in its start tag.
     pub(super) fn node(&mut self, id: Option<SchemaId>, node: &Node, outer: Option<&Name>, attributes: &str) {
-        match (node.body(), node.key()) {
-            (Body::Leaf(value), _) | (Body::Member { .. }, Key::Member(value)) => {
+        match (node.value(), node.opaque_text()) {
+            (Some(value), _) => {
                 let ty = id.and_then(|id| self.index.node(id).ty.as_ref());
                 self.leaf(node.name(), value, ty, outer, attributes);
             }
-            (Body::Opaque, Key::Opaque(text, _)) => self.opaque(node.name(), text, attributes),
+            (_, Some(text)) => self.opaque(node.name(), text, attributes),
             _ => {
-                let inner = self.open(node.step(), id, outer, attributes);
-                if self.has_content(node.step()) || !node.children().is_empty() {
+                let step = node.step();
+                let inner = self.open(&step, id, outer, attributes);
+                if self.has_content(&step) || !node.children().is_empty() {
                     self.children(id.map(SchemaIdAt::Below), node.children(), inner);
                 }
-                self.close(node.step(), !node.children().is_empty());
+                self.close(&step, !node.children().is_empty());
             }
         }
     }

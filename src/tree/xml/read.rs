@@ -11,7 +11,6 @@ use crate::tree::schema::{SchemaIndex, SchemaKind, SchemaNode};
 use crate::tree::{ConfigTree, Key, Name, Node, Path, QName, SchemaId, Step, Value};
 use quick_xml::events::BytesStart;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 /// What an `edit-config` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,7 +113,7 @@ pub(super) struct Reader<'a> {
 #[derive(Default)]
 struct Content {
     parent: Option<SchemaId>,
-    nodes: Vec<Arc<Node>>,
+    nodes: Vec<Node>,
     /// The keys of an entry, by their places.
     keys: Vec<Option<Value>>,
     /// Containers and leafs that were there.
@@ -310,7 +309,7 @@ impl<'a> Reader<'a> {
                     };
                     full.push((name.clone(), value));
                 }
-                let node = Node::entry(name(), full.into(), user_ordered, inner.nodes);
+                let node = Node::entry(name(), full, user_ordered, inner.nodes);
                 if !schema.keys.is_empty() && !content.many.insert((id, node.key().clone())) {
                     let message = "two entries of the list have the same keys".into();
                     return Err(self.error(CodecErrorKind::DuplicateEntry, message));
@@ -346,14 +345,14 @@ impl<'a> Reader<'a> {
             }
         };
         for (steps, ..) in &mut self.marks[marks..] {
-            steps.push(node.step().clone());
+            steps.push(node.step());
         }
         let insert = self.insert(&attributes, schema)?;
         if operation.is_some() || insert.is_some() {
-            self.marks.push((vec![node.step().clone()], operation, insert));
+            self.marks.push((vec![node.step()], operation, insert));
         }
         if !removed {
-            content.nodes.push(Arc::new(node));
+            content.nodes.push(node);
         }
         Ok(())
     }
@@ -395,7 +394,7 @@ impl<'a> Reader<'a> {
         let mut text = String::new();
         self.opaque_text(&start, "", depth, &mut text)?;
         let nth = content.opaque.entry((name.clone(), text.clone())).or_default();
-        content.nodes.push(Arc::new(Node::opaque(name, &text, *nth, Vec::new())));
+        content.nodes.push(Node::opaque(name, &text, *nth, Vec::new()));
         *nth += 1;
         Ok(())
     }

@@ -238,10 +238,9 @@ const CONFIRM_TIMEOUT: Duration = Duration::from_secs(600);
 mod tests {
     use super::*;
     use crate::tree::{Node, QName, Value};
-    use std::sync::Arc;
 
     fn tree(value: &str) -> ConfigTree {
-        ConfigTree::new(vec![Arc::new(Node::leaf(QName::new("m", "x"), Value::text(value)))])
+        ConfigTree::new(vec![Node::leaf(QName::new("m", "x"), Value::text(value))])
     }
 
     fn confirmed(persist: Option<&str>, persist_id: Option<&str>) -> Commit {

@@ -9,7 +9,6 @@ use crate::tree::schema::SchemaIndex;
 use crate::tree::xml::{EditConfig, Insert, Mark, Operation};
 use crate::tree::{After, Body, ConfigTree, Node, Path, QName, Step};
 use std::collections::HashMap;
-use std::sync::Arc;
 
 /// The datastore after the edit, or the first thing that stands in its way.
 pub(super) fn edited(
@@ -47,8 +46,8 @@ impl Editor<'_> {
         Ok(())
     }
 
-    fn node(&mut self, parent: &Path, node: &Arc<Node>, inherited: Option<Operation>) -> Result<(), Refusal> {
-        let path = parent.child(node.step().clone());
+    fn node(&mut self, parent: &Path, node: &Node, inherited: Option<Operation>) -> Result<(), Refusal> {
+        let path = parent.child(node.step());
         let mark = self.marks.get(&path).copied();
         let insert = mark.and_then(|mark| mark.insert.as_ref());
         let operation = mark.and_then(|mark| mark.operation).or(inherited);
@@ -66,7 +65,7 @@ impl Editor<'_> {
             Some(Operation::Create | Operation::Replace) => self.put(parent, node.clone(), insert),
             Some(Operation::Merge) => {
                 if matches!(node.body(), Body::Leaf(_)) || !there {
-                    self.put(parent, Arc::new(node.with_children(Vec::new())), insert)?;
+                    self.put(parent, node.with_children(Vec::new()), insert)?;
                 } else if insert.is_some()
                     && let Some(old) = self.tree.at(&path).cloned()
                 {
@@ -79,9 +78,9 @@ impl Editor<'_> {
         }
     }
 
-    fn put(&mut self, parent: &Path, node: Arc<Node>, insert: Option<&Insert>) -> Result<(), Refusal> {
+    fn put(&mut self, parent: &Path, node: Node, insert: Option<&Insert>) -> Result<(), Refusal> {
         self.leave_other_cases(parent, &node);
-        let path = parent.child(node.step().clone());
+        let path = parent.child(node.step());
         let missing = |step: &Step| {
             let message = format!("there is no {} beside it", parent.child(step.clone()));
             Refusal { app_tag: Some("missing-instance"), ..Refusal::at("bad-attribute", &path, message) }
@@ -92,16 +91,16 @@ impl Editor<'_> {
             Some(Insert::First) => self.tree.with(parent, node, After::First),
             Some(Insert::Last) => self.tree.without(&path).with(parent, node, After::Keep),
             Some(Insert::After(step)) => {
-                if !siblings().iter().any(|have| have.step() == step) {
+                if !siblings().iter().any(|have| have.is_at(step)) {
                     return Err(missing(step));
                 }
                 self.tree.with(parent, node, After::Sibling(step))
             }
             Some(Insert::Before(step)) => {
                 let mut others = siblings();
-                others.retain(|have| have.name() == node.name() && have.step() != node.step());
-                let at = others.iter().position(|have| have.step() == step).ok_or_else(|| missing(step))?;
-                match at.checked_sub(1).map(|at| others[at].step().clone()) {
+                others.retain(|have| have.name() == node.name() && !have.is_beside(&node));
+                let at = others.iter().position(|have| have.is_at(step)).ok_or_else(|| missing(step))?;
+                match at.checked_sub(1).map(|at| others[at].step()) {
                     Some(before) => self.tree.with(parent, node, After::Sibling(&before)),
                     None => self.tree.with(parent, node, After::First),
                 }
@@ -119,10 +118,10 @@ impl Editor<'_> {
         };
         let mine = cases(node.name());
         let Some(have) = self.tree.at(parent).filter(|_| !mine.is_empty()) else { return };
-        let rival = |child: &&Arc<Node>| {
+        let rival = |child: &&Node| {
             cases(child.name()).iter().any(|(choice, case)| mine.iter().any(|(c, k)| c == choice && k != case))
         };
-        let gone: Vec<Path> = have.children().iter().filter(rival).map(|c| parent.child(c.step().clone())).collect();
+        let gone: Vec<Path> = have.children().iter().filter(rival).map(|c| parent.child(c.step())).collect();
         for path in gone {
             self.tree = self.tree.without(&path);
         }

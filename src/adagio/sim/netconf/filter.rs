@@ -4,21 +4,20 @@
 //! The keys of a selected entry are always shown.
 
 use super::rpc::Item;
-use crate::tree::{Body, ConfigTree, Key, Node, SchemaIndex};
-use std::sync::Arc;
+use crate::tree::{Body, Children, ConfigTree, Node, SchemaIndex};
 
 /// What the filter selects of the tree.
 pub(super) fn filtered(tree: &ConfigTree, filter: &[Item], index: &SchemaIndex) -> ConfigTree {
     ConfigTree::new(children(tree.top(), filter, index))
 }
 
-fn children(nodes: &[Arc<Node>], filter: &[Item], index: &SchemaIndex) -> Vec<Arc<Node>> {
+fn children(nodes: Children<'_>, filter: &[Item], index: &SchemaIndex) -> Vec<Node> {
     nodes.iter().filter_map(|node| selected(node, filter, index)).collect()
 }
 
 /// The node as far as any of the filters selects it.
-fn selected(node: &Arc<Node>, filter: &[Item], index: &SchemaIndex) -> Option<Arc<Node>> {
-    let mut found: Option<Arc<Node>> = None;
+fn selected(node: &Node, filter: &[Item], index: &SchemaIndex) -> Option<Node> {
+    let mut found: Option<Node> = None;
     for item in filter.iter().filter(|item| named(node, item, index)) {
         let part = one(node, item, index)?;
         found = Some(match found {
@@ -33,7 +32,7 @@ fn selected(node: &Arc<Node>, filter: &[Item], index: &SchemaIndex) -> Option<Ar
     found
 }
 
-fn one(node: &Arc<Node>, item: &Item, index: &SchemaIndex) -> Option<Arc<Node>> {
+fn one(node: &Node, item: &Item, index: &SchemaIndex) -> Option<Node> {
     if item.children.is_empty() {
         return (item.text.trim().is_empty() || value(node).is_some_and(|v| v == item.text.trim()))
             .then(|| node.clone());
@@ -50,12 +49,12 @@ fn one(node: &Arc<Node>, item: &Item, index: &SchemaIndex) -> Option<Arc<Node>> 
     let shown: Vec<Item> = item.children.to_vec();
     let below = children(node.children(), &shown, index);
     let entry = matches!(node.body(), Body::Entry { .. });
-    (entry || !below.is_empty()).then(|| Arc::new(node.with_children(below)))
+    (entry || !below.is_empty()).then(|| node.with_children(below))
 }
 
 /// Whether a content match holds: a key of an entry or a leaf has this value.
 fn holds(node: &Node, wanted: &Item, index: &SchemaIndex) -> bool {
-    if let Key::Entry(keys) = node.key()
+    if let Some(keys) = node.keys()
         && in_namespace(node.name().module.as_str(), wanted, index)
         && let Some((_, value)) = keys.iter().find(|(name, _)| name.as_str() == wanted.name)
     {
