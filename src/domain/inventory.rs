@@ -24,7 +24,7 @@ impl Inventory {
     }
 
     /// The elements that documents may call so: the one of this name first, then those with this `ne_id`.
-    pub fn answering<'a>(&'a self, called: &'a str) -> impl Iterator<Item = &'a Arc<Element>> {
+    pub fn answering<'a, 'c>(&'a self, called: &'c str) -> impl Iterator<Item = &'a Arc<Element>> + use<'a, 'c> {
         let from = (called.to_string(), String::new());
         let others = self.others.range(from..).map(|(key, ())| key);
         let others = others.take_while(move |(ne_id, _)| ne_id == called).filter(|(ne_id, name)| ne_id != name);

@@ -14,7 +14,7 @@
 
 use super::error::{ErrorTag, ServiceError};
 use crate::domain::{Map, ServiceKey, Visits};
-use crate::tree::{ConfigTree, Key, Node, Path};
+use crate::tree::{ConfigTree, Node, Path};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -144,13 +144,9 @@ fn says(node: &Node, words: &str) -> bool {
             !before.is_some_and(of_word) && !after.is_some_and(of_word)
         })
     };
-    let key = match node.key() {
-        Key::Single => false,
-        Key::Entry(keys) => keys.iter().any(|(_, value)| within(value.as_str())),
-        Key::Member(value) => within(value.as_str()),
-        Key::Opaque(text, _) => within(text),
-    };
-    key || node.value().is_some_and(|value| within(value.as_str()))
+    node.value().is_some_and(|value| within(value.as_str()))
+        || node.keys().is_some_and(|keys| keys.iter().any(|(_, value)| within(value.as_str())))
+        || node.opaque_text().is_some_and(within)
 }
 
 fn key(pool: &str, service: &ServiceKey, place: &str) -> String {
@@ -521,11 +517,11 @@ mod tests {
 
     /// What FRR would be told: `vni 1` in a VRF, and an interface of the same number.
     fn carried(vni: &str) -> ConfigTree {
-        let leaf = |name: &str, text: &str| Node::leaf(QName::new("frr", name), Value::text(text)).into();
-        let keys = |text: &str| [("name".into(), Value::text(text))].into();
-        let vrf = Node::entry(QName::new("frr", "vrf"), keys("a"), false, vec![leaf("vni", vni)]);
-        let port = Node::entry(QName::new("frr", "interface"), keys("eth1"), false, vec![leaf("mtu", "1500")]);
-        ConfigTree::new(vec![vrf.into(), port.into()])
+        let leaf = |name: &str, text: &str| Node::leaf(QName::new("frr", name), Value::text(text));
+        let keys = |text: &str| [("name".into(), Value::text(text))];
+        let vrf = Node::entry(QName::new("frr", "vrf"), keys("a"), false, [leaf("vni", vni)]);
+        let port = Node::entry(QName::new("frr", "interface"), keys("eth1"), false, [leaf("mtu", "1500")]);
+        ConfigTree::new([vrf, port])
     }
 
     #[test]

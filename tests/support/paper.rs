@@ -67,12 +67,16 @@ impl Element {
         candidate: &[Claims],
         allowed: &Allowed,
     ) -> Result<Option<ElementPlan>, Vec<Refused>> {
+        let merged = |claims: &[Claims]| {
+            let conflicts = |found: Vec<_>| found.into_iter().map(Refused::Conflict).collect::<Vec<_>>();
+            Intended::without_owners(claims).map_err(conflicts)
+        };
         plan_element(&ElementInput {
             element: &self.name,
             adapter: &self.adapter,
             class: self.class,
-            current,
-            candidate,
+            before: &merged(current)?,
+            after: &merged(candidate)?,
             recorded: &self.recorded,
             actual: &self.actual,
             allowed,

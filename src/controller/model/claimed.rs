@@ -156,8 +156,9 @@ impl Claimed {
         let adopted = self.adopted_after(&changes);
         let merged = self.merged_with(&changes, &adopted.claims);
         self.adopted = adopted;
-        for (key, claims) in changes.into_iter().filter(|(key, _)| !self.is_adopted(key)) {
+        for (key, claims) in changes {
             match claims {
+                _ if self.is_adopted(&key) => {}
                 Some(claims) => self.services.insert(key, Arc::new(claims)),
                 None => drop(self.services.remove(&key)),
             }
@@ -276,7 +277,7 @@ fn laid(tree: &ConfigTree, path: &Path, node: &Node) -> ConfigTree {
     let Some(parent) = path.parent() else { return tree.clone() };
     let below = tree.at(path).map(|there| there.children().to_vec()).unwrap_or_default();
     let alone = if node.value().is_some() { node.clone() } else { node.with_children(below) };
-    tree.with(&parent, alone.into(), After::Keep)
+    tree.with(&parent, alone, After::Keep)
 }
 
 /// The last node of a tree that is one path.
