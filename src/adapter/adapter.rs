@@ -337,6 +337,6 @@ fn first_opaque(tree: &ConfigTree) -> Option<(Path, String)> {
 }
 
 fn count_opaque(node: &Node) -> u32 {
-    let own = u32::from(matches!(node.body(), Body::Opaque));
+    let own = u32::from(matches!(node.body(), Body::Opaque { .. }));
     node.children().iter().fold(own, |sum, child| sum + count_opaque(child))
 }

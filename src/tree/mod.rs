@@ -8,6 +8,7 @@
 //! one process; `apply(diff(a, b), a) == b` and `apply(inverse(d), apply(d, a)) == a`; nothing that was parsed is lost
 //! (what no schema knows becomes an *opaque* node). It does not validate: that is the work of the `yang` worker.
 
+pub mod canon;
 mod children;
 pub mod claims;
 pub mod codec;
@@ -24,7 +25,7 @@ mod tree;
 pub mod value;
 pub mod xml;
 
-pub use children::Children;
+pub use children::{Children, Differing};
 pub use claims::{ClaimConflict, Claims, Intended, Layer, Owner};
 pub use codec::{CodecError, CodecErrorKind, Limits, Policy};
 pub use diff::{Diff, Edit, apply, diff, inverse};

@@ -37,7 +37,10 @@ pub enum Body<'a> {
     },
     /// What no schema knows: an XML element or a CLI line, kept so that it is compared and never lost.
     /// The text stands in the node's key.
-    Opaque,
+    Opaque {
+        /// Its place among its opaque siblings is part of the configuration (lines of a CLI).
+        user_ordered: bool,
+    },
 }
 
 /// A node: a handle that costs next to nothing to clone. Build it with the constructors; it cannot be changed afterwards.
@@ -86,6 +89,12 @@ impl Node {
     /// An opaque node: `text` is kept as it is, `nth` counts equal siblings before it.
     pub fn opaque(name: QName, text: &str, nth: u32, children: impl IntoIterator<Item = Node>) -> Self {
         Self::build(Step { name, key: Key::Opaque(Arc::from(text), nth) }, StoredBody::Opaque, collected(children))
+    }
+
+    /// An opaque node whose place among its opaque siblings counts.
+    pub fn opaque_ordered(name: QName, text: &str, nth: u32, children: impl IntoIterator<Item = Node>) -> Self {
+        let step = Step { name, key: Key::Opaque(Arc::from(text), nth) };
+        Self::build(step, StoredBody::OpaqueOrdered, collected(children))
     }
 
     /// The node that a path's step alone describes: a container, an entry or a member without children.
@@ -168,7 +177,8 @@ impl Node {
             StoredBody::Entry { user_ordered } => Body::Entry { user_ordered: *user_ordered },
             StoredBody::Leaf(value) => Body::Leaf(value),
             StoredBody::Member { user_ordered } => Body::Member { user_ordered: *user_ordered },
-            StoredBody::Opaque => Body::Opaque,
+            StoredBody::Opaque => Body::Opaque { user_ordered: false },
+            StoredBody::OpaqueOrdered => Body::Opaque { user_ordered: true },
         }
     }
 
@@ -238,6 +248,21 @@ impl Node {
         Self::sealed(self.0.step.clone(), self.0.body.clone(), children, false)
     }
 
+    /// The same node with some children put or taken: `None` takes the child at this step away, a node takes the place of
+    /// the child with its step or is put where it belongs. The changes may stand in any order, one per step. The cost
+    /// follows their number.
+    pub fn edited(&self, changes: impl IntoIterator<Item = (Step, Option<Node>)>) -> Self {
+        changes.into_iter().fold(self.clone(), |node, (step, change)| match change {
+            Some(child) => node.with_child(child),
+            None => node.without_child(&step),
+        })
+    }
+
+    /// Whether some children keep the order in which they were given.
+    pub fn keeps_order(&self) -> bool {
+        self.0.ordered
+    }
+
     /// The same node without the child at this step.
     pub(super) fn without_child(&self, step: &Step) -> Self {
         let mut children = self.0.children.clone();
@@ -265,7 +290,12 @@ impl Node {
 
     /// Whether its place among its siblings is part of the configuration.
     pub fn is_user_ordered(&self) -> bool {
-        matches!(self.body(), Body::Entry { user_ordered: true } | Body::Member { user_ordered: true })
+        match self.body() {
+            Body::Entry { user_ordered } | Body::Member { user_ordered } | Body::Opaque { user_ordered } => {
+                user_ordered
+            }
+            Body::Container { .. } | Body::Leaf(_) => false,
+        }
     }
 
     /// Whether both handles are of one node, not only of equal ones. Cheap; false says nothing.
@@ -360,9 +390,11 @@ fn hash_of(step: &Step, body: &StoredBody, children: &[Node]) -> u128 {
             text("l");
             text(value.as_str());
         }
-        StoredBody::Container { .. } | StoredBody::Entry { .. } | StoredBody::Member { .. } | StoredBody::Opaque => {
-            text("-")
-        }
+        StoredBody::Container { .. }
+        | StoredBody::Entry { .. }
+        | StoredBody::Member { .. }
+        | StoredBody::Opaque
+        | StoredBody::OpaqueOrdered => text("-"),
     }
     hasher.write_u32(children.len() as u32);
     for child in children {
@@ -401,6 +433,7 @@ enum StoredBody {
     Leaf(Value),
     Member { user_ordered: bool },
     Opaque,
+    OpaqueOrdered,
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 mod claims;
 mod contact;
 mod documents;
+mod equality;
 mod plans;
 mod platform;
 mod trees;

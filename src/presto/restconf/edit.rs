@@ -216,7 +216,7 @@ fn key_leaf(stored: &ConfigTree, target: &Path, body: &ConfigTree) -> Result<Opt
 
 /// `base` with `over` merged into it.
 fn merge(base: &Node, over: &Node, id: Option<SchemaId>, index: &SchemaIndex) -> Node {
-    if over.value().is_some() || matches!(over.body(), Body::Opaque) {
+    if over.value().is_some() || matches!(over.body(), Body::Opaque { .. }) {
         return over.clone();
     }
     let mut children = base.children().to_vec();

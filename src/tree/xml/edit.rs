@@ -155,7 +155,7 @@ impl Branch {
                     match node.body() {
                         // The value of a leaf to be removed does not matter.
                         Body::Leaf(_) => printer.bare(node.name(), outer, &attributes),
-                        Body::Member { .. } | Body::Opaque => printer.node(id, node, outer, &attributes),
+                        Body::Member { .. } | Body::Opaque { .. } => printer.node(id, node, outer, &attributes),
                         Body::Container { .. } | Body::Entry { .. } => {
                             printer.open(step, id, outer, &attributes);
                             printer.close(step, false);
