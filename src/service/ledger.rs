@@ -206,8 +206,9 @@ impl Ledger {
             self.remove(&key);
             self.occupy(&take.pool, take.number);
             let keys = self.by_service.get(&take.service);
-            let keys = keys.into_iter().flat_map(|keys| keys.iter().cloned()).chain([key.clone()]).collect();
-            self.by_service.insert(take.service.clone(), keys);
+            let keys = keys.into_iter().flat_map(|keys| keys.iter().cloned()).chain([key.clone()]);
+            let keys: BTreeSet<Arc<str>> = keys.collect();
+            self.by_service.insert(take.service.clone(), keys.into_iter().collect());
             if take.released.is_some() {
                 for element in take.remains.keys() {
                     self.remains.insert((element.clone(), key.clone()), ());

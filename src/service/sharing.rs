@@ -83,7 +83,7 @@ impl NumberUse {
         let taken = |path: &str, message: String| ServiceError::new(path, ErrorTag::InUse, message);
         for (number, path) in numbers(service) {
             match number {
-                Number::RouteTarget(value) => self.foreign(value, &service.customer, &mut warnings),
+                Number::RouteTarget(value) => self.foreign(value, service, &mut warnings),
                 Number::RouteDistinguisher(said, value) => {
                     for (name, said) in said_of(service, &said, inventory) {
                         for (other, at) in self.others(&Number::RouteDistinguisher(said, value), &service.key) {
@@ -121,7 +121,8 @@ impl NumberUse {
     }
 
     /// Services of other customers that use this route target.
-    fn foreign(&self, value: TargetValue, customer: &str, warnings: &mut BTreeSet<String>) {
+    fn foreign(&self, value: TargetValue, service: &Service, warnings: &mut BTreeSet<String>) {
+        let customer = &service.customer;
         let number = Number::RouteTarget(value);
         let mut from = Bound::Included(Arc::new(first(number.clone(), "".into())));
         let mut named = 0;
@@ -130,7 +131,11 @@ impl NumberUse {
             if used.number != number {
                 return;
             }
-            if *used.customer == *customer {
+            if *used.service == service.key {
+                from = Bound::Excluded(used.clone());
+                continue;
+            }
+            if *used.customer == **customer {
                 // Behind all of the same customer, however many they are.
                 let next: Arc<str> = format!("{customer}\0").into();
                 from = Bound::Included(Arc::new(first(number.clone(), next)));
