@@ -4,7 +4,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, also in its helper functions")]
 
-use andante::domain::Element;
+use andante::domain::{Element, Inventory};
 use andante::face;
 use andante::service::{Draft, Exclusions, Ledger, PortUse, admit, decompose};
 use andante::tree::{ConfigTree, Limits, Policy, SchemaIndex, json, xml};

@@ -104,8 +104,7 @@ impl Model {
             .claims
             .iter()
             .filter_map(|(element, after)| {
-                let (key, _) = claim_change(element, &change.key, None);
-                let before = self.claimed_on(element).of(&key)?.tree.clone();
+                let before = self.claimed_on(element).of(&change.key)?.tree.clone();
                 Some((element.as_str(), before, after.as_ref().map(|after| &after.tree)))
             })
             .collect();
@@ -120,9 +119,8 @@ impl Model {
         for change in &plan.services {
             for (element, claims) in &change.claims {
                 let changes = changes.entry(element).or_default();
-                let (key, claims) = claim_change(element, &change.key, claims.as_ref());
-                if self.claimed_on(element).of(&key).map(|old| &**old) != claims.as_ref() {
-                    changes.push((key, claims));
+                if self.claimed_on(element).of(&change.key) != claims.as_ref() {
+                    changes.push(claim_change(element, &change.key, claims.as_ref()));
                 }
             }
         }

@@ -8,7 +8,7 @@
 //! Guarantee: the cost follows the services of the request and what stands in their way, not how many others there are.
 
 use super::failure::Failure;
-use super::model::{ClaimChange, Model, claim_change, claims_key, owner_of};
+use super::model::{ClaimChange, Model, claim_change, owner_of};
 use crate::adapter::Adapter;
 use crate::domain::{Class, Fault, FaultTag, ServiceKey};
 use crate::plan::{
@@ -73,9 +73,8 @@ impl Desk<'_> {
         let mut touched: BTreeMap<String, Vec<ClaimChange>> = BTreeMap::new();
         for change in &changes {
             for (element, claims) in &change.claims {
-                let key = claims_key(element, &change.key);
                 let known = model.claimed.get(element);
-                if known.and_then(|known| known.of(&key)).map(|old| &**old) != claims.as_ref() {
+                if known.and_then(|known| known.of(&change.key)) != claims.as_ref() {
                     let change = claim_change(element, &change.key, claims.as_ref());
                     touched.entry(element.clone()).or_default().push(change);
                 }
@@ -137,7 +136,7 @@ impl Desk<'_> {
         let mut claims: BTreeMap<String, Option<Claims>> = BTreeMap::new();
         for element in stored.iter().flat_map(|document| &document.elements) {
             let known = model.claimed.get(element);
-            if known.is_some_and(|known| known.of(&claims_key(element, &want.key)).is_some()) {
+            if known.is_some_and(|known| known.of(&want.key).is_some()) {
                 claims.insert(element.clone(), None);
             }
         }

@@ -140,10 +140,10 @@ impl Controller {
         authorize(principal, Verb::Read, element)?;
         let model = self.model();
         let adapter = self.desk(&model).adapter_of(element)?;
-        let intended = Intended::merge(model.claimed_on(element).all()).map_err(|found| conflict(element, &found))?;
+        let intended = merged(&model, element)?;
         let wanted = path.trim();
         let mut found = Vec::new();
-        for (at, owners) in &intended.owners {
+        intended.walk(&mut |at| {
             let node = intended.tree.at(at);
             let fits = at.to_string().contains(wanted)
                 || node.is_some_and(|node| {
@@ -154,24 +154,19 @@ impl Controller {
                     };
                     node.children().is_empty() && adapter.text(&alone).lines().any(|line| line.trim() == wanted)
                 });
-            if !fits {
-                continue;
-            }
-            for (layer, owner) in owners {
-                found.push(Why {
+            if fits {
+                found.extend(intended.why(at).claimants.into_iter().map(|claimant| Why {
                     path: at.to_string(),
-                    layer: layer_name(*layer).into(),
-                    owner: owner.to_string(),
+                    layer: layer_name(claimant.layer).into(),
+                    owner: claimant.owner.to_string(),
                     value: node.and_then(|node| match node.body() {
                         Body::Leaf(value) => Some(value.to_string()),
                         _ => None,
                     }),
-                });
+                }));
             }
-            if found.len() >= WHY_MAX {
-                break;
-            }
-        }
+            found.len() < WHY_MAX
+        });
         Ok(found)
     }
 
@@ -317,11 +312,8 @@ fn deviation(model: &Model, element: &str, found: Difference, now: Timestamp) ->
 /// The services that own a path or something below it.
 fn owners(model: &Model, element: &str, path: &Path) -> Vec<ServiceKey> {
     let claimed = model.claimed_on(element);
-    let all: BTreeSet<ServiceKey> = claimed
-        .all()
-        .filter(|claims| claims.tree.at(path).is_some())
-        .filter_map(|claims| service_of(&claims.owner))
-        .collect();
+    let owners = claimed.intended().map(|intended| intended.owners_of(path)).unwrap_or_default();
+    let all: BTreeSet<ServiceKey> = owners.iter().filter_map(|(_, owner)| service_of(owner)).collect();
     all.into_iter().collect()
 }
 

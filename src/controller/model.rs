@@ -88,14 +88,16 @@ impl Model {
                 model.put(table, &key, &bytes, meaning)?;
             }
         }
-        let mut claims: BTreeMap<String, Claimed> = BTreeMap::new();
+        let mut records: BTreeMap<String, Vec<(String, Claims)>> = BTreeMap::new();
         for (key, bytes) in store.list_bytes(Table::Claims, "").await? {
-            let element = element_of(&key);
-            let claimed = claims.entry(element.into()).or_insert_with(|| Claimed::new(element, &model.visits));
-            claimed.load(&key, decode(Table::Claims, &key, &bytes)?);
+            let claims = decode(Table::Claims, &key, &bytes)?;
+            records.entry(element_of(&key).into()).or_default().push((key, claims));
         }
-        for claimed in claims.values_mut() {
-            claimed.settle();
+        let mut claims: BTreeMap<String, Claimed> = BTreeMap::new();
+        for (element, records) in records {
+            let mut claimed = Claimed::new(&element, &model.visits);
+            claimed.load(records);
+            claims.insert(element, claimed);
         }
         for (element, bytes) in store.list_bytes(Table::Recorded, "").await? {
             let tree: ConfigTree = decode(Table::Recorded, &element, &bytes)?;
@@ -131,7 +133,7 @@ impl Model {
         }
         for (element, changes) in claims {
             self.generation += 1;
-            self.change_claimed(element, |claimed| claimed.follow(changes));
+            self.change_claimed(element, |claimed| claimed.follow(&changes));
         }
         for (element, tree) in recorded {
             self.change_claimed(element, |claimed| claimed.set_recorded(tree));
@@ -303,6 +305,10 @@ fn element_of(key: &str) -> &str {
 
 /// The owner name of a service's claims.
 pub(super) fn owner_of(service: &ServiceKey) -> Owner {
+    owner_named(&service.to_string())
+}
+
+fn owner_named(service: &str) -> Owner {
     Owner(format!("{SERVICE_OWNER}{service}"))
 }
 

@@ -68,8 +68,7 @@ impl Element {
         allowed: &Allowed,
     ) -> Result<Option<ElementPlan>, Vec<Refused>> {
         let merged = |claims: &[Claims]| {
-            let conflicts = |found: Vec<_>| found.into_iter().map(Refused::Conflict).collect::<Vec<_>>();
-            Intended::without_owners(claims).map_err(conflicts)
+            Intended::merge(claims).map_err(|found| found.into_iter().map(Refused::Conflict).collect::<Vec<_>>())
         };
         plan_element(&ElementInput {
             element: &self.name,

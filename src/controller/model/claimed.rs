@@ -6,10 +6,10 @@
 //! What was recorded is the intent of the last verified transaction, so it is kept apart only where it is not the intent
 //! of now. Adopted nodes are stored one by one: a transaction that adopts one writes one.
 
-use super::{adopted_key, adopted_row_key};
-use crate::domain::{Map, Visits};
+use super::{adopted_key, adopted_row_key, owner_named, owner_of};
+use crate::domain::{Map, ServiceKey, Visits};
 use crate::plan::{adopted_owner, content_digest};
-use crate::tree::{After, Body, ClaimConflict, Claims, ConfigTree, Intended, Layer, Node, Path};
+use crate::tree::{After, Body, ClaimConflict, Claims, ConfigTree, Intended, Layer, Node, Owner, Path};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -17,11 +17,18 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub(in crate::controller) struct Claimed {
     element: Arc<str>,
-    /// By key in the store.
-    services: Map<String, Arc<Claims>>,
+    merged: Merged,
     adopted: Adopted,
-    merged: Result<Intended, Arc<[ClaimConflict]>>,
     recorded: Recorded,
+}
+
+/// The claims with what they come to.
+#[derive(Clone)]
+enum Merged {
+    /// As it should be.
+    Whole(Intended),
+    /// Stored claims conflict: each was merged before it was stored, so the store was damaged. All of them, and why.
+    Torn(BTreeMap<(Layer, Owner), Claims>, Arc<[ClaimConflict]>),
 }
 
 /// What was found on the element before us.
@@ -45,6 +52,13 @@ enum Recorded {
     Apart(ConfigTree),
 }
 
+/// What one owner claims before and after.
+struct Turn<'a> {
+    layer: Layer,
+    old: Option<&'a Claims>,
+    new: Option<&'a Claims>,
+}
+
 /// New claims under a key of the store; `None` = they go.
 pub(in crate::controller) type ClaimChange = (String, Option<Claims>);
 
@@ -54,41 +68,44 @@ impl Claimed {
         let claims = Arc::new(Claims::new(adopted_owner(element), Layer::Adopted, ConfigTree::default()));
         Self {
             element: element.into(),
-            services: Map::new(visits),
+            merged: Merged::Whole(Intended::default()),
             adopted: Adopted { claims, rows: Map::new(visits), whole: None },
-            merged: Ok(Intended::default()),
             recorded: Recorded::Intended,
         }
     }
 
-    /// The claims under a key of the store.
-    pub fn of(&self, key: &str) -> Option<&Arc<Claims>> {
-        self.services.get(key)
+    /// The claims of a service.
+    pub fn of(&self, service: &ServiceKey) -> Option<&Claims> {
+        self.of_owner(Layer::Service, &owner_of(service))
     }
 
-    /// All claims, adopted ones included.
-    pub fn all(&self) -> impl Iterator<Item = &Claims> {
-        self.services.values().map(|claims| &**claims).chain([&*self.adopted.claims])
+    fn of_owner(&self, layer: Layer, owner: &Owner) -> Option<&Claims> {
+        match &self.merged {
+            Merged::Whole(intended) => intended.claims_of(layer, owner).map(|claims| &**claims),
+            Merged::Torn(all, _) => all.get(&(layer, owner.clone())),
+        }
     }
 
     /// The intent.
     pub fn intended(&self) -> Result<&Intended, &[ClaimConflict]> {
-        self.merged.as_ref().map_err(|conflicts| &**conflicts)
+        match &self.merged {
+            Merged::Whole(intended) => Ok(intended),
+            Merged::Torn(_, conflicts) => Err(conflicts),
+        }
     }
 
     /// What the last verified transaction left.
     pub fn recorded(&self) -> ConfigTree {
         match (&self.recorded, &self.merged) {
             (Recorded::Apart(tree), _) => tree.clone(),
-            (_, Ok(intended)) => intended.tree.clone(),
-            (_, Err(_)) => ConfigTree::default(),
+            (_, Merged::Whole(intended)) => intended.tree.clone(),
+            (_, Merged::Torn(..)) => ConfigTree::default(),
         }
     }
 
     /// The intent as it would be after these changes.
     pub fn after(&self, changes: &[ClaimChange]) -> Result<Intended, Vec<ClaimConflict>> {
-        let adopted = self.adopted_after(changes);
-        self.merged_with(changes, &adopted.claims)
+        self.merged_with(&self.turns(changes, &self.adopted_after(changes)))
     }
 
     /// What adopting `found` changes in the store, and the release of nodes by these changes of services. An adopted
@@ -107,10 +124,17 @@ impl Claimed {
                 }
             });
         }
+        let turns = self.turns(changes, &self.adopted);
+        // The candidate was merged without conflict; should that no longer hold, nothing is forgotten.
+        let after = self.merged_with(&turns).ok();
+        let by_others = |path: &Path| {
+            let owners = after.as_ref().map(|after| after.owners_of(path));
+            owners.is_none_or(|owners| owners.iter().any(|(layer, _)| *layer > Layer::Adopted))
+        };
         let mut gone = Vec::new();
-        for (key, new) in changes {
-            released(self.services.get(key), new.as_ref(), &mut |path| {
-                if known.at(path).is_some() && !self.claimed_after(changes, path) {
+        for turn in turns.iter().filter(|turn| turn.layer > Layer::Adopted) {
+            released(turn.old, turn.new, &mut |path| {
+                if known.at(path).is_some() && !by_others(path) {
                     gone.push(path.clone());
                 }
             });
@@ -136,72 +160,121 @@ impl Claimed {
         !matches!(self.recorded, Recorded::Intended)
     }
 
-    /// Takes a record while the store is loaded; [`Claimed::settle`] merges when all are there.
-    pub fn load(&mut self, key: &str, claims: Claims) {
-        if claims.layer != Layer::Adopted {
-            self.services.insert(key.into(), Arc::new(claims));
-            return;
-        }
-        self.adopted = self.adopted_after(&[(key.into(), Some(claims))]);
-    }
-
-    /// Merges everything anew.
-    pub fn settle(&mut self) {
-        let merged = Intended::without_owners(self.all());
-        self.set(merged);
+    /// Takes the records of the store, all at once.
+    pub fn load(&mut self, records: Vec<(String, Claims)>) {
+        let (adopted, others): (Vec<_>, Vec<_>) = records.into_iter().partition(|(key, _)| self.is_adopted(key));
+        let adopted: Vec<ClaimChange> = adopted.into_iter().map(|(key, claims)| (key, Some(claims))).collect();
+        self.adopted = self.adopted_after(&adopted);
+        let others = others.into_iter().map(|(_, claims)| claims);
+        let all: Vec<Claims> = others.chain(self.found().cloned()).collect();
+        self.merged = match Intended::merge(&all) {
+            Ok(intended) => Merged::Whole(intended),
+            Err(conflicts) => {
+                self.complain(&conflicts);
+                let all = all.into_iter().map(|claims| ((claims.layer, claims.owner.clone()), claims));
+                Merged::Torn(all.collect(), conflicts.into())
+            }
+        };
     }
 
     /// Follows changes that are durable.
-    pub fn follow(&mut self, changes: Vec<ClaimChange>) {
-        let adopted = self.adopted_after(&changes);
-        let merged = self.merged_with(&changes, &adopted.claims);
-        self.adopted = adopted;
-        for (key, claims) in changes {
-            match claims {
-                _ if self.is_adopted(&key) => {}
-                Some(claims) => self.services.insert(key, Arc::new(claims)),
-                None => drop(self.services.remove(&key)),
+    pub fn follow(&mut self, changes: &[ClaimChange]) {
+        let adopted = self.adopted_after(changes);
+        let turns = self.turns(changes, &adopted);
+        let merged = match self.merged_with(&turns) {
+            Ok(intended) => Merged::Whole(intended),
+            Err(conflicts) => {
+                self.complain(&conflicts);
+                Merged::Torn(self.all_after(&turns), conflicts.into())
             }
-        }
-        self.set(merged);
+        };
+        self.merged = merged;
+        self.adopted = adopted;
     }
 
     /// Follows the record of what was recorded.
     pub fn set_recorded(&mut self, tree: Option<ConfigTree>) {
         self.recorded = match (tree, &self.merged) {
             (None, _) => Recorded::Intended,
-            (Some(tree), Ok(intended)) if intended.tree.hash() == tree.hash() => Recorded::Said,
+            (Some(tree), Merged::Whole(intended)) if intended.tree.hash() == tree.hash() => Recorded::Said,
             (Some(tree), _) => Recorded::Apart(tree),
         };
     }
 
     /// Whether nothing is known of the element any more.
     pub fn is_empty(&self) -> bool {
-        self.services.is_empty() && self.adopted.claims.tree.is_empty() && !self.has_record()
+        let nobody = match &self.merged {
+            Merged::Whole(intended) => intended.claims().next().is_none(),
+            Merged::Torn(all, _) => all.is_empty(),
+        };
+        nobody && !self.has_record()
     }
 
-    fn set(&mut self, merged: Result<Intended, Vec<ClaimConflict>>) {
-        self.merged = merged.map_err(|conflicts| {
-            // It was merged before it was stored.
-            tracing::error!(element = %self.element, conflict = ?conflicts.first(), "stored claims conflict");
-            conflicts.into()
-        });
+    fn complain(&self, conflicts: &[ClaimConflict]) {
+        tracing::error!(element = %self.element, conflict = ?conflicts.first(), "stored claims conflict");
     }
 
-    /// Claims of several owners may trade a value, so all that goes has gone before anything comes.
-    fn merged_with(&self, changes: &[ClaimChange], adopted: &Claims) -> Result<Intended, Vec<ClaimConflict>> {
-        let changed = |key: &String| changes.iter().any(|(change, _)| change == key);
-        let kept = self.services.iter().filter(|(key, _)| !changed(key)).map(|(_, claims)| &**claims);
-        let come = changes.iter().filter(|(key, _)| !self.is_adopted(key)).filter_map(|(_, claims)| claims.as_ref());
-        Intended::without_owners(kept.chain(come).chain([adopted]))
+    /// The adopted claims, if there are any.
+    fn found(&self) -> Option<&Claims> {
+        Some(&*self.adopted.claims).filter(|claims| !claims.tree.is_empty())
     }
 
-    /// Whether a service, a policy or a person claims the node after these changes.
-    fn claimed_after(&self, changes: &[ClaimChange], path: &Path) -> bool {
-        let changed = |key: &String| changes.iter().any(|(change, _)| change == key);
-        let kept = self.services.iter().filter(|(key, _)| !changed(key)).map(|(_, claims)| &**claims);
-        let come = changes.iter().filter_map(|(_, claims)| claims.as_ref());
-        kept.chain(come).any(|claims| claims.tree.at(path).is_some())
+    /// What changes of the owners that these changes are about.
+    fn turns<'a>(&'a self, changes: &'a [ClaimChange], adopted: &'a Adopted) -> Vec<Turn<'a>> {
+        let mut turns = Vec::new();
+        for (key, new) in changes.iter().filter(|(key, _)| !self.is_adopted(key)) {
+            let (layer, owner) = match new {
+                Some(claims) => (claims.layer, claims.owner.clone()),
+                None => (Layer::Service, self.owner_at(key)),
+            };
+            turns.push(Turn { layer, old: self.of_owner(layer, &owner), new: new.as_ref() });
+        }
+        if !Arc::ptr_eq(&self.adopted.claims, &adopted.claims) {
+            let new = Some(&*adopted.claims).filter(|claims| !claims.tree.is_empty());
+            turns.push(Turn { layer: Layer::Adopted, old: self.found(), new });
+        }
+        turns
+    }
+
+    fn merged_with(&self, turns: &[Turn<'_>]) -> Result<Intended, Vec<ClaimConflict>> {
+        let Merged::Whole(now) = &self.merged else {
+            return Intended::merge(self.all_after(turns).values());
+        };
+        if let [turn] = turns {
+            return now.replace(turn.old, turn.new);
+        }
+        // Owners may trade a value, so all that goes has gone before anything comes.
+        let mut after = now.clone();
+        for turn in turns.iter().filter(|turn| turn.old.is_some()) {
+            after = after.replace(turn.old, None)?;
+        }
+        let mut conflicts = Vec::new();
+        for turn in turns.iter().filter(|turn| turn.new.is_some()) {
+            match after.replace(None, turn.new) {
+                Ok(with) => after = with,
+                Err(found) => conflicts.extend(found),
+            }
+        }
+        if conflicts.is_empty() { Ok(after) } else { Err(conflicts) }
+    }
+
+    /// All claims, one by one.
+    fn all_after(&self, turns: &[Turn<'_>]) -> BTreeMap<(Layer, Owner), Claims> {
+        let mut all: BTreeMap<(Layer, Owner), Claims> = match &self.merged {
+            Merged::Whole(intended) => {
+                intended.claims().map(|claims| ((claims.layer, claims.owner.clone()), Claims::clone(claims))).collect()
+            }
+            Merged::Torn(all, _) => all.clone(),
+        };
+        for turn in turns {
+            if let Some(old) = turn.old {
+                all.remove(&(old.layer, old.owner.clone()));
+            }
+            if let Some(new) = turn.new {
+                all.insert((new.layer, new.owner.clone()), new.clone());
+            }
+        }
+        all
     }
 
     fn adopted_after(&self, changes: &[ClaimChange]) -> Adopted {
@@ -253,6 +326,11 @@ impl Claimed {
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
+    /// The owner of the claims under a key of the store.
+    fn owner_at(&self, key: &str) -> Owner {
+        owner_named(key.strip_prefix(&*self.element).and_then(|rest| rest.strip_prefix('/')).unwrap_or(key))
+    }
+
     fn row_key(&self, path: &Path) -> String {
         adopted_row_key(&self.element, &content_digest(path)[..32])
     }
@@ -291,7 +369,7 @@ fn deepest(tree: &ConfigTree) -> Option<(Path, Node)> {
 }
 
 /// The nodes that were claimed and are not any more.
-fn released(old: Option<&Arc<Claims>>, new: Option<&Claims>, visit: &mut dyn FnMut(&Path)) {
+fn released(old: Option<&Claims>, new: Option<&Claims>, visit: &mut dyn FnMut(&Path)) {
     let Some(old) = old else { return };
     old.tree.walk(&mut |path, node| {
         let now = new.and_then(|new| new.tree.at(path));

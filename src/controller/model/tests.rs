@@ -174,7 +174,7 @@ impl House {
             assert_eq!(ours.recorded(), loaded.recorded(), "{element}: recorded");
             assert_eq!(ours.has_record(), loaded.has_record(), "{element}");
             let all = |claimed: &Claimed| {
-                let all = claimed.all().filter(|claims| !claims.tree.is_empty());
+                let all = claimed.intended().unwrap().claims();
                 all.map(|claims| (claims.owner.clone(), claims.tree.clone())).collect::<Vec<_>>()
             };
             assert_eq!(all(&ours), all(loaded), "{element}: claims");
@@ -247,18 +247,18 @@ fn what_was_found_is_stored_node_by_node_and_goes_with_the_last_claim() {
     let both = entry(vec![leaf("mtu", "1500"), leaf("speed", "1")]);
     let rows = claimed.adopting(&services, Some(&found(both.clone())));
     assert_eq!(rows.len(), 3, "the port and two leafs: {rows:?}");
-    claimed.follow(services.into_iter().chain(rows).collect());
+    claimed.follow(&services.into_iter().chain(rows).collect::<Vec<_>>());
     assert_eq!(claimed.intended().unwrap().tree, entry(vec![leaf("mtu", "9000"), leaf("speed", "10")]));
     assert!(claimed.adopting(&[], Some(&found(both))).is_empty(), "what was found first stays");
     // One service goes: its leaf is nobody's, the port is still used.
     let leaves = vec![(claims_key("pe1", &key("a")), None)];
     let rows = claimed.adopting(&leaves, None);
     assert_eq!(rows.len(), 1, "{rows:?}");
-    claimed.follow(leaves.into_iter().chain(rows).collect());
+    claimed.follow(&leaves.into_iter().chain(rows).collect::<Vec<_>>());
     assert_eq!(claimed.intended().unwrap().tree, entry(vec![leaf("speed", "10")]));
     let leaves = vec![(claims_key("pe1", &key("b")), None)];
     let rows = claimed.adopting(&leaves, None);
-    claimed.follow(leaves.into_iter().chain(rows).collect());
+    claimed.follow(&leaves.into_iter().chain(rows).collect::<Vec<_>>());
     assert!(claimed.is_empty());
 }
 
