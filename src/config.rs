@@ -314,8 +314,13 @@ impl Settings {
 }
 
 /// The last number that each space has.
-const LEDGER_MAX: LedgerMax =
-    LedgerMax { vc_id: 4_294_967_295, vni: 16_777_214, evi: 65_534, route_distinguisher: 65_535, route_target: 4_294_967_295 };
+const LEDGER_MAX: LedgerMax = LedgerMax {
+    vc_id: 4_294_967_295,
+    vni: 16_777_214,
+    evi: 65_534,
+    route_distinguisher: 65_535,
+    route_target: 4_294_967_295,
+};
 
 struct LedgerMax {
     vc_id: u64,

@@ -243,12 +243,8 @@ impl Controller {
         let mut alike = alike.filter(|(_, kept)| kept.expires > now).map(|(key, _)| key);
         let gone = || Failure::NotFound { what: format!("a plan {id} that is still kept") };
         match (id.len() >= KEPT_ID_MIN, alike.next(), alike.next()) {
-            (true, Some(key), None) => {
-                store::get(self.parts.store.as_ref(), Table::Plans, key).await?.ok_or_else(gone)
-            }
-            (true, Some(_), Some(_)) => {
-                Err(Failure::NotFound { what: format!("a single plan that begins with {id}") })
-            }
+            (true, Some(key), None) => store::get(self.parts.store.as_ref(), Table::Plans, key).await?.ok_or_else(gone),
+            (true, Some(_), Some(_)) => Err(Failure::NotFound { what: format!("a single plan that begins with {id}") }),
             _ => Err(gone()),
         }
     }

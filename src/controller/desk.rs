@@ -11,12 +11,10 @@ use super::failure::Failure;
 use super::model::{ClaimChange, Model, claim_change, owner_of};
 use crate::adapter::Adapter;
 use crate::domain::{Class, Fault, FaultTag, ServiceKey};
-use crate::plan::{
-    Allowed, ElementInput, ElementPlan, Plan, Refused, ServiceChange, ServiceEffect, plan_element,
-};
+use crate::plan::{Allowed, ElementInput, ElementPlan, Plan, Refused, ServiceChange, ServiceEffect, plan_element};
+use crate::service::explicit_numbers;
 use crate::service::ledger::{Draft, Exclusions, Ledger, Ranges, Take};
 use crate::service::{ElementService, ErrorTag, NumberUse, PortUse, Service, ServiceError, admit, decompose};
-use crate::service::explicit_numbers;
 use crate::tree::{Claims, ConfigTree, Intended, Layer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -111,11 +109,21 @@ impl Desk<'_> {
         let claimed = self.model.claimed_on(element);
         let adapter = self.adapter_of(element)?;
         let refused = |reasons: Vec<Refused>| Failure::Refused { element: element.into(), reasons };
-        let conflicts = |found: &[crate::tree::ClaimConflict]| refused(found.iter().cloned().map(Refused::Conflict).collect());
+        let conflicts =
+            |found: &[crate::tree::ClaimConflict]| refused(found.iter().cloned().map(Refused::Conflict).collect());
         let before = claimed.intended().map_err(conflicts)?;
         let after: Intended = claimed.after(changes).map_err(|found| conflicts(&found))?;
         let recorded = claimed.recorded();
-        let input = ElementInput { element, adapter: &adapter, class, before, after: &after, recorded: &recorded, actual, allowed };
+        let input = ElementInput {
+            element,
+            adapter: &adapter,
+            class,
+            before,
+            after: &after,
+            recorded: &recorded,
+            actual,
+            allowed,
+        };
         plan_element(&input).map_err(refused)
     }
 

@@ -1,8 +1,8 @@
 //! The inventory: which elements there are, how they are onboarded, what is known of them.
 
 use super::Controller;
-use super::failure::Failure;
 use super::desk::not_found;
+use super::failure::Failure;
 use super::request::{Absent, Probe};
 use crate::adagio::ssh::probe_host_key;
 use crate::domain::{Element, ElementState, Fault, FaultTag, Principal, Verb, authorize};

@@ -208,8 +208,7 @@ impl Controller {
             actual: &reading.tree,
             allowed: &allowed,
         };
-        let plan = plan_heal(&input, paths)
-            .map_err(|reasons| Failure::Refused { element: element.into(), reasons })?;
+        let plan = plan_heal(&input, paths).map_err(|reasons| Failure::Refused { element: element.into(), reasons })?;
         if plan.is_none() {
             // It went away by itself, or grew: more is missing now than what somebody looked at and asked for.
             let now = differences(&intended, &model.recorded_on(element), &reading.tree);

@@ -335,14 +335,8 @@ fn decode<T: DeserializeOwned>(table: Table, key: &str, bytes: &[u8]) -> Result<
 const SERVICE_OWNER: &str = "service ";
 
 /// The tables that are mirrored record by record.
-const TABLES: [Table; 6] = [
-    Table::Elements,
-    Table::ElementStates,
-    Table::Documents,
-    Table::Numbers,
-    Table::Deviations,
-    Table::Plans,
-];
+const TABLES: [Table; 6] =
+    [Table::Elements, Table::ElementStates, Table::Documents, Table::Numbers, Table::Deviations, Table::Plans];
 
 #[cfg(test)]
 mod tests;

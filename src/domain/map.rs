@@ -174,7 +174,10 @@ mod tests {
         assert!(map.remove("a") && !map.remove("a"));
         map.change(&"d".to_string(), || 40, |value| *value += 1);
         assert_eq!(before.values().copied().collect::<Vec<_>>(), [1, 2, 3]);
-        assert_eq!(map.iter().map(|(key, value)| (key.as_str(), *value)).collect::<Vec<_>>(), [("b", 9), ("c", 3), ("d", 41)]);
+        assert_eq!(
+            map.iter().map(|(key, value)| (key.as_str(), *value)).collect::<Vec<_>>(),
+            [("b", 9), ("c", 3), ("d", 41)]
+        );
         let count = map.visits().count();
         assert_eq!(map.range("c".to_string()..).count(), 2);
         assert_eq!(map.last_in(..="c".to_string()), Some((&"c".to_string(), &3)));

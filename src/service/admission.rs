@@ -135,7 +135,8 @@ impl PortUse {
         let service = Arc::new(ServiceKey { face: String::new(), id: String::new() });
         let (element, port): (Arc<str>, Arc<str>) = (element.into(), port.into());
         let found = slots.into_iter().flat_map(move |(first, last)| {
-            let place = Place { element: element.clone(), port: port.clone(), slot: first, service: service.clone(), nth: 0 };
+            let place =
+                Place { element: element.clone(), port: port.clone(), slot: first, service: service.clone(), nth: 0 };
             let (element, port) = (element.clone(), port.clone());
             let here = move |place: &Place| place.element == element && place.port == port && place.slot <= last;
             self.uses.range(Arc::new(place)..).take_while(move |(place, _)| here(place))

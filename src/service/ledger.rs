@@ -227,7 +227,8 @@ impl Ledger {
         self.entries.remove(key);
         self.free(&take.pool, take.number);
         let keys = self.by_service.get(&take.service);
-        let left: Arc<[Arc<str>]> = keys.into_iter().flat_map(|keys| keys.iter()).filter(|k| ***k != *key).cloned().collect();
+        let left: Arc<[Arc<str>]> =
+            keys.into_iter().flat_map(|keys| keys.iter()).filter(|k| ***k != *key).cloned().collect();
         if left.is_empty() {
             self.by_service.remove(&take.service);
         } else {
@@ -247,7 +248,8 @@ impl Ledger {
     /// handed out.
     pub fn explicit(&mut self, service: &ServiceKey, numbers: Exclusions) {
         let each = |numbers: &Exclusions| {
-            let each = numbers.iter().flat_map(|(pool, numbers)| numbers.iter().map(move |number| (pool.clone(), *number)));
+            let each =
+                numbers.iter().flat_map(|(pool, numbers)| numbers.iter().map(move |number| (pool.clone(), *number)));
             each.collect::<Vec<_>>()
         };
         if let Some(before) = self.explicit.get(service).cloned() {
@@ -374,13 +376,7 @@ pub struct Ranges {
 
 impl Default for Ranges {
     fn default() -> Self {
-        Self {
-            vc_id: 1..=4_294_967_295,
-            vni: 1..=16_777_214,
-            evi: 1..=65_534,
-            rd: 1..=65_535,
-            rt: 1..=4_294_967_295,
-        }
+        Self { vc_id: 1..=4_294_967_295, vni: 1..=16_777_214, evi: 1..=65_534, rd: 1..=65_535, rt: 1..=4_294_967_295 }
     }
 }
 
@@ -538,9 +534,13 @@ mod tests {
         assert!(ledger.unasked(&service("a"), &BTreeSet::from([key.to_string()])).next().is_none());
         let held = ledger.unasked(&service("a"), &BTreeSet::new()).next().unwrap().clone();
         assert_eq!(held.read("pe1", &gone, at(0)), None, "held numbers do not rest");
-        let released = held.released(at(0), [("pe1", &there, Some(&gone)), ("pe2", &there, None), ("pe3", &gone, None)]);
+        let released =
+            held.released(at(0), [("pe1", &there, Some(&gone)), ("pe2", &there, None), ("pe3", &gone, None)]);
         assert_eq!(released.remains.keys().collect::<Vec<_>>(), ["pe1", "pe2"], "pe3 never had it");
-        assert_eq!(released.remains["pe1"].iter().map(ToString::to_string).collect::<Vec<_>>(), ["/frr:vrf[name='a']/vni"]);
+        assert_eq!(
+            released.remains["pe1"].iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["/frr:vrf[name='a']/vni"]
+        );
         ledger.record([released.clone()]);
         assert_eq!(ledger.rested(at(1_000_000), day).count(), 0, "elements may still carry it");
         assert_eq!(released.read("pe1", &there, at(5)), None);
@@ -575,9 +575,10 @@ mod tests {
         assert_eq!(released.read("pe1", &tree, at(3)).unwrap().absent, Some(at(3)));
         assert_eq!(take.released(at(0), []).absent, Some(at(0)), "it was on no element");
         // An entry of a version that did not keep where it stood.
-        let old: Take =
-            serde_json::from_str(r#"{"pool":"vni","service":{"face":"f","id":"a"},"place":"","number":1,"released":"1970-01-01T00:00:00Z"}"#)
-                .unwrap();
+        let old: Take = serde_json::from_str(
+            r#"{"pool":"vni","service":{"face":"f","id":"a"},"place":"","number":1,"released":"1970-01-01T00:00:00Z"}"#,
+        )
+        .unwrap();
         let ledger = Ledger::new([old]);
         assert_eq!(ledger.rested(at(3600), SignedDuration::from_hours(1)).count(), 1);
     }

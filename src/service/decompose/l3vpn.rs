@@ -79,9 +79,8 @@ fn automatic_targets(work: &mut Work<'_, '_, '_>, parts: &[Active<'_>]) -> Optio
     };
     let topology = work.service.topology;
     let range = pools::rts(asn, &work.ranges().rt);
-    let mut take = |place: &str| {
-        work.number(&pools::rt(asn), place, range.clone(), &path).map(|number| format!("{asn}:{number}"))
-    };
+    let mut take =
+        |place: &str| work.number(&pools::rt(asn), place, range.clone(), &path).map(|number| format!("{asn}:{number}"));
     Some(match topology {
         Topology::AnyToAny => Automatic { first: Some(take("")?), spoke: None, hubs_meet: false },
         Topology::HubSpoke => Automatic {
