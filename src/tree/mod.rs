@@ -33,7 +33,7 @@ pub use diff::{Diff, Edit, apply, diff, inverse};
 pub use name::{Name, QName};
 pub use node::{Body, Node, set_hash_key};
 pub use pairs::visited;
-pub(crate) use pairs::{count, differing};
+pub(crate) use pairs::count;
 pub use path::{Key, Keys, Path, Step};
 pub use schema::{SchemaId, SchemaIndex, SchemaKind, SchemaNode, TypeSpec};
 pub use tree::{After, ConfigTree};
