@@ -7,9 +7,9 @@
 //! comes back right away; plans made before are planned again.
 
 use super::Controller;
+use super::desk::not_found;
 use super::failure::Failure;
 use super::model::Model;
-use super::desk::not_found;
 use crate::domain::outcome::Outcome;
 use crate::domain::{
     DeviationKind, Echo, Event, Fault, FaultTag, Principal, Rewrite, Verb, authorize, echoes, read_as,
