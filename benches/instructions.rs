@@ -58,14 +58,14 @@ fn document() -> (SchemaIndex, String) {
     (index, text)
 }
 
-/// Bytes of an element to a tree with its hashes.
+// Bytes of an element to a tree with its hashes.
 #[library_benchmark]
 #[bench::interfaces(document())]
 fn read_xml((index, text): (SchemaIndex, String)) -> ConfigTree {
     black_box(xml::parse(text.as_bytes(), &index, None, Policy::ELEMENT, &Limits::SOUTH).unwrap())
 }
 
-/// Two readings of one element, of which nothing is shared, with one leaf changed.
+// Two readings of one element, of which nothing is shared, with one leaf changed.
 #[library_benchmark]
 #[bench::one_leaf((tree(None), tree(Some(ENTRIES / 2))))]
 fn diff_readings((a, b): (ConfigTree, ConfigTree)) -> Diff {
@@ -82,7 +82,7 @@ fn merged() -> (Intended, Claims, Claims) {
     (Intended::merge(&all).unwrap(), owner(ENTRIES / 2, "1500"), owner(ENTRIES / 2, "9000"))
 }
 
-/// One service among many claims another value.
+// One service among many claims another value.
 #[library_benchmark]
 #[bench::one_service(merged())]
 fn change_claims((all, old, new): (Intended, Claims, Claims)) -> Intended {

@@ -10,7 +10,7 @@ mod grammar;
 mod worker;
 
 pub use grammar::indent;
-pub use worker::worker;
+pub use worker::{tables, validate, worker};
 
 use andante::tree::{ConfigTree, Limits, Policy, SchemaIndex, diff, json, xml};
 use std::sync::LazyLock;

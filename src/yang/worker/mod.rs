@@ -34,12 +34,12 @@ pub fn run(arguments: impl Iterator<Item = String>) -> ExitCode {
     }
     let mut from = BufReader::new(io::stdin().lock());
     let mut to = BufWriter::new(io::stdout().lock());
-    let mut sets = HashMap::new();
+    let mut answer = answering();
     loop {
         let answered = match read_frame(&mut from) {
             Ok(None) => return ExitCode::SUCCESS,
             Ok(Some((head, body))) => {
-                let (response, body) = answer(&mut sets, &head, body);
+                let (response, body) = answer(&head, body);
                 let written = write_frame(&mut to, &response, &body);
                 if matches!(response, Response::OutOfMemory) {
                     return ExitCode::FAILURE;
@@ -54,6 +54,12 @@ pub fn run(arguments: impl Iterator<Item = String>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
+}
+
+/// The worker without its streams: answers the head and the body of one frame after the other.
+pub fn answering() -> impl FnMut(&[u8], Vec<u8>) -> (Response, Vec<u8>) {
+    let mut sets = HashMap::new();
+    move |head, body| answer(&mut sets, head, body)
 }
 
 /// The head and the body of the answer.
