@@ -21,12 +21,14 @@ mod model;
 mod numbers;
 mod propose;
 mod request;
+mod rewrite;
 mod undo;
 
 pub use desk::{Desk, Drafted, Wanted};
 pub use failure::Failure;
 pub use model::{Meaning, Model};
 pub use request::{Absent, AdapterSummary, CheckReport, DocumentEdit, Expect, KeptPlan, Probe, Terms, Why};
+pub use rewrite::RewriteAsked;
 
 use crate::adagio::Southbound;
 use crate::adagio::connect::Connector;
@@ -657,7 +659,10 @@ fn same_bytes(pinned: &Plan, fresh: &Plan) -> Result<(), Failure> {
         return Err(Failure::Stale { element: None, path });
     }
     for (old, new) in pinned.elements.iter().zip(&fresh.elements) {
-        let same = old.payload == new.payload && old.read_set == new.read_set && old.adopted == new.adopted;
+        let same = old.payload == new.payload
+            && old.read_set == new.read_set
+            && old.adopted == new.adopted
+            && old.echoes == new.echoes;
         if old.element != new.element || !same {
             let moved = old.read_set.iter().find(|entry| !new.read_set.contains(entry));
             let path = moved.or(old.read_set.first()).map_or_else(|| "/".into(), |entry| entry.path.to_string());

@@ -9,6 +9,7 @@
 
 use super::failure::Failure;
 use super::model::{ClaimChange, Model, claim_change, owner_of};
+use super::rewrite::{as_meant, heard};
 use crate::adapter::Adapter;
 use crate::domain::{Class, Fault, FaultTag, ServiceKey};
 use crate::plan::{Allowed, ElementInput, ElementPlan, Plan, Refused, ServiceChange, ServiceEffect, plan_element};
@@ -114,6 +115,8 @@ impl Desk<'_> {
         let before = claimed.intended().map_err(conflicts)?;
         let after: Intended = claimed.after(changes).map_err(|found| conflicts(&found))?;
         let recorded = claimed.recorded();
+        let views = [&after.tree, &recorded];
+        let meant = as_meant(self.model, element, actual, &views);
         let input = ElementInput {
             element,
             adapter: &adapter,
@@ -121,10 +124,14 @@ impl Desk<'_> {
             before,
             after: &after,
             recorded: &recorded,
-            actual,
+            actual: &meant,
             allowed,
         };
-        plan_element(&input).map_err(refused)
+        let plan = plan_element(&input).map_err(refused)?;
+        Ok(plan.map(|plan| {
+            let echoes = heard(self.model, &plan, actual, &views);
+            ElementPlan { echoes, ..plan }
+        }))
     }
 
     /// What one service asks of each element, as claims.

@@ -8,7 +8,7 @@ mod claimed;
 
 pub(super) use claimed::{ClaimChange, Claimed};
 
-use crate::domain::{Deviation, ElementState, Inventory, Map, ServiceKey, StoredDocument, Visits};
+use crate::domain::{Deviation, ElementState, Inventory, Map, Rewrite, ServiceKey, StoredDocument, Visits};
 use crate::face;
 use crate::service::ledger::{Ledger, Take};
 use crate::service::{NumberUse, PortUse, Service, explicit_numbers};
@@ -43,7 +43,9 @@ pub struct Model {
     deviating: Map<(String, String), ()>,
     /// The plans that are kept in the store, by key.
     pub(super) kept: Map<String, KeptSize>,
-    /// Counts the changes of documents, claims, numbers and inventory.
+    /// What elements write in their own way, by element, then by key in the store.
+    pub(super) rewrites: Map<String, Arc<BTreeMap<String, Rewrite>>>,
+    /// Counts the changes of documents, claims, numbers, rewrites and inventory.
     pub(super) generation: u64,
     /// Counts the changes of the inventory.
     pub(super) inventory_generation: u64,
@@ -72,6 +74,7 @@ impl Default for Model {
             deviations: Map::new(&visits),
             deviating: Map::new(&visits),
             kept: Map::new(&visits),
+            rewrites: Map::new(&visits),
             generation: 0,
             inventory_generation: 0,
             visits,
@@ -218,6 +221,14 @@ impl Model {
                 let Times { created, expires } = decode(table, key, bytes)?;
                 self.kept.insert(key.into(), KeptSize { created, expires, bytes: bytes.len() });
             }
+            Table::Rewrites => {
+                let fact: Rewrite = decode(table, key, bytes)?;
+                let element = fact.element.clone();
+                self.rewrites.change(&element, Arc::default, |facts| {
+                    Arc::make_mut(facts).insert(key.into(), fact);
+                });
+                self.generation += 1;
+            }
             Table::Claims | Table::Recorded | Table::Transactions | Table::Installation => {}
         }
         Ok(())
@@ -249,6 +260,16 @@ impl Model {
                 }
             }
             Table::Plans => drop(self.kept.remove(key)),
+            Table::Rewrites => {
+                let element = element_of(key).to_string();
+                if let Some(facts) = self.rewrites.get_mut(&element) {
+                    Arc::make_mut(facts).remove(key);
+                }
+                if self.rewrites.get(&element).is_some_and(|facts| facts.is_empty()) {
+                    self.rewrites.remove(&element);
+                }
+                self.generation += 1;
+            }
             Table::Claims | Table::Recorded | Table::Transactions | Table::Installation => {}
         }
     }
@@ -335,8 +356,15 @@ fn decode<T: DeserializeOwned>(table: Table, key: &str, bytes: &[u8]) -> Result<
 const SERVICE_OWNER: &str = "service ";
 
 /// The tables that are mirrored record by record.
-const TABLES: [Table; 6] =
-    [Table::Elements, Table::ElementStates, Table::Documents, Table::Numbers, Table::Deviations, Table::Plans];
+const TABLES: [Table; 7] = [
+    Table::Elements,
+    Table::ElementStates,
+    Table::Documents,
+    Table::Numbers,
+    Table::Deviations,
+    Table::Plans,
+    Table::Rewrites,
+];
 
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ pub mod inventory;
 pub mod map;
 pub mod outcome;
 pub mod principal;
+pub mod rewrite;
 pub mod transaction;
 
 pub use deviation::{Deviation, DeviationKind};
@@ -24,4 +25,5 @@ pub use inventory::Inventory;
 pub use map::{Map, Visits};
 pub use outcome::{Cause, Outcome};
 pub use principal::{Denied, Principal, Role, Verb, authorize};
+pub use rewrite::{Echo, Rewrite, echoes, read_as};
 pub use transaction::{ElementProgress, JournalRecord, Phase, TransactionRecord, Turn};
