@@ -41,11 +41,11 @@ pub struct Model {
     deviations: Map<String, Arc<Deviation>>,
     /// Their ids by element.
     deviating: Map<(String, String), ()>,
-    /// What elements write in their own way, by element, then by key in the store.
-    pub(super) rewrites: Map<String, Arc<BTreeMap<String, Rewrite>>>,
     /// The plans that are kept in the store, by key.
     pub(super) kept: Map<String, KeptSize>,
-    /// Counts the changes of documents, claims, numbers and inventory.
+    /// What elements write in their own way, by element, then by key in the store.
+    pub(super) rewrites: Map<String, Arc<BTreeMap<String, Rewrite>>>,
+    /// Counts the changes of documents, claims, numbers, rewrites and inventory.
     pub(super) generation: u64,
     /// Counts the changes of the inventory.
     pub(super) inventory_generation: u64,
@@ -73,8 +73,8 @@ impl Default for Model {
             claimed: Map::new(&visits),
             deviations: Map::new(&visits),
             deviating: Map::new(&visits),
-            rewrites: Map::new(&visits),
             kept: Map::new(&visits),
+            rewrites: Map::new(&visits),
             generation: 0,
             inventory_generation: 0,
             visits,
@@ -217,17 +217,17 @@ impl Model {
                 self.deviating.insert((deviation.element.clone(), key.into()), ());
                 self.deviations.insert(key.into(), Arc::new(deviation));
             }
-            Table::Rewrites => {
-                let fact: Rewrite = decode(table, key, bytes)?;
-                let mut facts = self.rewrites.get(&fact.element).map(|facts| (**facts).clone()).unwrap_or_default();
-                let element = fact.element.clone();
-                facts.insert(key.into(), fact);
-                self.rewrites.insert(element, Arc::new(facts));
-                self.generation += 1;
-            }
             Table::Plans => {
                 let Times { created, expires } = decode(table, key, bytes)?;
                 self.kept.insert(key.into(), KeptSize { created, expires, bytes: bytes.len() });
+            }
+            Table::Rewrites => {
+                let fact: Rewrite = decode(table, key, bytes)?;
+                let element = fact.element.clone();
+                self.rewrites.change(&element, Arc::default, |facts| {
+                    Arc::make_mut(facts).insert(key.into(), fact);
+                });
+                self.generation += 1;
             }
             Table::Claims | Table::Recorded | Table::Transactions | Table::Installation => {}
         }
@@ -259,18 +259,17 @@ impl Model {
                     self.deviations.remove(key);
                 }
             }
+            Table::Plans => drop(self.kept.remove(key)),
             Table::Rewrites => {
-                let element = key.split('/').next().unwrap_or_default();
-                let mut facts = self.rewrites.get(element).map(|facts| (**facts).clone()).unwrap_or_default();
-                facts.remove(key);
-                if facts.is_empty() {
-                    self.rewrites.remove(element);
-                } else {
-                    self.rewrites.insert(element.to_string(), Arc::new(facts));
+                let element = element_of(key).to_string();
+                if let Some(facts) = self.rewrites.get_mut(&element) {
+                    Arc::make_mut(facts).remove(key);
+                }
+                if self.rewrites.get(&element).is_some_and(|facts| facts.is_empty()) {
+                    self.rewrites.remove(&element);
                 }
                 self.generation += 1;
             }
-            Table::Plans => drop(self.kept.remove(key)),
             Table::Claims | Table::Recorded | Table::Transactions | Table::Installation => {}
         }
     }
@@ -363,8 +362,8 @@ const TABLES: [Table; 7] = [
     Table::Documents,
     Table::Numbers,
     Table::Deviations,
-    Table::Rewrites,
     Table::Plans,
+    Table::Rewrites,
 ];
 
 #[cfg(test)]
