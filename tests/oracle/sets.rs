@@ -6,13 +6,14 @@
 
 use crate::arbitrary::Dice;
 use crate::drawn::accepted;
-use crate::instances::{Instances, Shape};
+use crate::instances::{Instances, Shape, Sketch};
 use crate::laws::{difference, round_trips};
 use crate::libyang::{Libyang, Take};
 use crate::support::{Unavailable, or_skip, target_folder};
 use crate::{Said, Worker, only, times};
+use andante::tree::SchemaId;
 use andante::yang::{LeftOut, ModuleSet};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -109,6 +110,8 @@ struct Row {
     tried: usize,
     /// Nothing was left of it: no value was known for any of its nodes.
     empty: usize,
+    /// Schema nodes that stood in an instance.
+    seen: HashSet<SchemaId>,
     refused: BTreeMap<String, usize>,
     round_trips: usize,
     pairs: usize,
@@ -158,12 +161,22 @@ impl Genuine {
         dice: &mut Dice,
         libyang: &Libyang,
         instances: &mut Instances,
-        tops: &[andante::tree::SchemaId],
+        tops: &[SchemaId],
         row: &mut Row,
     ) {
         let index = instances.index.clone();
+        // Half of them somewhere deep: most nodes of a large set are below few top-level ones.
         let top = tops[dice.below(tops.len())];
-        let mut sketches = instances.below(dice, SHAPE, top);
+        let mut sketches = Vec::new();
+        for _ in 0..4 {
+            sketches = match instances.any_place(dice).filter(|_| dice.chance(50)) {
+                Some(place) => instances.around(dice, SHAPE, place),
+                None => instances.below(dice, SHAPE, top),
+            };
+            if !instances.tree(&sketches).is_empty() {
+                break;
+            }
+        }
         row.tried += 1;
         let mut refusals = BTreeMap::new();
         let Some(tree) = accepted(libyang, instances, dice, SHAPE, &mut sketches, Take::Valid, &mut refusals) else {
@@ -171,12 +184,14 @@ impl Genuine {
                 row.empty += 1;
             } else {
                 let most = refusals.iter().max_by_key(|(_, count)| **count).map_or("", |(reason, _)| reason);
+                let top = sketches.first().map_or(top, |sketch| sketch.id);
                 *row.refused.entry(format!("{} ({most})", index.node(top).name)).or_default() += 1;
             }
             return;
         };
         round_trips(libyang, &index, &tree, Take::Valid);
         row.round_trips += 1;
+        seen(&sketches, &mut row.seen);
         let mut other = instances.changed(dice, SHAPE, &sketches);
         if let Some(other) = accepted(libyang, instances, dice, SHAPE, &mut other, Take::Valid, &mut refusals) {
             let said = difference(libyang, &index, &tree, &other, Take::Valid);
@@ -184,6 +199,13 @@ impl Genuine {
             row.effects += said.effects;
             row.their_faults += usize::from(said.they_lose);
         }
+    }
+}
+
+fn seen(sketches: &[Sketch], into: &mut HashSet<SchemaId>) {
+    for sketch in sketches {
+        into.insert(sketch.id);
+        seen(&sketch.children, into);
     }
 }
 
@@ -233,14 +255,14 @@ fn table(rows: &[(Genuine, Row)]) -> String {
             let _ = writeln!(text, "{}: {} nodes left out, {reason}: {}{more}", set.name, names.len(), shown.join(", "));
         }
     }
-    let heads = ["set", "modules", "loaded", "left out", "schema nodes", "seconds", "instances tried", "empty", "refused by libyang", "round-trips", "pairs", "effects", "lyd_diff wrong"];
+    let heads = ["set", "modules", "loaded", "left out", "schema nodes", "seconds", "instances tried", "empty", "refused by libyang", "round-trips", "nodes seen", "pairs", "effects", "lyd_diff wrong"];
     let _ = writeln!(text, "{}", heads.join(" | "));
     for (set, row) in rows {
         let refused: usize = row.refused.values().sum();
         let loaded = row.modules - row.left_out.len();
         let _ = writeln!(
             text,
-            "{} | {} | {loaded} | {} | {} | {:.1} | {} | {} | {refused} | {} | {} | {} | {}",
+            "{} | {} | {loaded} | {} | {} | {:.1} | {} | {} | {refused} | {} | {} | {} | {} | {}",
             set.name,
             row.modules,
             row.left_out.len(),
@@ -249,6 +271,7 @@ fn table(rows: &[(Genuine, Row)]) -> String {
             row.tried,
             row.empty,
             row.round_trips,
+            row.seen.len(),
             row.pairs,
             row.effects,
             row.their_faults

@@ -92,6 +92,53 @@ impl Instances {
         made
     }
 
+    /// An instance around some node deep in the schema: all that is needed above it, and something beside it on the way.
+    pub fn around(&mut self, dice: &mut Dice, shape: Shape, id: SchemaId) -> Vec<Sketch> {
+        let index = self.index.clone();
+        let mut chain = vec![id];
+        while let Some(parent) = index.node(chain[0]).parent {
+            chain.insert(0, parent);
+        }
+        let mut left = shape.nodes;
+        let mut inner = Vec::new();
+        self.one(dice, Shape { depth: chain.len() + 3, ..shape }, id, chain.len(), &mut left, &mut inner);
+        for above in chain.iter().rev().skip(1) {
+            let mut sketch = Sketch { id: *above, keys: Vec::new(), value: None, children: inner };
+            if let SchemaKind::List { .. } = index.node(*above).kind {
+                let Some(keys) = self.keys(dice, shape, *above) else { return Vec::new() };
+                sketch.keys = keys;
+            }
+            if dice.chance(40) {
+                let mut left = 6;
+                let others = self.children(dice, Shape { depth: 2, width: 2, ..shape }, Some(*above), 1, &mut left);
+                for other in others {
+                    let cases = &index.node(other.id).cases;
+                    let fits = |here: &Sketch| here.id != other.id && fits(&index.node(here.id).cases, cases);
+                    if sketch.children.iter().all(fits) {
+                        sketch.children.push(other);
+                    }
+                }
+            }
+            inner = vec![sketch];
+        }
+        inner
+    }
+
+    /// A container or list of the configuration, any.
+    pub fn any_place(&self, dice: &mut Dice) -> Option<SchemaId> {
+        (0..200).map(|_| SchemaId(dice.below(self.index.len()) as u32)).find(|id| {
+            let mut at = Some(*id);
+            let inner = matches!(self.index.node(*id).kind, SchemaKind::Container { .. } | SchemaKind::List { .. });
+            let mut good = inner;
+            while let Some(id) = at {
+                let node = self.index.node(id);
+                good &= node.config && node.kind != SchemaKind::Operation && !self.left_out.contains_key(&id);
+                at = node.parent;
+            }
+            good
+        })
+    }
+
     /// The tree that the sketches show.
     pub fn tree(&self, sketches: &[Sketch]) -> ConfigTree {
         ConfigTree::new(self.nodes(sketches))
