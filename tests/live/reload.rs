@@ -8,7 +8,7 @@
 //!
 //! Where their way does not get there by itself that is counted with the reason, and nothing is compared but our end.
 use super::configuration::Source;
-use super::network::{Network, changes, expected};
+use super::network::{Network, changes, expected, ordered};
 use super::{alone, seeds};
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
@@ -81,22 +81,26 @@ fn run(network: &mut Network, seed: u64) -> Result<Pair, String> {
         let now = network.parse(&now);
         network.go(&now, &tree_a)
     });
-    if back.as_deref() != Ok(&a) {
+    if back.map(|back| ordered(&back)) != Ok(ordered(&a)) {
         if network.clean().is_err() {
             network.restart();
         }
         network.load(&first.text())?;
         let again = network.running()?;
-        if again != a {
+        if ordered(&again) != ordered(&a) {
             return Err(format!("a is not what it was:\n{}", changes(&a, &again)));
         }
     }
     network.settle(&expected(&a)).map_err(|error| format!("a again: {error}\n{a}"))?;
+    let mut sent = Vec::new();
     let ours = way(network, &b, |network| {
         let lines = network.lines(&tree_a, &tree_b)?;
         network.type_lines(lines.iter().map(String::as_str)).map_err(|said| format!("{said}\nof {lines:#?}"))?;
-        Ok(lines.len())
+        sent = lines;
+        Ok(sent.len())
     });
+    let end = ours.end.map_err(|error| format!("{error}\nby {}", sent.join("\n")));
+    let ours = Way { end, ..ours };
     Ok(Pair { seed, size, ours, theirs })
 }
 
@@ -117,8 +121,8 @@ fn way(network: &mut Network, b: &str, go: impl FnOnce(&mut Network) -> Result<u
     let end = network.running();
     let (end, lines) = match (gone, end) {
         (Err(error), _) | (_, Err(error)) => (Err(error), 0),
-        (Ok(lines), Ok(end)) if end == b => (Ok(()), lines),
-        (Ok(lines), Ok(end)) => (Err(format!("it ends with\n{}", changes(b, &end))), lines),
+        (Ok(lines), Ok(end)) if ordered(&end) == ordered(b) => (Ok(()), lines),
+        (Ok(lines), Ok(end)) => (Err(format!("it ends with\n{}", changes(&ordered(b), &ordered(&end)))), lines),
     };
     // A reset is over when the session stands again, or when it cannot.
     let settled = network.running().map(|text| expected(&text)).and_then(|wanted| network.settle(&wanted));
