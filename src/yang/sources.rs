@@ -1,13 +1,13 @@
 //! A module set: which modules are wanted, where their texts are, and the content id that names the result.
 //!
 //! Directories are searched in order and the first one that has a module wins, so that an operator can put the RFC's own
-//! file before ours. The texts of imported and included modules are found by a scan for `import` and `include` statements;
-//! a false hit (such a line inside a description) costs a text that nobody uses, never a wrong one.
+//! file before ours. The texts of imported and included modules are found by reading the beginning of each module.
 
-use super::protocol::{Named, Source};
+use super::protocol::Named;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A module that is wanted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -49,6 +49,17 @@ pub struct Resolved {
     pub sources: Vec<Source>,
 }
 
+/// The text of a module or submodule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Module name.
+    pub name: String,
+    /// Revision, if it says one.
+    pub revision: Option<String>,
+    /// YANG text.
+    pub text: Arc<str>,
+}
+
 /// Why the texts of a module set could not be collected.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
@@ -76,6 +87,9 @@ pub enum SourceError {
         /// Which.
         file: PathBuf,
     },
+    /// The texts are too much together.
+    #[error("the texts of a module set are more than {MAX_SOURCES} or together larger than {MAX_BYTES} bytes")]
+    TooMuch,
     /// A text does not begin like a module.
     #[error("a text is no YANG module: it begins with '{beginning}'")]
     NoModule {
@@ -86,6 +100,9 @@ pub enum SourceError {
 
 /// Largest module text in bytes.
 const MAX_SOURCE: u64 = 16 << 20;
+/// Most texts of a set, and most bytes of all of them. The genuine modules of a large router are 900 with 12 MB.
+const MAX_SOURCES: usize = 5000;
+const MAX_BYTES: usize = 128 << 20;
 
 impl ModuleSet {
     /// These modules with all features, from these directories.
@@ -106,7 +123,7 @@ impl ModuleSet {
                 return Err(SourceError::NoModule { beginning: text.chars().take(40).collect() });
             };
             let key = (head.name.clone(), head.revision.clone().unwrap_or_default());
-            library.texts.insert(key, text.clone());
+            library.texts.insert(key, Arc::new(Module { text: text.as_str().into(), head: Some(head) }));
         }
         for dir in &self.dirs {
             library.files.push(list(dir)?);
@@ -118,8 +135,12 @@ impl ModuleSet {
                 |m: &Wanted| Named { name: m.name.clone(), revision: m.revision.clone(), features: m.features.clone() };
             self.modules.iter().map(named).collect()
         };
-        let sources = library.closure(&modules)?;
-        let modules = imported_first(modules, &sources);
+        let found = library.closure(&modules)?;
+        let modules = imported_first(modules, &found);
+        let sources: Vec<Source> = found
+            .into_iter()
+            .map(|((name, revision), module)| Source { name, revision, text: module.text.clone() })
+            .collect();
         let content_id = content_id(&modules, &sources);
         Ok(Resolved { content_id, modules, sources })
     }
@@ -127,97 +148,129 @@ impl ModuleSet {
 
 /// Puts modules that others import before these: a module that is first met as an import is compiled without its
 /// features, and what depends on them is missing in all that was compiled with it.
-fn imported_first(modules: Vec<Named>, sources: &[Source]) -> Vec<Named> {
-    let needs: BTreeMap<&str, Vec<String>> = sources
+fn imported_first(modules: Vec<Named>, found: &Found) -> Vec<Named> {
+    let needs: BTreeMap<&str, Vec<&str>> = found
         .iter()
-        .filter_map(|source| Some((source.name.as_str(), Head::of(&source.text)?.needs)))
-        .map(|(name, needs)| (name, needs.into_iter().map(|(name, _)| name).collect()))
+        .filter_map(|((name, _), module)| Some((name.as_str(), module.head.as_ref()?)))
+        .map(|(name, head)| (name, head.needs.iter().map(|(name, _)| name.as_str()).collect()))
         .collect();
-    let (mut seen, mut order): (BTreeSet<String>, Vec<String>) = Default::default();
+    let mut order: BTreeMap<String, usize> = BTreeMap::new();
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
     for module in &modules {
         // Depth first without recursion: a name is taken up again once all that it needs is in the order.
-        let mut waiting = vec![(module.name.clone(), false)];
+        let mut waiting = vec![(module.name.as_str(), false)];
         while let Some((name, done)) = waiting.pop() {
             if done {
-                order.push(name);
-            } else if seen.insert(name.clone()) {
-                let needed = needs.get(name.as_str()).into_iter().flatten().rev();
-                let needed: Vec<_> = needed.map(|name| (name.clone(), false)).collect();
+                let place = order.len();
+                order.insert(name.to_owned(), place);
+            } else if seen.insert(name) {
                 waiting.push((name, true));
-                waiting.extend(needed);
+                waiting.extend(needs.get(name).into_iter().flatten().rev().map(|name| (*name, false)));
             }
         }
     }
     let mut modules = modules;
-    modules.sort_by_key(|module| order.iter().position(|name| *name == module.name));
+    modules.sort_by_key(|module| order.get(&module.name).copied());
     modules
 }
 
-/// All texts that can be had.
+/// A text and what it says about itself.
+struct Module {
+    text: Arc<str>,
+    head: Option<Head>,
+}
+
+/// Texts by name and the revision that they say.
+type Found = BTreeMap<(String, Option<String>), Arc<Module>>;
+
+/// All texts that can be had. Each file is read once.
 #[derive(Default)]
 struct Library {
-    texts: BTreeMap<(String, String), String>,
+    texts: BTreeMap<(String, String), Arc<Module>>,
     /// Per directory: name and revision (empty: none in the file name) to file.
     files: Vec<BTreeMap<(String, String), PathBuf>>,
+    read: BTreeMap<PathBuf, Arc<Module>>,
+    bytes: usize,
 }
 
 impl Library {
     /// All modules (not submodules), each name once.
-    fn all(&self) -> Result<Vec<String>, SourceError> {
-        let mut names: BTreeSet<&str> = self.texts.keys().map(|(name, _)| name.as_str()).collect();
-        names.extend(self.files.iter().flat_map(|dir| dir.keys()).map(|(name, _)| name.as_str()));
+    fn all(&mut self) -> Result<Vec<String>, SourceError> {
+        let mut names: BTreeSet<String> = self.texts.keys().map(|(name, _)| name.clone()).collect();
+        names.extend(self.files.iter().flat_map(|dir| dir.keys()).map(|(name, _)| name.clone()));
         let mut modules = Vec::new();
         for name in names {
-            if let Some(text) = self.text(name, None)?
-                && Head::of(&text).is_some_and(|head| !head.submodule)
+            if let Some(module) = self.module(&name, None)?
+                && module.head.as_ref().is_some_and(|head| !head.submodule)
             {
-                modules.push(name.to_owned());
+                modules.push(name);
             }
         }
         Ok(modules)
     }
 
-    /// The text of a module: texts first, then the directories in order; the newest revision when none is asked for.
-    fn text(&self, name: &str, revision: Option<&str>) -> Result<Option<String>, SourceError> {
-        let fits = |key: &&(String, String)| key.0 == name && revision.is_none_or(|revision| key.1 == revision);
-        let newest = self.texts.keys().rfind(fits);
-        if let Some(text) = newest.and_then(|key| self.texts.get(key)) {
-            return Ok(Some(text.clone()));
+    /// A module: texts first, then the directories in order; the newest revision when none is asked for.
+    fn module(&mut self, name: &str, revision: Option<&str>) -> Result<Option<Arc<Module>>, SourceError> {
+        let (from, to) = ((name.to_owned(), String::new()), (name.to_owned(), LAST.to_owned()));
+        let newest = |keys: &BTreeMap<(String, String), PathBuf>| {
+            let mut range = keys.range(from.clone()..=to.clone());
+            range.rfind(|(key, _)| revision.is_none_or(|revision| key.1 == revision)).map(|(_, file)| file.clone())
+        };
+        let mut texts = self.texts.range(from.clone()..=to.clone());
+        if let Some((_, module)) = texts.rfind(|(key, _)| revision.is_none_or(|revision| key.1 == revision)) {
+            return Ok(Some(module.clone()));
         }
-        for dir in &self.files {
-            if let Some(file) = dir.keys().rfind(fits).and_then(|key| dir.get(key)) {
-                return read(file).map(Some);
+        for place in 0..self.files.len() {
+            if let Some(file) = newest(&self.files[place]) {
+                return self.file(file).map(Some);
             }
             // A file without revision in its name may be the one.
-            if let Some(file) = dir.get(&(name.to_owned(), String::new())) {
-                let text = read(file)?;
-                let has = Head::of(&text).and_then(|head| head.revision);
-                if revision.is_none() || has.as_deref() == revision {
-                    return Ok(Some(text));
+            if let Some(file) = self.files[place].get(&from).cloned() {
+                let module = self.file(file)?;
+                let says = module.head.as_ref().and_then(|head| head.revision.as_deref());
+                if revision.is_none() || says == revision {
+                    return Ok(Some(module));
                 }
             }
         }
         Ok(None)
     }
 
-    fn closure(&self, modules: &[Named]) -> Result<Vec<Source>, SourceError> {
+    fn file(&mut self, file: PathBuf) -> Result<Arc<Module>, SourceError> {
+        if let Some(known) = self.read.get(&file) {
+            return Ok(known.clone());
+        }
+        let text = read(&file)?;
+        self.bytes += text.len();
+        if self.bytes > MAX_BYTES || self.read.len() >= MAX_SOURCES {
+            return Err(SourceError::TooMuch);
+        }
+        let module = Arc::new(Module { head: Head::of(&text), text: text.into() });
+        self.read.insert(file, module.clone());
+        Ok(module)
+    }
+
+    fn closure(&mut self, modules: &[Named]) -> Result<Found, SourceError> {
         let mut waiting: Vec<(String, Option<String>)> =
             modules.iter().map(|module| (module.name.clone(), module.revision.clone())).collect();
         let mut seen: BTreeSet<(String, Option<String>)> = waiting.iter().cloned().collect();
-        let mut sources: BTreeMap<(String, Option<String>), Source> = BTreeMap::new();
+        let mut found = Found::new();
         while let Some((name, revision)) = waiting.pop() {
-            let Some(text) = self.text(&name, revision.as_deref())? else { continue };
-            let Some(head) = Head::of(&text) else { continue };
-            for need in head.needs {
+            let Some(module) = self.module(&name, revision.as_deref())? else { continue };
+            let Some(head) = &module.head else { continue };
+            for need in &head.needs {
                 if seen.insert(need.clone()) {
-                    waiting.push(need);
+                    waiting.push(need.clone());
                 }
             }
-            sources.insert((name.clone(), head.revision.clone()), Source { name, revision: head.revision, text });
+            found.insert((name, head.revision.clone()), module);
         }
-        Ok(sources.into_values().collect())
+        Ok(found)
     }
 }
+
+/// Behind every revision.
+const LAST: &str = "\u{10ffff}";
 
 fn list(dir: &Path) -> Result<BTreeMap<(String, String), PathBuf>, SourceError> {
     let fault = |cause| SourceError::Directory { dir: dir.to_path_buf(), cause };
@@ -265,61 +318,120 @@ fn content_id(modules: &[Named], sources: &[Source]) -> String {
 }
 
 /// What a module text says about itself.
-struct Head {
-    name: String,
-    submodule: bool,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Module name.
+    pub name: String,
+    /// It is a submodule.
+    pub submodule: bool,
     /// The first `revision` statement, which is the newest by rule (RFC 7950 §7.1.9).
-    revision: Option<String>,
-    /// What it imports and includes.
-    needs: Vec<(String, Option<String>)>,
+    pub revision: Option<String>,
+    /// What it imports and includes, with the revision where it asks for one.
+    pub needs: Vec<(String, Option<String>)>,
 }
 
 impl Head {
-    fn of(text: &str) -> Option<Self> {
-        let mut words = Words(text);
-        let submodule = match words.next()? {
+    /// Reads the beginning of a module or submodule; `None` when the text is neither. What stands behind the first
+    /// statement of the body is not looked at: linkage and revisions come before it (RFC 7950 §14, `module-stmt`).
+    pub fn of(text: &str) -> Option<Self> {
+        let mut tokens = Tokens(text);
+        let submodule = match tokens.word()? {
             "module" => false,
             "submodule" => true,
             _ => return None,
         };
-        let mut head = Self { name: words.next()?.to_owned(), submodule, revision: None, needs: Vec::new() };
-        while let Some(word) = words.next() {
-            match word {
-                "revision" if head.revision.is_none() => {
-                    head.revision = words.next().filter(|date| is_date(date)).map(str::to_owned);
-                }
-                "import" | "include" => {
-                    let Some(name) = words.next() else { break };
+        let mut head = Self { name: tokens.word()?.to_owned(), submodule, revision: None, needs: Vec::new() };
+        let (mut depth, mut keyword, mut around) = (0_usize, None, "");
+        for token in tokens {
+            match (token, keyword) {
+                (Token::Word(word), None) if depth == 1 && BODY.contains(&word) => break,
+                (Token::Word(word), None) => keyword = Some(word),
+                (Token::Word(name), Some("import" | "include")) if depth == 1 => {
                     head.needs.push((name.to_owned(), None));
                 }
-                "revision-date" => {
-                    if let (Some(date), Some(last)) = (words.next().filter(|date| is_date(date)), head.needs.last_mut())
-                        && last.1.is_none()
-                    {
-                        last.1 = Some(date.to_owned());
+                (Token::Word(date), Some("revision")) if depth == 1 && head.revision.is_none() => {
+                    head.revision = Some(date).filter(|date| is_date(date)).map(str::to_owned);
+                }
+                (Token::Word(date), Some("revision-date")) if depth == 2 && matches!(around, "import" | "include") => {
+                    if let Some(last) = head.needs.last_mut() {
+                        last.1 = Some(date).filter(|date| is_date(date)).map(str::to_owned);
                     }
                 }
-                _ => {}
+                (Token::Word(_), Some(_)) => {}
+                (Token::Open, _) => {
+                    if depth == 1 {
+                        around = keyword.unwrap_or_default();
+                    }
+                    (depth, keyword) = (depth + 1, None);
+                }
+                (Token::Close, _) => {
+                    (depth, keyword) = (depth.saturating_sub(1), None);
+                    if depth == 0 {
+                        break;
+                    }
+                }
+                (Token::End, _) => keyword = None,
             }
         }
         Some(head)
     }
 }
 
+/// The statements of a module's body.
+const BODY: [&str; 17] = [
+    "extension",
+    "feature",
+    "identity",
+    "typedef",
+    "grouping",
+    "container",
+    "leaf",
+    "leaf-list",
+    "list",
+    "choice",
+    "anydata",
+    "anyxml",
+    "uses",
+    "augment",
+    "rpc",
+    "notification",
+    "deviation",
+];
+
 fn is_date(text: &str) -> bool {
     text.len() == 10
         && text.bytes().enumerate().all(|(n, b)| if n == 4 || n == 7 { b == b'-' } else { b.is_ascii_digit() })
 }
 
-/// The words of a YANG text, without comments; a quoted string is one word, braces and semicolons are none.
-struct Words<'a>(&'a str);
+/// The tokens of a YANG text, without comments (RFC 7950 §6.1).
+struct Tokens<'a>(&'a str);
 
-impl<'a> Iterator for Words<'a> {
-    type Item = &'a str;
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Token<'a> {
+    /// A keyword or an argument; of a quoted string what is inside the quotes, as it stands there.
+    Word(&'a str),
+    Open,
+    Close,
+    End,
+}
 
-    fn next(&mut self) -> Option<&'a str> {
+impl<'a> Tokens<'a> {
+    /// The next token, if it is a word.
+    fn word(&mut self) -> Option<&'a str> {
+        match self.next()? {
+            Token::Word(word) => Some(word),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Iterator for Tokens<'a> {
+    type Item = Token<'a>;
+
+    fn next(&mut self) -> Option<Token<'a>> {
         loop {
-            self.0 = self.0.trim_start_matches(|c: char| c.is_whitespace() || "{};+\u{feff}".contains(c));
+            // A sign that joins two strings is as good as a blank here.
+            self.0 = self.0.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n', '+']);
             if let Some(rest) = self.0.strip_prefix("//") {
                 self.0 = rest.find('\n').map_or("", |at| &rest[at..]);
             } else if let Some(rest) = self.0.strip_prefix("/*") {
@@ -328,23 +440,33 @@ impl<'a> Iterator for Words<'a> {
                 break;
             }
         }
-        let first = self.0.chars().next()?;
-        if first == '"' || first == '\'' {
-            let body = &self.0[1..];
-            let mut escaped = false;
-            let end = body.char_indices().find(|(_, c)| {
-                let ends = *c == first && !escaped;
-                escaped = first == '"' && *c == '\\' && !escaped;
-                ends
-            });
-            let end = end.map_or(body.len(), |(at, _)| at);
-            self.0 = body.get(end + 1..).unwrap_or("");
-            return Some(&body[..end]);
+        let bytes = self.0.as_bytes();
+        let single = match bytes.first()? {
+            b'{' => Some(Token::Open),
+            b'}' => Some(Token::Close),
+            b';' => Some(Token::End),
+            _ => None,
+        };
+        if single.is_some() {
+            self.0 = &self.0[1..];
+            return single;
         }
-        let end = self.0.find(|c: char| c.is_whitespace() || "{};".contains(c)).unwrap_or(self.0.len());
+        if let quote @ (b'"' | b'\'') = bytes[0] {
+            let mut end = 1;
+            while let Some(byte) = bytes.get(end).filter(|byte| **byte != quote) {
+                end += if *byte == b'\\' && quote == b'"' { 2 } else { 1 };
+            }
+            let end = end.min(bytes.len());
+            // Both ends are quotes or the end of the text: never inside of a character.
+            let word = self.0.get(1..end).unwrap_or_default();
+            self.0 = self.0.get(end + 1..).unwrap_or("");
+            return Some(Token::Word(word));
+        }
+        let ends = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b'{' | b'}' | b';');
+        let end = bytes.iter().position(ends).unwrap_or(bytes.len());
         let (word, rest) = self.0.split_at(end);
         self.0 = rest;
-        Some(word)
+        Some(Token::Word(word))
     }
 }
 
@@ -363,6 +485,25 @@ mod tests {
         assert_eq!(head.revision.as_deref(), Some("2024-02-03"));
         assert_eq!(head.needs, [("b".into(), Some("2020-01-01".into())), ("c".into(), None)]);
         assert!(Head::of("<module/>").is_none());
+    }
+
+    #[test]
+    fn only_statements_of_the_module_itself_are_its_head() {
+        let head = Head::of(
+            "submodule s { belongs-to m { prefix import; } x:import no { import no; } import a { prefix \"container\"; \
+             reference 'import no'; revision-date '2021-01-01'; } include b { revision-date 2021-02-02; } prefix list; \
+             revision 2024-02-03 { reference revision-date; } typedef t { type enumeration { enum import { value 1; } } } \
+             import late { prefix l; } }",
+        )
+        .unwrap();
+        let date = |text: &str| Some(text.to_owned());
+        assert_eq!(head.needs, [("a".into(), date("2021-01-01")), ("b".into(), date("2021-02-02"))]);
+        assert_eq!((head.submodule, head.revision.as_deref()), (true, Some("2024-02-03")));
+        for broken in
+            ["module", "module \"a", "module a { import \"", "module ä { revision \"é", "module a { /*", "\"", "{"]
+        {
+            let _ = Head::of(broken);
+        }
     }
 
     #[test]
