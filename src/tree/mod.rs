@@ -9,12 +9,15 @@
 //! (what no schema knows becomes an *opaque* node). It does not validate: that is the work of the `yang` worker.
 
 mod children;
+mod chunks;
 pub mod claims;
 pub mod codec;
 pub mod diff;
+mod hash;
 pub mod json;
 pub mod lexical;
 mod locate;
+mod mark;
 pub mod name;
 pub mod node;
 pub mod path;
@@ -28,8 +31,9 @@ pub use children::{Children, Differing};
 pub use claims::{ClaimConflict, Claims, Intended, Layer, Owner};
 pub use codec::{CodecError, CodecErrorKind, Limits, Policy};
 pub use diff::{Diff, Edit, apply, diff, inverse};
+pub use hash::set_hash_key;
 pub use name::{Name, QName};
-pub use node::{Body, Node, set_hash_key};
+pub use node::{Body, Node};
 pub use path::{Key, Keys, Path, Step};
 pub use schema::{SchemaId, SchemaIndex, SchemaKind, SchemaNode, TypeSpec};
 pub use tree::{After, ConfigTree};
