@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-target}
 
 build_packages=(build-essential pkg-config cmake libpcre2-dev)
-test_packages=(netconfd openssh-server openssh-client frr frr-pythontools iproute2 iputils-ping
+test_packages=(netconfd libyuma-base openssh-server openssh-client frr frr-pythontools iproute2 iputils-ping
     python3 python3-venv ca-certificates)
 packet_packages=(user-mode-linux uml-utilities kmod)
 

@@ -192,8 +192,10 @@ pub enum Differing<'a> {
 /// What differs between two sorted lists.
 fn merged<'a>(old: Children<'a>, new: Children<'a>, visit: &mut dyn FnMut(Differing<'a>)) {
     let (mut a, mut b) = (Cursor::new(old), Cursor::new(new));
+    let mut steps = Steps(0);
     loop {
         let (left, right) = (a.item(), b.item());
+        steps.0 += 1;
         let order = match (left, right) {
             (Some(x), Some(y)) if Node::same(x, y) => {
                 a.skip();
@@ -243,14 +245,25 @@ fn merged<'a>(old: Children<'a>, new: Children<'a>, visit: &mut dyn FnMut(Differ
     }
 }
 
+/// Counts what a walk looks at, and tells it when the walk ends.
+struct Steps(usize);
+
+impl Drop for Steps {
+    fn drop(&mut self) {
+        super::pairs::count(self.0);
+    }
+}
+
 /// Whether two lists have equal nodes in equal order.
 fn alike(old: Children<'_>, new: Children<'_>) -> bool {
     if old.len() != new.len() {
         return false;
     }
     let (mut a, mut b) = (Cursor::new(old), Cursor::new(new));
+    let mut steps = Steps(0);
     while let (Some(x), Some(y)) = (a.item(), b.item()) {
         let (l, r) = (level(x), level(y));
+        steps.0 += 1;
         if l == r && x == y {
             a.skip();
             b.skip();

@@ -49,7 +49,7 @@ pub(super) fn of(children: Vec<Node>) -> Chunks {
 pub(super) fn spliced(items: &[Node], height: u8, splices: &[Splice]) -> Chunks {
     let mut cutter = Cutter::new(height, items.len() + splices.len());
     let mut rest = splices;
-    let end = feed(&mut cutter, items, height, 0, &mut rest);
+    let end = feed(&mut cutter, items, height, (0, true), &mut rest);
     debug_assert!(rest.iter().all(|splice| splice.at == end && !splice.take));
     for child in rest.iter().filter_map(|splice| splice.put.as_ref()) {
         cutter.child(child.clone());
@@ -57,16 +57,19 @@ pub(super) fn spliced(items: &[Node], height: u8, splices: &[Splice]) -> Chunks 
     settled(cutter.finished())
 }
 
-/// Gives the items of one level to the cutter; `at` is the place of the first child below them. The place behind the
-/// last one is returned.
-fn feed(cutter: &mut Cutter, items: &[Node], level: u8, mut at: usize, splices: &mut &[Splice]) -> usize {
-    for item in items {
+/// Gives the items of one level to the cutter. `from`: the place of the first child below them, and whether the last one
+/// is the last of all. The place behind the last one is returned.
+fn feed(cutter: &mut Cutter, items: &[Node], level: u8, from: (usize, bool), splices: &mut &[Splice]) -> usize {
+    let (mut at, tail) = from;
+    for (number, item) in items.iter().enumerate() {
         let end = at + item.width();
-        let touched = splices.first().is_some_and(|splice| splice.at < end);
+        // The last run of all has no boundary behind it: what is appended belongs to it.
+        let last = tail && number + 1 == items.len();
+        let touched = splices.first().is_some_and(|splice| splice.at < end || last && level > 0);
         if !touched && cutter.is_level(level) {
             cutter.item(item.clone(), level);
         } else if level > 0 {
-            feed(cutter, item.items(), level - 1, at, splices);
+            feed(cutter, item.items(), level - 1, (at, last), splices);
         } else {
             let mut stays = true;
             while let Some((splice, rest)) = splices.split_first().filter(|(splice, _)| splice.at == at) {

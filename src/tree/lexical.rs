@@ -4,10 +4,10 @@
 //! type) and plain text as in a URI, a CLI line or a default. All end in one canonical [`Value`], so that values compare
 //! by text. Ranges, patterns and lengths are not checked here; that is the work of the `yang` worker.
 
+use super::canon;
 use super::schema::{Canonical, TypeSpec};
 use super::value::{Value, ValueKind};
 use std::borrow::Cow;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// What a prefix in a value means: the module name, or `None` when it is not known. Called with `None` for a name
 /// without prefix.
@@ -28,7 +28,11 @@ impl TypeSpec {
                 let text = integer(text.trim_matches(is_space), *bits, *signed)?;
                 Ok(Value::new(if *bits > 32 { ValueKind::Number64 } else { ValueKind::Number }, &text))
             }
-            Self::Decimal64 => Ok(Value::new(ValueKind::Number64, &decimal(text.trim_matches(is_space))?)),
+            Self::Decimal64 { digits } => {
+                let canonical = canon::decimal(text.trim_matches(is_space)).map_err(|error| error.to_string())?;
+                fits_decimal64(&canonical, *digits)?;
+                Ok(Value::new(ValueKind::Number64, &canonical))
+            }
             Self::Bool => match text.trim_matches(is_space) {
                 flag @ ("true" | "false") => Ok(Value::new(ValueKind::Bool, flag)),
                 _ => Err(format!("{} is not 'true' or 'false'", shown(text))),
@@ -94,7 +98,7 @@ impl TypeSpec {
             (Self::Integer { bits, .. }, Token::Text(_)) => {
                 Err(format!("{token}: an integer of {bits} bits is a JSON number, not a string"))
             }
-            (Self::Integer { .. } | Self::Decimal64, Token::Number(text)) => self.value(module, text),
+            (Self::Integer { .. } | Self::Decimal64 { .. }, Token::Number(text)) => self.value(module, text),
             (Self::Bool, Token::Bool(true)) => Ok(Value::new(ValueKind::Bool, "true")),
             (Self::Bool, Token::Bool(false)) => Ok(Value::new(ValueKind::Bool, "false")),
             (Self::Bool, _) => Err(format!("{token} is not true or false")),
@@ -108,7 +112,7 @@ impl TypeSpec {
     fn expected(&self) -> &'static str {
         match self {
             Self::Integer { .. } => "an integer",
-            Self::Decimal64 => "a decimal number in a string",
+            Self::Decimal64 { .. } => "a decimal number in a string",
             Self::Bool => "true or false",
             Self::Empty => "[null]",
             Self::Identity { .. } => "the name of an identity in a string",
@@ -178,42 +182,16 @@ fn canonical_text(form: Canonical, text: &str) -> Result<Cow<'_, str>, String> {
     match form {
         Canonical::Exact => Ok(Cow::Borrowed(text)),
         Canonical::Lower => Ok(Cow::Owned(text.trim_matches(is_space).to_ascii_lowercase())),
-        Canonical::IpAddress => {
-            let trimmed = text.trim_matches(is_space);
-            let (address, zone) = match trimmed.split_once('%') {
-                Some((address, zone)) => (address, Some(zone)),
-                None => (trimmed, None),
-            };
-            let address: IpAddr = address.parse().map_err(|_| format!("{} is not an IP address", shown(trimmed)))?;
-            Ok(Cow::Owned(match zone {
-                Some(zone) => format!("{address}%{zone}"),
-                None => address.to_string(),
-            }))
-        }
+        Canonical::IpAddress => canon::zoned(text.trim_matches(is_space)).map_err(|error| error.to_string()),
         Canonical::IpPrefix => {
             let trimmed = text.trim_matches(is_space);
-            ip_prefix(trimmed).map(Cow::Owned).ok_or_else(|| format!("{} is not an IP prefix", shown(trimmed)))
+            // A netmask in place of the length is a spelling of command lines, none of RFC 6991.
+            match trimmed.split_once('/') {
+                Some((_, length)) if length.contains('.') => Err(format!("{} is not an IP prefix", shown(trimmed))),
+                _ => canon::prefix(trimmed).map_err(|error| error.to_string()),
+            }
         }
     }
-}
-
-fn ip_prefix(text: &str) -> Option<String> {
-    let (address, length) = text.split_once('/')?;
-    if length.is_empty() || length.len() > 3 || !length.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let length: u32 = length.parse().ok()?;
-    Some(match address.parse().ok()? {
-        IpAddr::V4(v4) if length <= 32 => {
-            let mask = u32::MAX.checked_shl(32 - length).unwrap_or(0);
-            format!("{}/{length}", Ipv4Addr::from(u32::from(v4) & mask))
-        }
-        IpAddr::V6(v6) if length <= 128 => {
-            let mask = u128::MAX.checked_shl(128 - length).unwrap_or(0);
-            format!("{}/{length}", Ipv6Addr::from(u128::from(v6) & mask))
-        }
-        _ => return None,
-    })
 }
 
 fn integer(text: &str, bits: u8, signed: bool) -> Result<String, String> {
@@ -233,26 +211,17 @@ fn integer(text: &str, bits: u8, signed: bool) -> Result<String, String> {
     Ok(value.to_string())
 }
 
-/// RFC 7950 §9.3.2: no leading zeros, one digit at least on both sides of the point, no trailing zeros.
-fn decimal(text: &str) -> Result<String, String> {
-    let bad = || format!("{} is not a decimal number", shown(text));
-    let negative = text.starts_with('-');
-    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-    let good = |part: &str| !part.is_empty() && part.len() <= 19 && part.bytes().all(|b| b.is_ascii_digit());
-    if !good(whole) || !good(fraction) {
-        return Err(bad());
+/// RFC 7950 §9.3.4: at most `digits` digits behind the point, and without the point it is a number of 64 bits.
+fn fits_decimal64(canonical: &str, digits: u8) -> Result<(), String> {
+    let (whole, fraction) = canonical.split_once('.').unwrap_or((canonical, "0"));
+    if fraction != "0" && fraction.len() > usize::from(digits) {
+        return Err(format!("{} has more than {digits} digits behind the point", shown(canonical)));
     }
-    let whole = match whole.trim_start_matches('0') {
-        "" => "0",
-        whole => whole,
-    };
-    let fraction = match fraction.trim_end_matches('0') {
-        "" => "0",
-        fraction => fraction,
-    };
-    let sign = if negative && (whole != "0" || fraction != "0") { "-" } else { "" };
-    Ok(format!("{sign}{whole}.{fraction}"))
+    let scaled = format!("{whole}{fraction:0<width$}", width = usize::from(digits.clamp(1, 18)));
+    match scaled.parse::<i64>() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(format!("{} is out of the range of decimal64 with {digits} digits", shown(canonical))),
+    }
 }
 
 fn bits(text: &str, names: &[String]) -> Result<String, String> {
@@ -362,9 +331,16 @@ mod tests {
         assert!(read(&int(8, false), "-1").is_err());
         assert!(read(&int(16, false), "1e3").is_err());
         for (text, canonical) in [("1", "1.0"), ("-0.0", "0.0"), ("010.500", "10.5"), ("-0.25", "-0.25")] {
-            assert_eq!(read(&TypeSpec::Decimal64, text).unwrap(), canonical);
+            assert_eq!(read(&TypeSpec::Decimal64 { digits: 2 }, text).unwrap(), canonical);
         }
-        assert!(read(&TypeSpec::Decimal64, "1.").is_err());
+        assert!(read(&TypeSpec::Decimal64 { digits: 2 }, "1.").is_err());
+        assert!(read(&TypeSpec::Decimal64 { digits: 2 }, "1.234").unwrap_err().contains("more than 2 digits"));
+        assert_eq!(read(&TypeSpec::Decimal64 { digits: 2 }, "1.23000").unwrap(), "1.23");
+        let (least, most) = ("-9.223372036854775808", "9.223372036854775807");
+        assert_eq!(read(&TypeSpec::Decimal64 { digits: 18 }, least).unwrap(), least);
+        assert_eq!(read(&TypeSpec::Decimal64 { digits: 18 }, most).unwrap(), most);
+        assert!(read(&TypeSpec::Decimal64 { digits: 18 }, "9.223372036854775808").is_err());
+        assert!(read(&TypeSpec::Decimal64 { digits: 1 }, "922337203685477580.8").is_err());
     }
 
     #[test]

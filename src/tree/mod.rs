@@ -8,6 +8,7 @@
 //! one process; `apply(diff(a, b), a) == b` and `apply(inverse(d), apply(d, a)) == a`; nothing that was parsed is lost
 //! (what no schema knows becomes an *opaque* node). It does not validate: that is the work of the `yang` worker.
 
+pub mod canon;
 mod children;
 mod chunks;
 pub mod claims;
@@ -20,6 +21,7 @@ mod locate;
 mod mark;
 pub mod name;
 pub mod node;
+mod pairs;
 pub mod path;
 pub mod schema;
 #[allow(clippy::module_inception)]
@@ -28,12 +30,14 @@ pub mod value;
 pub mod xml;
 
 pub use children::{Children, Differing};
-pub use claims::{ClaimConflict, Claims, Intended, Layer, Owner};
+pub use claims::{ClaimConflict, Claimant, Claims, Intended, Kind, Layer, Order, Owner, Place, Why};
 pub use codec::{CodecError, CodecErrorKind, Limits, Policy};
 pub use diff::{Diff, Edit, apply, diff, inverse};
 pub use hash::set_hash_key;
 pub use name::{Name, QName};
 pub use node::{Body, Node};
+pub use pairs::visited;
+pub(crate) use pairs::{count, differing};
 pub use path::{Key, Keys, Path, Step};
 pub use schema::{SchemaId, SchemaIndex, SchemaKind, SchemaNode, TypeSpec};
 pub use tree::{After, ConfigTree};

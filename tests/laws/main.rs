@@ -7,9 +7,11 @@
 mod claims;
 mod contact;
 mod documents;
+mod equality;
 mod plans;
 mod platform;
 mod trees;
+mod wide;
 
 #[path = "../support/arbitrary.rs"]
 mod arbitrary;
