@@ -8,11 +8,12 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::arbitrary::Dice;
-use andante::tree::path::Keys;
 use andante::tree::schema::{Canonical, SchemaIndex, SchemaKind, TypeSpec};
+use andante::tree::path::Keys;
 use andante::tree::{ConfigTree, Name, Node, SchemaId, Value};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -54,6 +55,11 @@ struct Known {
     bad: HashSet<String>,
     /// Patterns that a value did not meet; `None` for one that we cannot use.
     patterns: Vec<(String, Option<regex::Regex>)>,
+    /// Bounds that refusals taught: of a number, and of the length of a text.
+    low: Option<i128>,
+    high: Option<i128>,
+    longest: Option<usize>,
+    shortest: usize,
     /// Refusals of the node itself since it last passed.
     refused: u32,
 }
@@ -96,9 +102,7 @@ impl Instances {
             let schema = self.index.node(sketch.id);
             let name = schema.name.clone();
             match (schema.kind, &sketch.value) {
-                (SchemaKind::Container { presence }, _) => {
-                    Node::container(name, presence, self.nodes(&sketch.children))
-                }
+                (SchemaKind::Container { presence }, _) => Node::container(name, presence, self.nodes(&sketch.children)),
                 (SchemaKind::List { user_ordered }, _) => {
                     let keys: Keys = schema.keys.iter().cloned().zip(sketch.keys.clone()).collect();
                     Node::entry(name, keys, user_ordered, self.nodes(&sketch.children))
@@ -153,7 +157,11 @@ impl Instances {
     }
 
     /// For each choice below `parent` (with the cases around it) a case.
-    fn cases(&self, dice: &mut Dice, parent: Option<SchemaId>) -> HashMap<(Vec<(Name, Name)>, Name), Name> {
+    fn cases(
+        &self,
+        dice: &mut Dice,
+        parent: Option<SchemaId>,
+    ) -> HashMap<(Vec<(Name, Name)>, Name), Name> {
         let mut seen: Vec<((Vec<(Name, Name)>, Name), Vec<Name>)> = Vec::new();
         for id in self.index.children(parent) {
             let cases = &self.index.node(*id).cases;
@@ -269,8 +277,10 @@ impl Instances {
             if moment(value.as_str()) && value.as_str() != MOMENT {
                 continue;
             }
-            let fits =
-                known.patterns.iter().all(|(_, regex)| regex.as_ref().is_none_or(|r| r.is_match(value.as_str())));
+            if known.beyond(value.as_str()) {
+                continue;
+            }
+            let fits = known.patterns.iter().all(|(_, regex)| regex.as_ref().is_none_or(|r| r.is_match(value.as_str())));
             if (fits || round > 12) && !known.bad.contains(value.as_str()) {
                 return Some(value);
             }
@@ -303,14 +313,7 @@ impl Instances {
     }
 
     /// Changes the sketches where the oracle found a fault; false when it knows nothing better.
-    pub fn mend(
-        &mut self,
-        dice: &mut Dice,
-        shape: Shape,
-        sketches: &mut Vec<Sketch>,
-        path: &str,
-        message: &str,
-    ) -> bool {
+    pub fn mend(&mut self, dice: &mut Dice, shape: Shape, sketches: &mut Vec<Sketch>, path: &str, message: &str) -> bool {
         let segments = segments(path);
         let missing = message.strip_prefix("Mandatory node ").or(message.strip_prefix("Too few "));
         if let Some(name) = missing.and_then(|rest| rest.split('"').nth(1)) {
@@ -334,7 +337,7 @@ impl Instances {
         if let (Some((leaf, text)), "value") = (&leaf, reason) {
             let (leaf, text) = (*leaf, text.clone());
             let known = self.known.entry(leaf).or_default();
-            known.bad.insert(text);
+            known.refuse(&text, message);
             if let Some(pattern) = quoted_pattern(message)
                 && known.patterns.iter().all(|(have, _)| *have != pattern)
             {
@@ -381,9 +384,7 @@ impl Instances {
         }
         let now = sketch.clone();
         let same = |twin: &&Sketch| {
-            twin.id == now.id
-                && twin.keys == now.keys
-                && (self.index.node(now.id).kind == SchemaKind::Leaf || twin.value == now.value)
+            twin.id == now.id && twin.keys == now.keys && (self.index.node(now.id).kind == SchemaKind::Leaf || twin.value == now.value)
         };
         // A key or a member that is there already: one of them goes.
         if twins.iter().filter(same).count() > 0 && self.index.node(now.id).kind != SchemaKind::Leaf {
@@ -428,9 +429,7 @@ impl Instances {
                 return true;
             }
             let siblings = if places.is_empty() { sketches } else { &mut at_mut(sketches, &places).children };
-            made.retain(|new| {
-                siblings.iter().all(|old| old.id != new.id || old.keys != new.keys || old.value != new.value)
-            });
+            made.retain(|new| siblings.iter().all(|old| old.id != new.id || old.keys != new.keys || old.value != new.value));
             siblings.extend(made);
             return true;
         }
@@ -557,7 +556,29 @@ impl Instances {
         for _ in 0..1 + dice.below(5) {
             self.change_below(dice, shape, None, &mut changed, 0);
         }
+        if dice.chance(50) {
+            self.reorder(dice, &mut changed);
+        }
         changed
+    }
+
+    /// Puts some entries and members elsewhere whose order is the user's.
+    fn reorder(&self, dice: &mut Dice, siblings: &mut [Sketch]) {
+        let ordered = |sketch: &Sketch| {
+            let kind = self.index.node(sketch.id).kind;
+            matches!(kind, SchemaKind::List { user_ordered: true } | SchemaKind::LeafList { user_ordered: true })
+        };
+        for run in siblings.chunk_by_mut(|a, b| a.id == b.id) {
+            if run.len() > 1 && ordered(&run[0]) {
+                let (from, to) = (dice.below(run.len()), dice.below(run.len()));
+                run.swap(from, to);
+                let by = dice.below(run.len());
+                run.rotate_left(by);
+            }
+        }
+        for sketch in siblings {
+            self.reorder(dice, &mut sketch.children);
+        }
     }
 
     fn change_below(
@@ -580,8 +601,9 @@ impl Instances {
                 siblings.remove(dice.below(count));
             }
             1 if count > 1 => {
-                let node = siblings.remove(dice.below(count));
-                siblings.insert(dice.below(count), node);
+                let (from, to) = (dice.below(count), dice.below(count));
+                let node = siblings.remove(from);
+                siblings.insert(to, node);
             }
             2 => {
                 let mut left = 6;
@@ -590,8 +612,7 @@ impl Instances {
                     let index = self.index.clone();
                     let (schema, twin) = (index.node(other.id), siblings.iter().position(|s| s.id == other.id));
                     let many = matches!(schema.kind, SchemaKind::List { .. } | SchemaKind::LeafList { .. });
-                    let again =
-                        siblings.iter().any(|s| s.id == other.id && s.keys == other.keys && s.value == other.value);
+                    let again = siblings.iter().any(|s| s.id == other.id && s.keys == other.keys && s.value == other.value);
                     match twin {
                         Some(twin) if !many => siblings[twin] = other,
                         _ if again => {}
@@ -604,8 +625,9 @@ impl Instances {
                 }
             }
             _ => {
-                let leafs: Vec<usize> =
-                    (0..count).filter(|n| self.index.node(siblings[*n].id).kind == SchemaKind::Leaf).collect();
+                let leafs: Vec<usize> = (0..count)
+                    .filter(|n| self.index.node(siblings[*n].id).kind == SchemaKind::Leaf)
+                    .collect();
                 if !leafs.is_empty() {
                     let at = leafs[dice.below(leafs.len())];
                     if let Some(value) = self.value(dice, shape, siblings[at].id) {
@@ -618,6 +640,40 @@ impl Instances {
 }
 
 impl Known {
+    /// Learns from a value that did not pass.
+    fn refuse(&mut self, text: &str, message: &str) {
+        self.bad.insert(text.to_owned());
+        if message.starts_with("Unsatisfied range") {
+            // Most ranges begin at or near zero.
+            let whole = text.split('.').next().unwrap_or(text);
+            match whole.parse::<i128>() {
+                Ok(number) if number > 1 => self.high = Some(self.high.map_or(number - 1, |high| high.min(number - 1))),
+                Ok(number) => self.low = Some(self.low.map_or(number + 1, |low| low.max(number + 1))),
+                Err(_) => {}
+            }
+        }
+        if message.starts_with("Unsatisfied length") {
+            let length = text.chars().count();
+            match length {
+                0 | 1 => self.shortest = self.shortest.max(length + 1),
+                _ => self.longest = Some(self.longest.map_or(length - 1, |longest| longest.min(length - 1))),
+            }
+        }
+        if matches!((self.low, self.high), (Some(low), Some(high)) if low > high) || self.longest.is_some_and(|longest| longest < self.shortest) {
+            // The bounds have holes, or begin elsewhere: only single values are remembered.
+            (self.low, self.high, self.longest, self.shortest) = (None, None, None, 0);
+        }
+    }
+
+    fn beyond(&self, text: &str) -> bool {
+        let length = text.chars().count();
+        let number = || text.split('.').next().and_then(|whole| whole.parse::<i128>().ok());
+        length < self.shortest
+            || self.longest.is_some_and(|longest| length > longest)
+            || (self.low.is_some() || self.high.is_some())
+                && number().is_some_and(|n| self.low.is_some_and(|low| n < low) || self.high.is_some_and(|high| n > high))
+    }
+
     fn learn(&mut self, value: &Value) {
         if self.good.len() < 12 && !self.good.contains(value) {
             self.good.push(value.clone());
@@ -629,10 +685,7 @@ impl Known {
 /// process and the next minute for a leap second; we keep the text. Only [`MOMENT`] is drawn, which both leave alone.
 fn moment(text: &str) -> bool {
     let bytes = text.as_bytes();
-    bytes.len() > 18
-        && bytes[..4].iter().all(u8::is_ascii_digit)
-        && bytes[4] == b'-'
-        && matches!(bytes[10], b'T' | b't')
+    bytes.len() > 18 && bytes[..4].iter().all(u8::is_ascii_digit) && bytes[4] == b'-' && matches!(bytes[10], b'T' | b't')
 }
 
 const MOMENT: &str = "2024-01-02T03:04:05Z";
@@ -708,20 +761,41 @@ fn quoted_pattern(message: &str) -> Option<String> {
     Some(rest.get(start..)?.trim_end_matches('.').trim_end_matches('"').to_owned())
 }
 
-/// A text that a pattern of XML Schema allows.
+/// A text that a pattern of XML Schema allows; some are drawn once, for that is slow.
 fn sample(pattern: &str, dice: &mut Dice) -> Option<String> {
-    let mut seed = [0; 32];
-    for chunk in seed.chunks_mut(8) {
-        chunk.copy_from_slice(&(dice.below(usize::MAX) as u64).to_le_bytes());
+    thread_local! {
+        static SAMPLES: RefCell<HashMap<String, Vec<String>>> = RefCell::default();
     }
-    let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
-    let strategy = proptest::string::string_regex(&xsd(pattern)).ok()?;
-    let mut text = strategy.new_tree(&mut runner).ok()?.current();
-    if dice.chance(50) {
-        // Most texts have a length, too; whether the shorter one still fits is asked later.
-        text = text.chars().take(1 + dice.below(8)).collect();
+    SAMPLES.with_borrow_mut(|samples| {
+        let texts = samples.entry(pattern.to_owned()).or_insert_with(|| samples_of(pattern));
+        (!texts.is_empty()).then(|| texts[dice.below(texts.len())].clone())
+    })
+}
+
+fn samples_of(pattern: &str) -> Vec<String> {
+    let pattern = xsd(pattern);
+    let (Ok(strategy), Ok(regex)) =
+        (proptest::string::string_regex(&pattern), regex::Regex::new(&format!("^(?:{pattern})$")))
+    else {
+        return Vec::new();
+    };
+    let mut dice = Dice(pattern.len() as u64);
+    let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]));
+    let mut texts = Vec::new();
+    for _ in 0..24 {
+        let Ok(tree) = strategy.new_tree(&mut runner) else { continue };
+        let whole = tree.current();
+        // Most texts have a length, too.
+        let short: String = whole.chars().take(1 + dice.below(8)).collect();
+        for text in [whole, short] {
+            let plain = |c: char| c == ' ' || c.is_alphanumeric() || c.is_ascii_graphic();
+            let text = if moment(&text) { MOMENT.to_owned() } else { text };
+            if text.len() < 100 && text.chars().all(plain) && regex.is_match(&text) && !texts.contains(&text) {
+                texts.push(text);
+            }
+        }
     }
-    (text.len() < 200 && text.chars().all(|c| c == ' ' || c.is_alphanumeric() || c.is_ascii_graphic())).then_some(text)
+    texts
 }
 
 /// From a pattern of XML Schema to one of ours: its own classes, and the anchors that some modules write and it does not have.
@@ -774,9 +848,7 @@ pub fn candidate(dice: &mut Dice, index: &SchemaIndex, ty: &TypeSpec, name: &str
                 _ => "/ietf-interfaces:interfaces".into(),
             }
         }
-        TypeSpec::Text(Canonical::IpAddress) => {
-            ["192.0.2.1", "2001:db8::1", "::", "203.0.113.77"][dice.below(4)].into()
-        }
+        TypeSpec::Text(Canonical::IpAddress) => ["192.0.2.1", "2001:db8::1", "::", "203.0.113.77"][dice.below(4)].into(),
         TypeSpec::Text(Canonical::IpPrefix) => {
             ["10.0.0.0/8", "192.0.2.0/24", "2001:db8::/32", "0.0.0.0/0", "::/0"][dice.below(5)].into()
         }
@@ -814,52 +886,11 @@ fn text(dice: &mut Dice, name: &str, odd: usize) -> String {
 }
 
 const TEXTS: &[&str] = &[
-    "a",
-    "abc",
-    "word",
-    "default",
-    "GigabitEthernet0/0/0/0",
-    "Loopback0",
-    "eth0",
-    "192.0.2.1",
-    "10.0.0.0/8",
-    "2001:db8::1",
-    "2001:db8::/32",
-    "00:11:22:33:44:55",
-    "0011.2233.4455",
-    "1",
-    "7",
-    "42",
-    "100",
-    "65000",
-    "65000:1",
-    "1.1",
-    "0.0.0.0",
-    MOMENT,
-    "2024-01-02",
-    "12:30:00",
-    "12:30",
-    "example.com",
-    "FF",
-    "00000001",
-    "0123456789abcdef",
-    "49.0001.0000.0000.0001.00",
-    "any",
-    "A",
-    "1/0",
-    "0/0/CPU0",
-    "act",
-    "x-y_z",
-    "1.3.6.1.4.1",
-    "1d",
-    "",
-    "b1",
-    "1..2",
-    "10.1",
-    "encrypted",
-    "route-target:65000:1",
-    "3:45",
-    "e1f2",
+    "a", "abc", "word", "default", "GigabitEthernet0/0/0/0", "Loopback0", "eth0", "192.0.2.1", "10.0.0.0/8", "2001:db8::1",
+    "2001:db8::/32", "00:11:22:33:44:55", "0011.2233.4455", "1", "7", "42", "100", "65000", "65000:1", "1.1", "0.0.0.0",
+    MOMENT, "2024-01-02", "12:30:00", "12:30", "example.com", "FF", "00000001", "0123456789abcdef",
+    "49.0001.0000.0000.0001.00", "any", "A", "1/0", "0/0/CPU0", "act", "x-y_z", "1.3.6.1.4.1", "1d", "", "b1", "1..2", "10.1",
+    "encrypted", "route-target:65000:1", "3:45", "e1f2",
 ];
 
 /// One step of a path of libyang.
