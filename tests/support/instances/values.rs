@@ -226,6 +226,8 @@ pub fn candidate(dice: &mut Dice, index: &SchemaIndex, ty: &TypeSpec, name: &str
             let member = dice.below(members.len());
             candidate(dice, index, &members[member], name, odd)
         }
+        TypeSpec::Restricted { within, .. } if !within.is_empty() => within[dice.below(within.len())].0.to_string(),
+        TypeSpec::Restricted { of, .. } => candidate(dice, index, of, name, odd),
         TypeSpec::Enumeration(_) | TypeSpec::Identity { .. } | TypeSpec::Union(_) => "none".into(),
     }
 }
