@@ -242,8 +242,17 @@ impl Controller {
         if model.elements.get(element).is_some_and(|known| !known.managed) {
             return Err(unreachable("it is not managed (it left the inventory): nothing is read or sent".into()));
         }
-        let south = self.southbound(model, element)?;
-        let mut reader = south.open_reader().await.map_err(|error| unreachable(error.message))?;
+        self.with_schema(model, element).await?;
+        let open = || async {
+            let south = self.southbound(model, element)?;
+            south.open_reader().await.map_err(|error| unreachable(error.message))
+        };
+        let mut reader = open().await?;
+        if self.renewed(model, element, reader.module_set()).await? {
+            // What it says is to be read by its new schema.
+            reader.close().await;
+            reader = open().await?;
+        }
         let reading = reader.read_running().await;
         let class = reader.class();
         reader.close().await;

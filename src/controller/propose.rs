@@ -62,7 +62,7 @@ impl Controller {
         let mut draft = Draft::new(&model.ledger, &exclusions);
         let mut changes = Vec::new();
         for want in wanted {
-            changes.push(self.change(&model, &inventory, want, &mut draft, &mut warnings)?);
+            changes.push(self.change(&model, &inventory, want, &mut draft, &mut warnings).await?);
         }
         let numbers = draft.takes().cloned().collect();
         let elements = self.element_plans(&model, &changes, allowed).await?;
@@ -94,7 +94,7 @@ impl Controller {
     }
 
     /// What one service asks of each element, as claims.
-    fn change(
+    async fn change(
         &self,
         model: &Model,
         inventory: &[Element],
@@ -116,6 +116,7 @@ impl Controller {
             warnings.extend(split.warnings);
             asked = split.asked;
             for (element, wanted) in &split.elements {
+                self.with_schema(model, element).await?;
                 let tree = self.mapped(model, element, wanted)?;
                 claims.insert(element.clone(), Some(Claims::new(owner_of(&want.key), Layer::Service, tree)));
             }
@@ -192,7 +193,8 @@ impl Controller {
 
     pub(super) fn adapter_of(&self, model: &Model, element: &str) -> Result<Arc<Adapter>, Failure> {
         let known = model.elements.get(element).ok_or_else(|| not_found(element))?;
-        self.adapter(&known.adapter)
+        self.schemas
+            .adapter_of(known)
             .ok_or_else(|| Failure::Internal(format!("{element}: adapter {} is not installed", known.adapter)))
     }
 }

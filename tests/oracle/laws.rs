@@ -2,9 +2,9 @@
 
 use crate::edit_config;
 use crate::libyang::{self, Effects, Libyang, Take};
-use andante::tree::{ConfigTree, Diff, Edit, Limits, Policy, SchemaIndex, apply, diff, inverse, json, xml};
 use andante::adapter::Adapter;
 use andante::plan::as_sent;
+use andante::tree::{ConfigTree, Diff, Edit, Limits, Policy, SchemaIndex, apply, diff, inverse, json, xml};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -70,7 +70,8 @@ pub fn difference(libyang: &Libyang, index: &SchemaIndex, a: &ConfigTree, b: &Co
         theirs.created.retain(|spot| in_b.contains(spot));
         theirs.removed.retain(|spot| in_a.contains(spot));
     }
-    let context = || format!("\na: {}\nb: {}\nours: {ours:#?}", xml::print(a, index, false), xml::print(b, index, false));
+    let context =
+        || format!("\na: {}\nb: {}\nours: {ours:#?}", xml::print(a, index, false), xml::print(b, index, false));
     assert_eq!(effects.created, theirs.created, "created{}", context());
     assert_eq!(effects.removed, theirs.removed, "removed{}", context());
     assert_eq!(effects.changed, theirs.changed, "changed{}", context());

@@ -126,7 +126,8 @@ pub fn own_values(tree: &ConfigTree) -> BTreeMap<String, String> {
         let at = spot(path.steps());
         if let Key::Entry(keys) = node.key() {
             let module = &node.name().module;
-            values.extend(keys.iter().map(|(name, value)| (format!("{at}/{module}:{name}"), value.as_str().to_owned())));
+            values
+                .extend(keys.iter().map(|(name, value)| (format!("{at}/{module}:{name}"), value.as_str().to_owned())));
         }
         if let Some(value) = node.value() {
             values.insert(at, value.as_str().to_owned());
@@ -206,7 +207,9 @@ pub fn spot(steps: &[andante::tree::Step]) -> String {
     for step in steps {
         text.push_str(&format!("/{}", step.name));
         match &step.key {
-            Key::Entry(keys) => keys.iter().for_each(|(key, value)| text.push_str(&key_text(key.as_str(), value.as_str()))),
+            Key::Entry(keys) => {
+                keys.iter().for_each(|(key, value)| text.push_str(&key_text(key.as_str(), value.as_str())))
+            }
             Key::Member(value) => text.push_str(&key_text(".", value.as_str())),
             _ => {}
         }
