@@ -19,11 +19,13 @@ mod look;
 mod model;
 mod propose;
 mod request;
+mod rewrite;
 mod schemas;
 mod undo;
 
 pub use failure::Failure;
 pub use request::{Absent, AdapterSummary, CheckReport, DocumentEdit, Expect, KeptPlan, Probe, Terms, Why};
+pub use rewrite::RewriteAsked;
 pub use schemas::SchemaSettings;
 
 use crate::adagio::Southbound;
@@ -661,7 +663,10 @@ fn same_bytes(pinned: &Plan, fresh: &Plan) -> Result<(), Failure> {
         return Err(Failure::Stale { element: None, path });
     }
     for (old, new) in pinned.elements.iter().zip(&fresh.elements) {
-        let same = old.payload == new.payload && old.read_set == new.read_set && old.adopted == new.adopted;
+        let same = old.payload == new.payload
+            && old.read_set == new.read_set
+            && old.adopted == new.adopted
+            && old.echoes == new.echoes;
         if old.element != new.element || !same {
             let moved = old.read_set.iter().find(|entry| !new.read_set.contains(entry));
             let path = moved.or(old.read_set.first()).map_or_else(|| "/".into(), |entry| entry.path.to_string());

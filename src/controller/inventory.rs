@@ -50,6 +50,11 @@ impl Controller {
                 // Another device, perhaps: what was known of the old one says nothing of it.
                 batch.delete(Table::ElementStates, &element.name);
             }
+            if old.is_some_and(|old| old.host_key.is_some() && old.host_key != element.host_key) {
+                for key in model.rewrites.get(&element.name).into_iter().flat_map(|facts| facts.keys()) {
+                    batch.delete(Table::Rewrites, key);
+                }
+            }
             batch.put(Table::Elements, &element.name, &element)?;
             changed.push(element.name.clone());
         }

@@ -9,6 +9,7 @@ use super::gate::Pass;
 use super::model::{Model, service_of};
 use super::propose::{Proposal, not_found, refused};
 use super::request::{CheckReport, Why};
+use super::rewrite::{as_meant, heard, written_as};
 use crate::adagio::{Reading, Southbound};
 use crate::domain::{
     Class, Deviation, ElementState, Event, Principal, Reachability, ServiceKey, SyncState, Verb, authorize,
@@ -154,6 +155,7 @@ impl Controller {
                     path: at.to_string(),
                     layer: layer_name(claimant.layer).into(),
                     owner: claimant.owner.to_string(),
+                    written_as: written_as(&model, element, at),
                     value: node.and_then(|node| match node.body() {
                         Body::Leaf(value) => Some(value.to_string()),
                         _ => None,
@@ -173,7 +175,9 @@ impl Controller {
         }
         let (reading, _) = self.complete(&model, element).await?;
         let intended = merged(&model, element)?;
-        let found = differences(&intended, &model.recorded_on(element), &reading.tree);
+        let recorded = model.recorded_on(element);
+        let actual = as_meant(&model, element, &reading.tree, &[&intended.tree, &recorded]);
+        let found = differences(&intended, &recorded, &actual);
         let chosen = |difference: &Difference| {
             let id = deviation_id(element, &difference.found.path);
             // A prefix too short to be meant would heal what nobody asked for.
@@ -190,8 +194,10 @@ impl Controller {
     pub(super) async fn healing(&self, element: &str, paths: &[Path]) -> Result<Proposal, Failure> {
         let model = self.model();
         let (reading, class) = self.complete(&model, element).await?;
-        let intended = merged(&model, element)?;
         let adapter = self.adapter_of(&model, element)?;
+        let (intended, recorded) = (merged(&model, element)?, model.recorded_on(element));
+        let views = [&intended.tree, &recorded];
+        let actual = as_meant(&model, element, &reading.tree, &views);
         let allowed = Allowed::default();
         let input = ElementInput {
             element,
@@ -199,14 +205,17 @@ impl Controller {
             class,
             before: &intended,
             after: &intended,
-            recorded: &model.recorded_on(element),
-            actual: &reading.tree,
+            recorded: &recorded,
+            actual: &actual,
             allowed: &allowed,
         };
-        let plan = plan_heal(&input, paths).map_err(|reasons| refused(&model, element, reasons))?;
+        let mut plan = plan_heal(&input, paths).map_err(|reasons| refused(&model, element, reasons))?;
+        if let Some(plan) = &mut plan {
+            plan.echoes = heard(&model, plan, &reading.tree, &views);
+        }
         if plan.is_none() {
             // It went away by itself, or grew: more is missing now than what somebody looked at and asked for.
-            let now = differences(&intended, &model.recorded_on(element), &reading.tree);
+            let now = differences(&intended, &recorded, &actual);
             let above = |found: &&Difference| paths.iter().any(|asked| asked.starts_with(&found.found.path));
             if let Some(grown) = now.iter().find(above) {
                 let path = grown.found.path.to_string();
@@ -283,7 +292,9 @@ impl Controller {
         now: Timestamp,
     ) -> Result<Vec<Deviation>, Failure> {
         let intended = merged(model, element)?;
-        let found = differences(&intended, &model.recorded_on(element), actual);
+        let recorded = model.recorded_on(element);
+        let actual = as_meant(model, element, actual, &[&intended.tree, &recorded]);
+        let found = differences(&intended, &recorded, &actual);
         Ok(found.into_iter().map(|difference| deviation(model, element, difference, now)).collect())
     }
 }

@@ -1,6 +1,6 @@
 //! What the daemon knows, in memory: a mirror of the store, loaded at start and changed only by batches that are durable.
 
-use crate::domain::{Deviation, Element, ElementState, ServiceKey, StoredDocument};
+use crate::domain::{Deviation, Element, ElementState, Rewrite, ServiceKey, StoredDocument};
 use crate::face;
 use crate::service::Service;
 use crate::service::ledger::{Ledger, Take};
@@ -29,6 +29,8 @@ pub(super) struct Model {
     pub ledger: Ledger,
     /// Deviations by id.
     pub deviations: BTreeMap<String, Deviation>,
+    /// What elements write in their own way, by element, then by key in the store.
+    pub rewrites: BTreeMap<String, BTreeMap<String, Rewrite>>,
     /// Counts the changes of documents, claims and inventory.
     pub generation: u64,
 }
@@ -111,6 +113,11 @@ impl Model {
             Table::Deviations => {
                 self.deviations.insert(key.into(), decode(table, key, bytes)?);
             }
+            Table::Rewrites => {
+                let fact: Rewrite = decode(table, key, bytes)?;
+                self.rewrites.entry(fact.element.clone()).or_default().insert(key.into(), fact);
+                self.generation += 1;
+            }
             Table::Plans | Table::Transactions | Table::Installation => {}
         }
         Ok(())
@@ -147,6 +154,14 @@ impl Model {
             }
             Table::Deviations => {
                 self.deviations.remove(key);
+            }
+            Table::Rewrites => {
+                let element = key.split('/').next().unwrap_or_default();
+                if let Some(facts) = self.rewrites.get_mut(element) {
+                    facts.remove(key);
+                }
+                self.rewrites.retain(|_, facts| !facts.is_empty());
+                self.generation += 1;
             }
             Table::Plans | Table::Transactions | Table::Installation => {}
         }
@@ -194,7 +209,7 @@ fn decode<T: DeserializeOwned>(table: Table, key: &str, bytes: &[u8]) -> Result<
 const SERVICE_OWNER: &str = "service ";
 
 /// The tables that are mirrored, in an order in which nothing is needed before it is there.
-const TABLES: [Table; 7] = [
+const TABLES: [Table; 8] = [
     Table::Elements,
     Table::ElementStates,
     Table::Documents,
@@ -202,4 +217,5 @@ const TABLES: [Table; 7] = [
     Table::Recorded,
     Table::Numbers,
     Table::Deviations,
+    Table::Rewrites,
 ];

@@ -6,6 +6,7 @@ use super::Controller;
 use super::failure::Failure;
 use super::model::{Model, claims_key, owner_of};
 use super::request::{DocumentEdit, Expect};
+use super::rewrite::{as_meant, heard};
 use crate::adapter::Adapter;
 use crate::domain::{Element, Fault, FaultTag, ServiceKey};
 use crate::face;
@@ -175,18 +176,26 @@ impl Controller {
             let adapter = self.adapter_of(model, element)?;
             let conflicts =
                 |found: Vec<ClaimConflict>| refused(model, element, found.into_iter().map(Refused::Conflict).collect());
+            let before = Intended::merge(&model.claims_on(element)).map_err(conflicts)?;
+            let after = Intended::merge(candidate).map_err(conflicts)?;
+            let recorded = model.recorded_on(element);
+            let views = [&after.tree, &recorded];
+            let actual = as_meant(model, element, &reading.tree, &views);
             let input = ElementInput {
                 element,
                 adapter: &adapter,
                 class,
-                before: &Intended::merge(&model.claims_on(element)).map_err(conflicts)?,
-                after: &Intended::merge(candidate).map_err(conflicts)?,
-                recorded: &model.recorded_on(element),
-                actual: &reading.tree,
+                before: &before,
+                after: &after,
+                recorded: &recorded,
+                actual: &actual,
                 allowed,
             };
-            let plan = plan_element(&input);
-            plans.extend(plan.map_err(|reasons| refused(model, element, reasons))?);
+            let plan = plan_element(&input).map_err(|reasons| refused(model, element, reasons))?;
+            plans.extend(plan.map(|plan| {
+                let echoes = heard(model, &plan, &reading.tree, &views);
+                ElementPlan { echoes, ..plan }
+            }));
         }
         Ok(plans)
     }

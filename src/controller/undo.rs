@@ -2,8 +2,10 @@
 //! touched paths only, rendered by the element's adapter.
 
 use super::model::Model;
+use super::rewrite::as_meant;
 use super::schemas::Schemas;
 use crate::adapter::Payload;
+use crate::domain::read_as;
 use crate::plan::{ElementPlan, as_sent, touched_state};
 use crate::transaction::Undo;
 use crate::tree::{ConfigTree, diff};
@@ -24,6 +26,12 @@ impl Undo for AdapterUndo {
 
     fn toward_after(&self, element: &str, plan: &ElementPlan, actual: &ConfigTree) -> Result<Option<Payload>, String> {
         self.toward(element, plan, actual, &plan.after)
+    }
+
+    fn meant(&self, element: &str, plan: &ElementPlan, reading: ConfigTree) -> ConfigTree {
+        let model = self.model.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let reading = read_as(&reading, &plan.echoes);
+        as_meant(&model, element, &reading, &[&plan.after, &plan.before])
     }
 }
 

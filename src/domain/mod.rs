@@ -10,6 +10,7 @@ pub mod event;
 pub mod fault;
 pub mod outcome;
 pub mod principal;
+pub mod rewrite;
 pub mod transaction;
 
 pub use deviation::{Deviation, DeviationKind};
@@ -20,4 +21,5 @@ pub use event::{AuditRecord, Event};
 pub use fault::{Fault, FaultTag};
 pub use outcome::{Cause, Outcome};
 pub use principal::{Denied, Principal, Role, Verb, authorize};
+pub use rewrite::{Echo, Rewrite, echoes, read_as};
 pub use transaction::{ElementProgress, JournalRecord, Phase, TransactionRecord, Turn};

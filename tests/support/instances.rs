@@ -13,6 +13,7 @@ use andante::tree::schema::{Canonical, SchemaIndex, SchemaKind, TypeSpec};
 use andante::tree::{ConfigTree, Name, Node, SchemaId, Value};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -54,6 +55,11 @@ struct Known {
     bad: HashSet<String>,
     /// Patterns that a value did not meet; `None` for one that we cannot use.
     patterns: Vec<(String, Option<regex::Regex>)>,
+    /// Bounds that refusals taught: of a number, and of the length of a text.
+    low: Option<i128>,
+    high: Option<i128>,
+    longest: Option<usize>,
+    shortest: usize,
     /// Refusals of the node itself since it last passed.
     refused: u32,
 }
@@ -269,6 +275,9 @@ impl Instances {
             if moment(value.as_str()) && value.as_str() != MOMENT {
                 continue;
             }
+            if known.beyond(value.as_str()) {
+                continue;
+            }
             let fits =
                 known.patterns.iter().all(|(_, regex)| regex.as_ref().is_none_or(|r| r.is_match(value.as_str())));
             if (fits || round > 12) && !known.bad.contains(value.as_str()) {
@@ -334,7 +343,7 @@ impl Instances {
         if let (Some((leaf, text)), "value") = (&leaf, reason) {
             let (leaf, text) = (*leaf, text.clone());
             let known = self.known.entry(leaf).or_default();
-            known.bad.insert(text);
+            known.refuse(&text, message);
             if let Some(pattern) = quoted_pattern(message)
                 && known.patterns.iter().all(|(have, _)| *have != pattern)
             {
@@ -557,7 +566,29 @@ impl Instances {
         for _ in 0..1 + dice.below(5) {
             self.change_below(dice, shape, None, &mut changed, 0);
         }
+        if dice.chance(50) {
+            self.reorder(dice, &mut changed);
+        }
         changed
+    }
+
+    /// Puts some entries and members elsewhere whose order is the user's.
+    fn reorder(&self, dice: &mut Dice, siblings: &mut [Sketch]) {
+        let ordered = |sketch: &Sketch| {
+            let kind = self.index.node(sketch.id).kind;
+            matches!(kind, SchemaKind::List { user_ordered: true } | SchemaKind::LeafList { user_ordered: true })
+        };
+        for run in siblings.chunk_by_mut(|a, b| a.id == b.id) {
+            if run.len() > 1 && ordered(&run[0]) {
+                let (from, to) = (dice.below(run.len()), dice.below(run.len()));
+                run.swap(from, to);
+                let by = dice.below(run.len());
+                run.rotate_left(by);
+            }
+        }
+        for sketch in siblings {
+            self.reorder(dice, &mut sketch.children);
+        }
     }
 
     fn change_below(
@@ -580,8 +611,9 @@ impl Instances {
                 siblings.remove(dice.below(count));
             }
             1 if count > 1 => {
-                let node = siblings.remove(dice.below(count));
-                siblings.insert(dice.below(count), node);
+                let (from, to) = (dice.below(count), dice.below(count));
+                let node = siblings.remove(from);
+                siblings.insert(to, node);
             }
             2 => {
                 let mut left = 6;
@@ -618,6 +650,43 @@ impl Instances {
 }
 
 impl Known {
+    /// Learns from a value that did not pass.
+    fn refuse(&mut self, text: &str, message: &str) {
+        self.bad.insert(text.to_owned());
+        if message.starts_with("Unsatisfied range") {
+            // Most ranges begin at or near zero.
+            let whole = text.split('.').next().unwrap_or(text);
+            match whole.parse::<i128>() {
+                Ok(number) if number > 1 => self.high = Some(self.high.map_or(number - 1, |high| high.min(number - 1))),
+                Ok(number) => self.low = Some(self.low.map_or(number + 1, |low| low.max(number + 1))),
+                Err(_) => {}
+            }
+        }
+        if message.starts_with("Unsatisfied length") {
+            let length = text.chars().count();
+            match length {
+                0 | 1 => self.shortest = self.shortest.max(length + 1),
+                _ => self.longest = Some(self.longest.map_or(length - 1, |longest| longest.min(length - 1))),
+            }
+        }
+        if matches!((self.low, self.high), (Some(low), Some(high)) if low > high)
+            || self.longest.is_some_and(|longest| longest < self.shortest)
+        {
+            // The bounds have holes, or begin elsewhere: only single values are remembered.
+            (self.low, self.high, self.longest, self.shortest) = (None, None, None, 0);
+        }
+    }
+
+    fn beyond(&self, text: &str) -> bool {
+        let length = text.chars().count();
+        let number = || text.split('.').next().and_then(|whole| whole.parse::<i128>().ok());
+        length < self.shortest
+            || self.longest.is_some_and(|longest| length > longest)
+            || (self.low.is_some() || self.high.is_some())
+                && number()
+                    .is_some_and(|n| self.low.is_some_and(|low| n < low) || self.high.is_some_and(|high| n > high))
+    }
+
     fn learn(&mut self, value: &Value) {
         if self.good.len() < 12 && !self.good.contains(value) {
             self.good.push(value.clone());
@@ -708,20 +777,41 @@ fn quoted_pattern(message: &str) -> Option<String> {
     Some(rest.get(start..)?.trim_end_matches('.').trim_end_matches('"').to_owned())
 }
 
-/// A text that a pattern of XML Schema allows.
+/// A text that a pattern of XML Schema allows; some are drawn once, for that is slow.
 fn sample(pattern: &str, dice: &mut Dice) -> Option<String> {
-    let mut seed = [0; 32];
-    for chunk in seed.chunks_mut(8) {
-        chunk.copy_from_slice(&(dice.below(usize::MAX) as u64).to_le_bytes());
+    thread_local! {
+        static SAMPLES: RefCell<HashMap<String, Vec<String>>> = RefCell::default();
     }
-    let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
-    let strategy = proptest::string::string_regex(&xsd(pattern)).ok()?;
-    let mut text = strategy.new_tree(&mut runner).ok()?.current();
-    if dice.chance(50) {
-        // Most texts have a length, too; whether the shorter one still fits is asked later.
-        text = text.chars().take(1 + dice.below(8)).collect();
+    SAMPLES.with_borrow_mut(|samples| {
+        let texts = samples.entry(pattern.to_owned()).or_insert_with(|| samples_of(pattern));
+        (!texts.is_empty()).then(|| texts[dice.below(texts.len())].clone())
+    })
+}
+
+fn samples_of(pattern: &str) -> Vec<String> {
+    let pattern = xsd(pattern);
+    let (Ok(strategy), Ok(regex)) =
+        (proptest::string::string_regex(&pattern), regex::Regex::new(&format!("^(?:{pattern})$")))
+    else {
+        return Vec::new();
+    };
+    let mut dice = Dice(pattern.len() as u64);
+    let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]));
+    let mut texts = Vec::new();
+    for _ in 0..24 {
+        let Ok(tree) = strategy.new_tree(&mut runner) else { continue };
+        let whole = tree.current();
+        // Most texts have a length, too.
+        let short: String = whole.chars().take(1 + dice.below(8)).collect();
+        for text in [whole, short] {
+            let plain = |c: char| c == ' ' || c.is_alphanumeric() || c.is_ascii_graphic();
+            let text = if moment(&text) { MOMENT.to_owned() } else { text };
+            if text.len() < 100 && text.chars().all(plain) && regex.is_match(&text) && !texts.contains(&text) {
+                texts.push(text);
+            }
+        }
     }
-    (text.len() < 200 && text.chars().all(|c| c == ' ' || c.is_alphanumeric() || c.is_ascii_graphic())).then_some(text)
+    texts
 }
 
 /// From a pattern of XML Schema to one of ours: its own classes, and the anchors that some modules write and it does not have.
