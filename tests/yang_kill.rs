@@ -53,14 +53,12 @@ async fn variants(network: &Network) -> Vec<(String, Answer)> {
     let mut variants = Vec::new();
     for name in ["l3vpn-any-to-any", "l3vpn-hub-spoke", "l3vpn-bgp-dual-stack", "l2vpn-vpws-ldp", "l2vpn-vxlan-evpn"] {
         let text = std::fs::read_to_string(root("tests/documents").join(format!("{name}.json"))).unwrap();
+        let text = serde_json::from_str::<serde_json::Value>(&text).unwrap().to_string();
         for vlan in [100, 2001, 2002] {
             variants.push(text.replace("\"cvlan-id\":100", &format!("\"cvlan-id\":{vlan}")));
         }
-        // A reference to a profile that is not there, and a value out of its range.
-        let first = text.find("\"profile-id\":\"").unwrap() + "\"profile-id\":\"".len();
-        let mut broken = text.clone();
-        broken.insert_str(first, "no-");
-        variants.push(broken);
+        // The profile has another name than the one that is referred to.
+        variants.push(text.replacen("\"profile-id\":\"", "\"profile-id\":\"no-", 1));
     }
     variants.sort();
     variants.dedup();
@@ -75,17 +73,26 @@ async fn variants(network: &Network) -> Vec<(String, Answer)> {
     answered
 }
 
-/// Kills whatever worker `pid` names, at drawn moments, until it is stopped; answers how often it hit.
+/// Kills whatever worker `pid` names, again and again: after a drawn number of answers, one time in five none at all, and
+/// then at a drawn moment within 15 ms. So it hits workers that start, compile, validate, and wait. Until it is stopped;
+/// answers how often it hit.
 fn killer(
     seed: u64,
-    longest: u64,
-    stop: Arc<AtomicBool>,
+    answers: u64,
+    (stop, done): (Arc<AtomicBool>, Arc<AtomicU64>),
     pid: impl Fn() -> Option<u32> + Send + 'static,
 ) -> std::thread::JoinHandle<u64> {
     std::thread::spawn(move || {
         let (mut dice, mut hits) = (Dice(seed), 0);
         while !stop.load(Ordering::Relaxed) {
-            std::thread::sleep(Duration::from_micros(dice.below(longest * 1000)));
+            let next = match dice.below(5) {
+                0 => 0,
+                _ => done.load(Ordering::Relaxed) + 1 + dice.below(answers),
+            };
+            while done.load(Ordering::Relaxed) < next && !stop.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_micros(200));
+            }
+            std::thread::sleep(Duration::from_micros(dice.below(15_000)));
             if let Some(pid) = pid() {
                 let done = std::process::Command::new("kill").args(["-9", &pid.to_string()]).output().unwrap();
                 hits += u64::from(done.status.success());
@@ -108,17 +115,19 @@ async fn killing_the_worker_at_random_during_plans_loses_none() {
     let before = network.north().0.starts();
     let of = network.clone();
     let runtime = tokio::runtime::Handle::current();
-    let killing = killer(seed, 30, stop.clone(), move || runtime.block_on(of.north().0.pid()));
+    let done = Arc::new(AtomicU64::new(0));
+    let killing = killer(seed, 16, (stop.clone(), done.clone()), move || runtime.block_on(of.north().0.pid()));
     let started = Instant::now();
     let variants = Arc::new(variants);
     let planners = (0..4).map(|n| {
-        let (network, variants, asked) = (network.clone(), variants.clone(), asked.clone());
+        let (network, variants, asked, done) = (network.clone(), variants.clone(), asked.clone(), done.clone());
         tokio::spawn(async move {
             let mut dice = Dice(seed ^ (n + 1) << 32);
             while asked.fetch_add(1, Ordering::Relaxed) < cases {
                 let (text, wanted) = &variants[dice.below(variants.len() as u64) as usize];
                 let found = answer(&network, text).await;
                 assert_eq!(&found, wanted, "another answer than without killing\n{text}");
+                done.fetch_add(1, Ordering::Relaxed);
             }
         })
     });
@@ -144,14 +153,15 @@ async fn through_the_controller(seed: u64, cases: u64) {
         (domain.edit(|text| text), domain.edit(|text| text.replacen("\"profile-id\":\"", "\"profile-id\":\"no-", 1)));
     let wanted = domain.plan(good.clone()).await.unwrap();
     let faults = domain.plan(bad.clone()).await.unwrap_err();
-    let stop = Arc::new(AtomicBool::new(false));
-    let killing = killer(seed, 120, stop.clone(), domain::worker_of_this_process);
+    let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let killing = killer(seed, 2, (stop.clone(), done.clone()), domain::worker_of_this_process);
     let started = Instant::now();
     for n in 0..cases {
         match n % 4 {
             0 => assert_eq!(domain.plan(bad.clone()).await.unwrap_err(), faults),
             _ => assert_eq!(domain.plan(good.clone()).await, Ok(wanted.clone())),
         }
+        done.fetch_add(1, Ordering::Relaxed);
     }
     stop.store(true, Ordering::Relaxed);
     let hits = killing.join().unwrap();
