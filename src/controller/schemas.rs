@@ -54,6 +54,8 @@ pub(super) struct Schemas {
     adapters: BTreeMap<String, Arc<Adapter>>,
     settings: SchemaSettings,
     known: RwLock<BTreeMap<String, Known>>,
+    /// The adapters of `known`, by element, for whoever plans on the knowledge of one moment.
+    own: RwLock<Arc<BTreeMap<String, Arc<Adapter>>>>,
     failed: Mutex<BTreeMap<String, Lost>>,
     /// One fetch of an element at a time.
     learning: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
@@ -94,8 +96,8 @@ struct Module {
 
 impl Schemas {
     pub(super) fn new(adapters: BTreeMap<String, Arc<Adapter>>, settings: SchemaSettings) -> Self {
-        let (known, failed, learning) = Default::default();
-        Self { adapters, settings, known, failed, learning }
+        let (known, own, failed, learning) = Default::default();
+        Self { adapters, settings, known, own, failed, learning }
     }
 
     /// The adapters by name, without any element's schema.
@@ -111,6 +113,11 @@ impl Schemas {
         Some(own.map_or_else(|| adapter.clone(), |known| known.adapter.clone()))
     }
 
+    /// The adapters of elements that brought their own schema, by element.
+    pub(super) fn own(&self) -> Arc<BTreeMap<String, Arc<Adapter>>> {
+        self.own.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Whether a schema has to be fetched before anything can be done with the element.
     fn lacks(&self, element: &Element) -> bool {
         self.adapter_of(element).is_some_and(|adapter| adapter.from_element() && adapter.schema().is_none())
@@ -123,7 +130,7 @@ impl Schemas {
     }
 
     /// What was fetched before this daemon started. What cannot be used is fetched again when it is needed.
-    pub(super) async fn restore<'m>(&self, elements: impl Iterator<Item = &'m Element>) {
+    pub(super) async fn restore<'m>(&self, elements: impl Iterator<Item = &'m Arc<Element>>) {
         for element in elements {
             let Some(adapter) = self.adapters.get(&element.adapter).filter(|adapter| adapter.from_element()) else {
                 continue;
@@ -236,7 +243,10 @@ impl Schemas {
             module_set: module_set.into(),
             adapter: Arc::new(adapter.with_schema(loaded.index.clone())),
         };
-        self.known.write().unwrap_or_else(PoisonError::into_inner).insert(element.name.clone(), known);
+        let mut all = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        all.insert(element.name.clone(), known);
+        let own = all.iter().map(|(element, known)| (element.clone(), known.adapter.clone())).collect();
+        *self.own.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(own);
         Ok(())
     }
 
@@ -260,9 +270,14 @@ impl Schemas {
 }
 
 impl Controller {
+    /// Whether the element is to bring its own schema and has not yet.
+    pub(super) fn lacks_schema(&self, model: &Model, element: &str) -> bool {
+        model.inventory.get(element).is_some_and(|known| known.managed && self.schemas.lacks(known))
+    }
+
     /// Gets the element's own schema if it is to bring one and has not yet.
     pub(super) async fn with_schema(&self, model: &Model, element: &str) -> Result<(), Failure> {
-        match model.elements.get(element) {
+        match model.inventory.get(element) {
             Some(known) if known.managed && self.schemas.lacks(known) => self.learned(known).await,
             _ => Ok(()),
         }
@@ -275,7 +290,7 @@ impl Controller {
         element: &str,
         module_set: Option<String>,
     ) -> Result<bool, Failure> {
-        match (model.elements.get(element), module_set) {
+        match (model.inventory.get(element), module_set) {
             (Some(known), Some(now)) if self.schemas.is_stale(known, &now) => {
                 tracing::info!(element, "its modules have changed");
                 self.learned(known).await.map(|()| true)
