@@ -15,7 +15,7 @@ use crate::domain::{
 };
 use crate::plan::{Allowed, Difference, ElementInput, Plan, content_digest, differences, plan_heal};
 use crate::store::{Batch, Table};
-use crate::tree::{Body, ClaimConflict, ConfigTree, Intended, Layer, Path};
+use crate::tree::{Body, ClaimConflict, ConfigTree, Defaults, DefaultsMode, Intended, Layer, Path};
 use futures::future::join_all;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,6 +58,7 @@ impl Controller {
             Ok((reading, class)) => {
                 state.reachability = Reachability::Reachable;
                 state.class = Some(class);
+                state.defaults = reading.defaults;
                 match reading.partial {
                     Some(why) => {
                         state.sync = SyncState::Partial;
@@ -109,7 +110,7 @@ impl Controller {
         batch: &mut Batch,
     ) -> Result<(), Failure> {
         let now = self.parts.ambient.now();
-        let found = self.deviations_in(model, element, actual, now)?;
+        let found = self.deviations_in(model, element, actual, state.defaults, now)?;
         state.sync = if found.is_empty() { SyncState::InSync } else { SyncState::OutOfSync };
         state.last_read = Some(now);
         state.detail = None;
@@ -173,7 +174,9 @@ impl Controller {
         }
         let (reading, _) = self.complete(&model, element).await?;
         let intended = merged(&model, element)?;
-        let found = differences(&intended, &model.recorded_on(element), &reading.tree);
+        let adapter = self.adapter_of(&model, element)?;
+        let defaults = Defaults::new(adapter.schema().map(|schema| &**schema), reading.defaults);
+        let found = differences(&intended, &model.recorded_on(element), &reading.tree, &defaults);
         let chosen = |difference: &Difference| {
             let id = deviation_id(element, &difference.found.path);
             // A prefix too short to be meant would heal what nobody asked for.
@@ -201,12 +204,14 @@ impl Controller {
             after: &intended,
             recorded: &model.recorded_on(element),
             actual: &reading.tree,
+            defaults: reading.defaults,
             allowed: &allowed,
         };
         let plan = plan_heal(&input, paths).map_err(|reasons| refused(&model, element, reasons))?;
         if plan.is_none() {
             // It went away by itself, or grew: more is missing now than what somebody looked at and asked for.
-            let now = differences(&intended, &model.recorded_on(element), &reading.tree);
+            let defaults = Defaults::new(adapter.schema().map(|schema| &**schema), reading.defaults);
+            let now = differences(&intended, &model.recorded_on(element), &reading.tree, &defaults);
             let above = |found: &&Difference| paths.iter().any(|asked| asked.starts_with(&found.found.path));
             if let Some(grown) = now.iter().find(above) {
                 let path = grown.found.path.to_string();
@@ -271,10 +276,13 @@ impl Controller {
         model: &Model,
         element: &str,
         actual: &ConfigTree,
+        defaults: DefaultsMode,
         now: Timestamp,
     ) -> Result<Vec<Deviation>, Failure> {
         let intended = merged(model, element)?;
-        let found = differences(&intended, &model.recorded_on(element), actual);
+        let adapter = self.adapter_of(model, element)?;
+        let defaults = Defaults::new(adapter.schema().map(|schema| &**schema), defaults);
+        let found = differences(&intended, &model.recorded_on(element), actual, &defaults);
         Ok(found.into_iter().map(|difference| deviation(model, element, difference, now)).collect())
     }
 }

@@ -182,6 +182,7 @@ impl Controller {
                 after: &Intended::merge(candidate).map_err(conflicts)?,
                 recorded: &model.recorded_on(element),
                 actual: &reading.tree,
+                defaults: reading.defaults,
                 allowed,
             };
             let plan = plan_element(&input);

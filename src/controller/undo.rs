@@ -3,7 +3,7 @@
 
 use super::model::Model;
 use crate::adapter::{Adapter, Payload};
-use crate::plan::{ElementPlan, as_sent, touched_state};
+use crate::plan::{ElementPlan, as_sent, toward};
 use crate::transaction::Undo;
 use crate::tree::{ConfigTree, diff};
 use std::collections::BTreeMap;
@@ -38,14 +38,7 @@ impl AdapterUndo {
         let model = self.model.read().unwrap_or_else(PoisonError::into_inner).clone();
         let adapter = model.elements.get(element).and_then(|known| self.adapters.get(&known.adapter));
         let adapter = adapter.ok_or_else(|| format!("{element}: its adapter is not loaded"))?;
-        let mut target = actual.clone();
-        for path in plan.touched() {
-            // What has arisen below on its own stays: only what the side says is laid over it.
-            target = match side.at(path) {
-                Some(_) => target.overlay(&touched_state(side, std::iter::once(path))),
-                None => target.without(path),
-            };
-        }
+        let target = toward(actual, side, plan.touched());
         let change = diff(actual, &target);
         if change.is_empty() {
             return Ok(None);

@@ -2,7 +2,7 @@
 //!
 //! Guarantee: only the paths that the plan touches count, except for [`outside`], which looks at all others.
 
-use crate::plan::{ElementPlan, matches_at};
+use crate::plan::ElementPlan;
 use crate::tree::{ConfigTree, Diff, Edit, Node, Path, diff};
 
 /// What a reading says about the touched paths of a plan.
@@ -20,7 +20,7 @@ pub(super) enum Side {
 
 /// Judges a reading.
 pub(super) fn side(plan: &ElementPlan, actual: &ConfigTree) -> Side {
-    // A plan of moves alone may look like both; then it counts as "after", so that a way back sends the moves again.
+    // A plan that only says a default may look like both; then it counts as "after".
     if plan.is_after(actual) {
         return Side::After;
     }
@@ -33,7 +33,7 @@ pub(super) fn side(plan: &ElementPlan, actual: &ConfigTree) -> Side {
 
 /// Whether what stands at a touched path is made of what was there and what we sent.
 fn explained(plan: &ElementPlan, actual: &ConfigTree, path: &Path) -> bool {
-    if matches_at(actual, &plan.before, path) || matches_at(actual, &plan.after, path) {
+    if plan.matches(actual, &plan.before, path) || plan.matches(actual, &plan.after, path) {
         return true;
     }
     match actual.at(path) {
@@ -59,7 +59,7 @@ fn between(have: &Node, before: Option<&Node>, after: Option<&Node>) -> bool {
 
 /// The first touched path that is not as the plan leaves it, with what was read there.
 pub(super) fn first_wrong(plan: &ElementPlan, actual: &ConfigTree) -> Option<(Path, String)> {
-    let path = plan.touched().find(|path| !matches_at(actual, &plan.after, path))?;
+    let path = plan.touched().find(|path| !plan.matches(actual, &plan.after, path))?;
     let found = match actual.at(path) {
         None => "nothing".to_owned(),
         Some(node) => node.value().map_or_else(|| "other content".to_owned(), |value| format!("'{value}'")),
@@ -140,6 +140,8 @@ mod tests {
             overwritten: vec![],
             deviations: vec![],
             simulated_only: false,
+            defaults: vec![],
+            warnings: vec![],
         }
     }
 

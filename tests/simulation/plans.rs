@@ -142,6 +142,8 @@ pub fn element_plan(element: &str, class: Class, actual: &ConfigTree, desired: &
         overwritten: vec![],
         deviations: vec![],
         simulated_only: true,
+        defaults: vec![],
+        warnings: vec![],
     }
 }
 
