@@ -34,7 +34,8 @@ fn intent(phase: Phase) -> JournalRecord {
 }
 
 fn closed() -> JournalRecord {
-    let cause = Cause { kind: CauseKind::Cancelled, element: None, path: None, message: "x".into() };
+    let cause =
+        Cause { kind: CauseKind::Cancelled, element: None, path: None, sent: None, says: None, message: "x".into() };
     JournalRecord::Closed { outcome: Outcome::NotApplied { cause } }
 }
 

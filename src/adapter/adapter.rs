@@ -19,7 +19,7 @@ use super::refusal::Refusal;
 use super::rules::Rules;
 use super::template::{self, Escaping, Templates};
 use crate::service::ElementService;
-use crate::tree::{Body, ConfigTree, Diff, Edit, Key, Limits, Node, Path, Policy, SchemaIndex, xml};
+use crate::tree::{Defaults, DefaultsMode, Body, ConfigTree, Diff, Edit, Key, Limits, Node, Path, Policy, SchemaIndex, xml};
 use std::sync::Arc;
 
 /// What Andante knows of one platform.
@@ -112,6 +112,11 @@ impl Adapter {
             Language::Netconf { schema, .. } => schema.as_ref(),
             Language::Cli { schema, .. } => Some(schema),
         }
+    }
+
+    /// The defaults of the schema, as an element with this basic mode handles them.
+    pub fn defaults(&self, mode: DefaultsMode) -> Defaults<'_> {
+        Defaults::new(self.schema().map(Arc::as_ref), mode)
     }
 
     /// Names of the functions, sorted.
@@ -272,7 +277,8 @@ impl Adapter {
                 return Err(file("grammar.toml", "a NETCONF adapter has no grammar".into()));
             }
             Transport::Netconf => {
-                let rules = Rules::compile(&manifest.paths).map_err(|what| file("adapter.toml", what))?;
+                let rules =
+                    Rules::compile(&manifest.paths, &manifest.names).map_err(|what| file("adapter.toml", what))?;
                 Language::Netconf { schema: None, rules: Arc::new(rules) }
             }
             Transport::Cli => {

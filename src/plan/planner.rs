@@ -39,7 +39,7 @@ pub struct ElementInput<'a> {
 
 impl<'a> ElementInput<'a> {
     fn defaults(&self) -> Defaults<'a> {
-        Defaults::new(self.adapter.schema().map(|schema| &**schema), self.defaults)
+        self.adapter.defaults(self.defaults)
     }
 }
 
@@ -136,6 +136,7 @@ fn finish(input: &ElementInput<'_>, old: &Intended, mut found: Scope) -> Result<
         collateral: found.collateral,
         overwritten: found.overwritten,
         deviations,
+        echoes: Vec::new(),
         simulated_only: adapter.simulated_only(),
         diff: change,
         inverse: back,

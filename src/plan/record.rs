@@ -1,7 +1,7 @@
 //! What a plan holds.
 
 use crate::adapter::{Impact, Payload};
-use crate::domain::{Class, ServiceKey};
+use crate::domain::{Class, Echo, ServiceKey};
 use crate::service::element_service::ElementService;
 use crate::service::ledger::Take;
 use crate::tree::{After, Body, Claims, ConfigTree, Diff, Edit, Node, Path, QName, Step, Value, relined};
@@ -108,6 +108,9 @@ pub struct ElementPlan {
     pub overwritten: Vec<HandMade>,
     /// Other deviations of this element, left alone.
     pub deviations: Vec<HandMade>,
+    /// Where the element writes a value in its own way, as an operator has confirmed: as far as this plan looks at it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub echoes: Vec<Echo>,
     /// No live server or recorded transcript has seen this platform.
     pub simulated_only: bool,
     /// Touched leafs that have a default, with it: no leaf there and a leaf with this value are the same.
@@ -316,7 +319,8 @@ pub fn toward<'a>(actual: &ConfigTree, side: &ConfigTree, touched: impl Iterator
     }
     for ((parent, name), placed) in lists {
         let (Some(now), Some(wanted)) = (target.at(&parent), side.at(&parent)) else { continue };
-        let of = |node: &Node| node.children().iter().filter(|child| child.name() == &name).cloned().collect::<Vec<_>>();
+        let of =
+            |node: &Node| node.children().iter().filter(|child| child.name() == &name).cloned().collect::<Vec<_>>();
         let run = of(now);
         let there: HashSet<Step> = run.iter().map(Node::step).collect();
         let chain: Vec<Step> = of(wanted).iter().map(Node::step).filter(|step| there.contains(step)).collect();

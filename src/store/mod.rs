@@ -39,13 +39,15 @@ pub enum Table {
     Transactions,
     /// `domain::Deviation` by id.
     Deviations,
+    /// `domain::Rewrite` by `element/id`.
+    Rewrites,
     /// Installation facts (hash key, installation id) by name.
     Installation,
 }
 
 impl Table {
     /// All tables, in the order of the enumeration.
-    pub const ALL: [Table; 10] = [
+    pub const ALL: [Table; 11] = [
         Table::Elements,
         Table::ElementStates,
         Table::Documents,
@@ -55,6 +57,7 @@ impl Table {
         Table::Plans,
         Table::Transactions,
         Table::Deviations,
+        Table::Rewrites,
         Table::Installation,
     ];
 
@@ -70,6 +73,7 @@ impl Table {
             Table::Plans => "plans",
             Table::Transactions => "transactions",
             Table::Deviations => "deviations",
+            Table::Rewrites => "rewrites",
             Table::Installation => "installation",
         }
     }

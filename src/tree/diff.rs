@@ -530,7 +530,8 @@ mod tests {
 
     #[test]
     fn siblings_come_into_line_and_the_others_stay_where_they_are() {
-        let steps = |keys: &str| keys.chars().map(|k| Step::member(q("l"), Value::text(&k.to_string()))).collect::<Vec<_>>();
+        let steps =
+            |keys: &str| keys.chars().map(|k| Step::member(q("l"), Value::text(&k.to_string()))).collect::<Vec<_>>();
         for (now, wanted, then) in [
             ("xAyBz", "BA", "xBAyz"),
             ("xAyBz", "AB", "xAyBz"),

@@ -11,7 +11,7 @@ use andante::yang::{Encoding, Fault, Loaded, ModuleSet, Wanted};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-const SHAPE: Shape = Shape { nodes: 40, depth: 9, width: 5, odd: 25 };
+const SHAPE: Shape = Shape { nodes: 60, depth: 9, width: 6, odd: 25 };
 /// Instances of one set of modules; loading it twice costs as much as some twenty of them.
 const TREES: u64 = 16;
 
@@ -28,8 +28,11 @@ impl Drawn {
             dirs: Vec::new(),
             texts: modules(seed),
         };
+        let _s = Spent(std::time::Instant::now(), 1);
         let loaded = worker.load(&set);
         assert!(loaded.left_out.is_empty(), "{:?}\n{}", loaded.left_out, modules(seed)[1]);
+        drop(_s);
+        let _s = Spent(std::time::Instant::now(), 2);
         Self { libyang: Libyang::load(&set, &loaded.left_out), loaded }
     }
 }
@@ -44,6 +47,8 @@ pub fn accepted(
     take: Take,
     refusals: &mut BTreeMap<&'static str, usize>,
 ) -> Option<ConfigTree> {
+    let start = std::time::Instant::now();
+    let _spent = Spent(start, 0);
     for _ in 0..80 {
         let tree = instances.tree(sketches);
         let refusal: Refusal = match libyang.of(&tree, &instances.index, take) {
@@ -66,6 +71,7 @@ pub fn accepted(
 
 /// The faults of the worker for a document begin with the one that libyang names when it is asked directly.
 pub fn same_faults(worker: &Worker, libyang: &Libyang, loaded: &Loaded, tree: &ConfigTree) -> Vec<Fault> {
+    let _s = Spent(std::time::Instant::now(), 3);
     let text = xml::print(tree, &loaded.index, false);
     let faults = worker.validate(loaded, Encoding::Xml, &text);
     match libyang.read(&text, yang5::data::DataFormat::XML, Take::Valid) {
@@ -133,6 +139,7 @@ fn drawn_instances_go_to_libyang_and_back_and_differ_as_it_says() {
         }
         worker.forget(&drawn.loaded);
     });
+    println!("accepting took {:?} us", SPENT);
     println!(
         "drawn: {trees} instances of {nodes} nodes, {valid} valid, {pairs} pairs with {effects} effects, moves {} of {} \
          that libyang needs ({lost} of its own it does not apply); refused and mended: {refusals:?}",
@@ -147,4 +154,12 @@ fn drawn_instances_go_to_libyang_and_back_and_differ_as_it_says() {
 #[ignore = "a help for looking at a seed"]
 fn say_the_modules() {
     law(1, |seed| modules(seed).iter().for_each(|text| println!("{text}")));
+}
+
+pub struct Spent(pub std::time::Instant, pub usize);
+pub static SPENT: [std::sync::atomic::AtomicU64; 6] = [const { std::sync::atomic::AtomicU64::new(0) }; 6];
+impl Drop for Spent {
+    fn drop(&mut self) {
+        SPENT[self.1].fetch_add(self.0.elapsed().as_micros() as u64, std::sync::atomic::Ordering::Relaxed);
+    }
 }

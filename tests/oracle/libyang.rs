@@ -4,6 +4,7 @@
 use andante::tree::{ConfigTree, Key, Node, SchemaIndex, xml};
 use andante::yang::{LeftOut, ModuleSet};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, Ipv6Addr};
 use yang5::context::{Context, ContextFlags};
 use yang5::data::{
     Data, DataDiffFlags, DataFormat, DataNodeRef, DataParserFlags as Parse, DataPrinterFlags as Print, DataTree,
@@ -170,11 +171,10 @@ pub fn effects(a: &DataTree<'_>, b: &DataTree<'_>) -> Effects {
     effects
 }
 
-/// Whether libyang puts user-ordered nodes in or elsewhere.
-pub fn orders(a: &DataTree<'_>, b: &DataTree<'_>) -> bool {
+/// `lyd_diff` as libyang prints it.
+pub fn print_difference(a: &DataTree<'_>, b: &DataTree<'_>) -> String {
     let difference = a.diff(b, DataDiffFlags::empty()).unwrap();
-    let mut nodes = difference.tree().traverse();
-    nodes.any(|node| node.schema().is_user_ordered() && meta(&node, "operation").is_some_and(|op| op != "none"))
+    difference.print_string(DataFormat::XML, Print::WITH_SIBLINGS).unwrap()
 }
 
 /// One changed leaf.
@@ -191,8 +191,8 @@ fn canonical(node: &DataNodeRef<'_>) -> Option<String> {
 /// prefixes only, and so have we.
 fn mixed(text: &str) -> String {
     let (address, rest) = text.split_at(text.find(['/', '%']).unwrap_or(text.len()));
-    match address.parse::<std::net::Ipv6Addr>() {
-        Ok(parsed) if address.starts_with("::") && address.contains('.') => format!("{parsed}{rest}"),
+    match (address.parse::<Ipv6Addr>(), address.strip_prefix("::").and_then(|low| low.parse::<Ipv4Addr>().ok())) {
+        (Ok(parsed), Some(_)) => format!("{parsed}{rest}"),
         _ => text.to_owned(),
     }
 }

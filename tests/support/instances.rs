@@ -13,6 +13,7 @@ use andante::tree::schema::{Canonical, SchemaIndex, SchemaKind, TypeSpec};
 use andante::tree::{ConfigTree, Name, Node, SchemaId, Value};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -54,6 +55,11 @@ struct Known {
     bad: HashSet<String>,
     /// Patterns that a value did not meet; `None` for one that we cannot use.
     patterns: Vec<(String, Option<regex::Regex>)>,
+    /// Bounds that refusals taught: of a number, and of the length of a text.
+    low: Option<i128>,
+    high: Option<i128>,
+    longest: Option<usize>,
+    shortest: usize,
     /// Refusals of the node itself since it last passed.
     refused: u32,
 }
@@ -84,6 +90,53 @@ impl Instances {
         let mut made = Vec::new();
         self.one(dice, shape, top, 0, &mut left, &mut made);
         made
+    }
+
+    /// An instance around some node deep in the schema: all that is needed above it, and something beside it on the way.
+    pub fn around(&mut self, dice: &mut Dice, shape: Shape, id: SchemaId) -> Vec<Sketch> {
+        let index = self.index.clone();
+        let mut chain = vec![id];
+        while let Some(parent) = index.node(chain[0]).parent {
+            chain.insert(0, parent);
+        }
+        let mut left = shape.nodes;
+        let mut inner = Vec::new();
+        self.one(dice, Shape { depth: chain.len() + 3, ..shape }, id, chain.len(), &mut left, &mut inner);
+        for above in chain.iter().rev().skip(1) {
+            let mut sketch = Sketch { id: *above, keys: Vec::new(), value: None, children: inner };
+            if let SchemaKind::List { .. } = index.node(*above).kind {
+                let Some(keys) = self.keys(dice, shape, *above) else { return Vec::new() };
+                sketch.keys = keys;
+            }
+            if dice.chance(40) {
+                let mut left = 6;
+                let others = self.children(dice, Shape { depth: 2, width: 2, ..shape }, Some(*above), 1, &mut left);
+                for other in others {
+                    let cases = &index.node(other.id).cases;
+                    let fits = |here: &Sketch| here.id != other.id && fits(&index.node(here.id).cases, cases);
+                    if sketch.children.iter().all(fits) {
+                        sketch.children.push(other);
+                    }
+                }
+            }
+            inner = vec![sketch];
+        }
+        inner
+    }
+
+    /// A container or list of the configuration, any.
+    pub fn any_place(&self, dice: &mut Dice) -> Option<SchemaId> {
+        (0..200).map(|_| SchemaId(dice.below(self.index.len()) as u32)).find(|id| {
+            let mut at = Some(*id);
+            let inner = matches!(self.index.node(*id).kind, SchemaKind::Container { .. } | SchemaKind::List { .. });
+            let mut good = inner;
+            while let Some(id) = at {
+                let node = self.index.node(id);
+                good &= node.config && node.kind != SchemaKind::Operation && !self.left_out.contains_key(&id);
+                at = node.parent;
+            }
+            good
+        })
     }
 
     /// The tree that the sketches show.
@@ -269,6 +322,9 @@ impl Instances {
             if moment(value.as_str()) && value.as_str() != MOMENT {
                 continue;
             }
+            if known.beyond(value.as_str()) {
+                continue;
+            }
             let fits =
                 known.patterns.iter().all(|(_, regex)| regex.as_ref().is_none_or(|r| r.is_match(value.as_str())));
             if (fits || round > 12) && !known.bad.contains(value.as_str()) {
@@ -334,7 +390,7 @@ impl Instances {
         if let (Some((leaf, text)), "value") = (&leaf, reason) {
             let (leaf, text) = (*leaf, text.clone());
             let known = self.known.entry(leaf).or_default();
-            known.bad.insert(text);
+            known.refuse(&text, message);
             if let Some(pattern) = quoted_pattern(message)
                 && known.patterns.iter().all(|(have, _)| *have != pattern)
             {
@@ -343,6 +399,21 @@ impl Instances {
             }
             return self.revalue(dice, shape, sketches, &places, leaf);
         }
+        if let Some((leaf, text)) = &leaf
+            && self.known.entry(*leaf).or_default().refused < 8
+        {
+            let led = match reason {
+                "leafref" => self.index.leafref(*leaf).is_some_and(|leafref| {
+                    self.lead(dice, shape, sketches, &places, *leaf, text, leafref.target)
+                }),
+                "instance-identifier" => self.point(sketches, &places, *leaf, text),
+                _ => false,
+            };
+            if led {
+                self.known.entry(*leaf).or_default().refused += 1;
+                return true;
+            }
+        }
         let subject = leaf.map_or_else(|| at(sketches, &places).id, |(leaf, _)| leaf);
         let known = self.known.entry(subject).or_default();
         known.refused += 1;
@@ -350,6 +421,118 @@ impl Instances {
             self.left_out.insert(subject, reason);
         }
         remove(sketches, &places);
+        true
+    }
+
+    /// Makes a leafref lead somewhere: it takes a value of its target, or the target is made with its value, both below the
+    /// deepest instance that they share.
+    #[allow(clippy::too_many_arguments)]
+    fn lead(
+        &mut self,
+        dice: &mut Dice,
+        shape: Shape,
+        sketches: &mut Vec<Sketch>,
+        places: &[usize],
+        leaf: SchemaId,
+        text: &str,
+        target: SchemaId,
+    ) -> bool {
+        let index = self.index.clone();
+        let mut chain = vec![target];
+        while let Some(parent) = index.node(chain[0]).parent {
+            chain.insert(0, parent);
+        }
+        let mut common = 0;
+        while common < places.len() && common + 1 < chain.len() && at(sketches, &places[..=common]).id == chain[common] {
+            common += 1;
+        }
+        let is_key = at(sketches, places).id != leaf;
+        let Some(ty) = index.node(target).ty.as_ref() else { return false };
+        let Ok(value) = ty.value(index.node(target).name.module.as_str(), text) else { return false };
+        if !is_key {
+            let mut there = Vec::new();
+            let below = if common == 0 { &sketches[..] } else { &at(sketches, &places[..common]).children };
+            self.values_of(below, target, &mut there);
+            if common > 0 {
+                self.values_of(std::slice::from_ref(at(sketches, &places[..common])), target, &mut there);
+            }
+            there.retain(|other| other.as_str() != text);
+            if !there.is_empty() {
+                at_mut(sketches, places).value = Some(there[dice.below(there.len())].clone());
+                return true;
+            }
+        }
+        let mut siblings = if common == 0 { sketches } else { &mut at_mut(sketches, &places[..common]).children };
+        for (n, id) in chain.iter().enumerate().skip(common) {
+            let schema = index.node(*id);
+            let plain = Sketch { id: *id, keys: Vec::new(), value: None, children: Vec::new() };
+            let found = siblings.iter().position(|sketch| sketch.id == *id);
+            let at = match (schema.kind, found) {
+                (SchemaKind::Leaf, Some(at)) => {
+                    siblings[at].value = Some(value);
+                    return true;
+                }
+                (SchemaKind::Leaf | SchemaKind::LeafList { .. }, _) => {
+                    siblings.push(Sketch { value: Some(value), ..plain });
+                    return true;
+                }
+                (SchemaKind::List { .. }, found) => {
+                    let key = chain.get(n + 1).filter(|next| index.is_key(*id, **next) && n + 2 == chain.len());
+                    match (key, found) {
+                        (Some(key), _) => {
+                            let Some(mut keys) = self.keys(dice, shape, *id) else { return false };
+                            let Some(slot) = self.key_place(*id, *key) else { return false };
+                            keys[slot] = value;
+                            siblings.push(Sketch { keys, ..plain });
+                            return true;
+                        }
+                        (None, Some(at)) => at,
+                        (None, None) => {
+                            let Some(keys) = self.keys(dice, shape, *id) else { return false };
+                            siblings.push(Sketch { keys, ..plain });
+                            siblings.len() - 1
+                        }
+                    }
+                }
+                (SchemaKind::Container { .. }, Some(at)) => at,
+                (SchemaKind::Container { .. }, None) => {
+                    siblings.push(plain);
+                    siblings.len() - 1
+                }
+                _ => return false,
+            };
+            siblings = &mut siblings[at].children;
+        }
+        false
+    }
+
+    /// The values of a leaf or key in the sketches.
+    fn values_of(&self, sketches: &[Sketch], target: SchemaId, into: &mut Vec<Value>) {
+        for sketch in sketches {
+            if sketch.id == target {
+                into.extend(sketch.value.clone());
+            }
+            if self.index.is_key(sketch.id, target)
+                && self.index.node(target).parent == Some(sketch.id)
+                && let Some(slot) = self.key_place(sketch.id, target)
+            {
+                into.push(sketch.keys[slot].clone());
+            }
+            self.values_of(&sketch.children, target, into);
+        }
+    }
+
+    /// Makes an instance identifier point at something that is there.
+    fn point(&self, sketches: &mut [Sketch], places: &[usize], leaf: SchemaId, text: &str) -> bool {
+        let container = |sketch: &&Sketch| matches!(self.index.node(sketch.id).kind, SchemaKind::Container { .. });
+        let Some(top) = sketches.iter().find(container) else { return false };
+        let schema = self.index.node(leaf);
+        let path = format!("/{}", self.index.node(top.id).name);
+        let Some(Ok(value)) = schema.ty.as_ref().map(|ty| ty.value(schema.name.module.as_str(), &path)) else { return false };
+        if value.as_str() == text || at(sketches, places).value.is_none() {
+            return false;
+        }
+        at_mut(sketches, places).value = Some(value);
         true
     }
 
@@ -557,7 +740,29 @@ impl Instances {
         for _ in 0..1 + dice.below(5) {
             self.change_below(dice, shape, None, &mut changed, 0);
         }
+        if dice.chance(50) {
+            self.reorder(dice, &mut changed);
+        }
         changed
+    }
+
+    /// Puts some entries and members elsewhere whose order is the user's.
+    fn reorder(&self, dice: &mut Dice, siblings: &mut [Sketch]) {
+        let ordered = |sketch: &Sketch| {
+            let kind = self.index.node(sketch.id).kind;
+            matches!(kind, SchemaKind::List { user_ordered: true } | SchemaKind::LeafList { user_ordered: true })
+        };
+        for run in siblings.chunk_by_mut(|a, b| a.id == b.id) {
+            if run.len() > 1 && ordered(&run[0]) {
+                let (from, to) = (dice.below(run.len()), dice.below(run.len()));
+                run.swap(from, to);
+                let by = dice.below(run.len());
+                run.rotate_left(by);
+            }
+        }
+        for sketch in siblings {
+            self.reorder(dice, &mut sketch.children);
+        }
     }
 
     fn change_below(
@@ -580,8 +785,9 @@ impl Instances {
                 siblings.remove(dice.below(count));
             }
             1 if count > 1 => {
-                let node = siblings.remove(dice.below(count));
-                siblings.insert(dice.below(count), node);
+                let (from, to) = (dice.below(count), dice.below(count));
+                let node = siblings.remove(from);
+                siblings.insert(to, node);
             }
             2 => {
                 let mut left = 6;
@@ -618,6 +824,43 @@ impl Instances {
 }
 
 impl Known {
+    /// Learns from a value that did not pass.
+    fn refuse(&mut self, text: &str, message: &str) {
+        self.bad.insert(text.to_owned());
+        if message.starts_with("Unsatisfied range") {
+            // Most ranges begin near zero and end below this.
+            let whole = text.split('.').next().unwrap_or(text);
+            match whole.parse::<i128>() {
+                Ok(number) if number > 100_000 => self.high = Some(number - 1),
+                Ok(number) if number < 0 => self.low = Some(number + 1),
+                _ => {}
+            }
+        }
+        if message.starts_with("Unsatisfied length") {
+            let length = text.chars().count();
+            match length {
+                0 | 1 => self.shortest = self.shortest.max(length + 1),
+                _ => self.longest = Some(self.longest.map_or(length - 1, |longest| longest.min(length - 1))),
+            }
+        }
+        if matches!((self.low, self.high), (Some(low), Some(high)) if low > high)
+            || self.longest.is_some_and(|longest| longest < self.shortest)
+        {
+            // The bounds have holes, or begin elsewhere: only single values are remembered.
+            (self.low, self.high, self.longest, self.shortest) = (None, None, None, 0);
+        }
+    }
+
+    fn beyond(&self, text: &str) -> bool {
+        let length = text.chars().count();
+        let number = || text.split('.').next().and_then(|whole| whole.parse::<i128>().ok());
+        length < self.shortest
+            || self.longest.is_some_and(|longest| length > longest)
+            || (self.low.is_some() || self.high.is_some())
+                && number()
+                    .is_some_and(|n| self.low.is_some_and(|low| n < low) || self.high.is_some_and(|high| n > high))
+    }
+
     fn learn(&mut self, value: &Value) {
         if self.good.len() < 12 && !self.good.contains(value) {
             self.good.push(value.clone());
@@ -695,6 +938,7 @@ pub fn reason_of(message: &str) -> &'static str {
         ("Data for both cases", "choice"),
         ("Duplicate instance", "duplicate"),
         ("Unsatisfied", "value"),
+        ("Failed to", "value"),
         ("Invalid", "value"),
         ("Value", "value"),
     ];
@@ -708,20 +952,41 @@ fn quoted_pattern(message: &str) -> Option<String> {
     Some(rest.get(start..)?.trim_end_matches('.').trim_end_matches('"').to_owned())
 }
 
-/// A text that a pattern of XML Schema allows.
+/// A text that a pattern of XML Schema allows; some are drawn once, for that is slow.
 fn sample(pattern: &str, dice: &mut Dice) -> Option<String> {
-    let mut seed = [0; 32];
-    for chunk in seed.chunks_mut(8) {
-        chunk.copy_from_slice(&(dice.below(usize::MAX) as u64).to_le_bytes());
+    thread_local! {
+        static SAMPLES: RefCell<HashMap<String, Vec<String>>> = RefCell::default();
     }
-    let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
-    let strategy = proptest::string::string_regex(&xsd(pattern)).ok()?;
-    let mut text = strategy.new_tree(&mut runner).ok()?.current();
-    if dice.chance(50) {
-        // Most texts have a length, too; whether the shorter one still fits is asked later.
-        text = text.chars().take(1 + dice.below(8)).collect();
+    SAMPLES.with_borrow_mut(|samples| {
+        let texts = samples.entry(pattern.to_owned()).or_insert_with(|| samples_of(pattern));
+        (!texts.is_empty()).then(|| texts[dice.below(texts.len())].clone())
+    })
+}
+
+fn samples_of(pattern: &str) -> Vec<String> {
+    let pattern = xsd(pattern);
+    let (Ok(strategy), Ok(regex)) =
+        (proptest::string::string_regex(&pattern), regex::Regex::new(&format!("^(?:{pattern})$")))
+    else {
+        return Vec::new();
+    };
+    let mut dice = Dice(pattern.len() as u64);
+    let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]));
+    let mut texts = Vec::new();
+    for _ in 0..24 {
+        let Ok(tree) = strategy.new_tree(&mut runner) else { continue };
+        let whole = tree.current();
+        // Most texts have a length, too.
+        let short: String = whole.chars().take(1 + dice.below(8)).collect();
+        for text in [whole, short] {
+            let plain = |c: char| c == ' ' || c.is_alphanumeric() || c.is_ascii_graphic();
+            let text = if moment(&text) { MOMENT.to_owned() } else { text };
+            if text.len() < 100 && text.chars().all(plain) && regex.is_match(&text) && !texts.contains(&text) {
+                texts.push(text);
+            }
+        }
     }
-    (text.len() < 200 && text.chars().all(|c| c == ' ' || c.is_alphanumeric() || c.is_ascii_graphic())).then_some(text)
+    texts
 }
 
 /// From a pattern of XML Schema to one of ours: its own classes, and the anchors that some modules write and it does not have.
@@ -741,7 +1006,9 @@ pub fn candidate(dice: &mut Dice, index: &SchemaIndex, ty: &TypeSpec, name: &str
     match ty {
         TypeSpec::Integer { bits, signed } => {
             let whole = if *bits == 64 { u64::MAX } else { (1 << bits) - 1 };
-            let positive = match dice.below(8) {
+            let usual = [10, 30, 64, 128, 256, 512, 600, 1000, 1500, 3600, 9000, 10_000, 50_000, 100_000, 1_000_000];
+            let positive = match dice.below(10) {
+                8 | 9 => usual[dice.below(usual.len())],
                 0 => 0,
                 1 if *signed => whole / 2,
                 1 => whole,
