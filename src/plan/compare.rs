@@ -93,9 +93,9 @@ impl Walk<'_> {
                             self.below(path, at);
                         }
                     }
-                    Some(_) if self.defaults.is_reported(path, have) => {}
+                    Some(_) if self.defaults.is_only_reported(path, have) => {}
                     Some(_) => self.say(DeviationKind::Orphan, path, at),
-                    None if extra && !self.defaults.is_reported(path, have) => {
+                    None if extra && !self.defaults.is_only_reported(path, have) => {
                         self.say(DeviationKind::Extra, path, at);
                     }
                     None if at.place.is_marked() => self.below(path, at),

@@ -212,7 +212,7 @@ impl Walk<'_> {
             }
             match self.found.target.at(&path).cloned() {
                 None => self.found.relied.push(path),
-                Some(left) if self.views.defaults.is_reported(&path, &left) => {}
+                Some(left) if self.views.defaults.is_only_reported(&path, &left) => {}
                 Some(left) => {
                     if self.overwrites(&path, Some(&left), None) {
                         self.found.target = self.found.target.without(&path);
@@ -417,7 +417,7 @@ impl Walk<'_> {
 
     /// Something that nobody claims goes with this plan.
     fn lost(&mut self, path: &Path, node: &Node) {
-        if self.views.defaults.is_reported(path, node) {
+        if self.views.defaults.is_only_reported(path, node) {
             return;
         }
         if !self.allowed.collateral.covers(path) {

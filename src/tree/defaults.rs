@@ -67,6 +67,18 @@ impl<'a> Defaults<'a> {
         self.mode == DefaultsMode::ReportAll && self.is_default(path, node)
     }
 
+    /// The same of a leaf, or of a container that holds nothing else.
+    pub fn is_only_reported(&self, path: &Path, node: &Node) -> bool {
+        match node.body() {
+            Body::Leaf(_) => self.is_reported(path, node),
+            Body::Container { presence: false } => {
+                let mut children = node.children().iter();
+                children.all(|child| self.is_only_reported(&path.child(child.step()), child))
+            }
+            _ => false,
+        }
+    }
+
     /// Whether it makes no difference that `wanted` is not there: it is a leaf with its default, and no other case of its
     /// choice is there in its stead. `parent` is what stands around it.
     pub fn holds_without(&self, path: &Path, wanted: &Node, parent: Option<&Node>) -> bool {
