@@ -19,7 +19,7 @@ use super::refusal::Refusal;
 use super::rules::Rules;
 use super::template::{self, Escaping, Templates};
 use crate::service::ElementService;
-use crate::tree::{Body, ConfigTree, Diff, Edit, Key, Limits, Node, Path, Policy, SchemaIndex, xml};
+use crate::tree::{Defaults, DefaultsMode, Body, ConfigTree, Diff, Edit, Key, Limits, Node, Path, Policy, SchemaIndex, xml};
 use std::sync::Arc;
 
 /// What Andante knows of one platform.
@@ -119,6 +119,11 @@ impl Adapter {
             Language::Netconf { schema, .. } => schema.as_ref(),
             Language::Cli { schema, .. } => Some(schema),
         }
+    }
+
+    /// The defaults of the schema, as an element with this basic mode handles them.
+    pub fn defaults(&self, mode: DefaultsMode) -> Defaults<'_> {
+        Defaults::new(self.schema().map(Arc::as_ref), mode)
     }
 
     /// Names of the functions, sorted.

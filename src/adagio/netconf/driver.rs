@@ -152,7 +152,9 @@ impl Reader for Session {
             path: None,
         })?;
         let partial = (!parsed.complete).then(|| "the reply is not complete".to_string());
-        Ok(Reading { tree: self.adapter.normalise(&parsed.tree), partial, bytes: text.len() })
+        let defaults =
+            self.netconf.capabilities().with_defaults.as_ref().map(|with| with.basic.mode()).unwrap_or_default();
+        Ok(Reading { tree: self.adapter.normalise(&parsed.tree), partial, bytes: text.len(), defaults })
     }
 
     async fn close(self: Box<Self>) {
