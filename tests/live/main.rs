@@ -8,15 +8,20 @@
 //! |---|---|---|
 //! | `round` | `CONFIGURATIONS`, `CONFIGURATION` (one seed) | 20 |
 //! | `reload` | `PAIRS`, `PAIR` (one seed) | 8 |
-//! | `edits` | `EDITS`, `EDIT` (one seed) | 300 |
+//! | `edits` | `EDITS` (of each server), `EDIT` (one seed) | 150 |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test that panics has failed, as it should
 
 mod configuration;
+mod edits;
 mod hand;
 mod network;
 mod reload;
 mod round;
 
+#[path = "../support/arbitrary.rs"]
+mod arbitrary;
+#[path = "../support/instances.rs"]
+mod instances;
 #[path = "../support/mod.rs"]
 mod support;
 
