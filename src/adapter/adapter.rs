@@ -12,7 +12,7 @@
 use super::error::AdapterError;
 use super::grammar::Grammar;
 use super::judgement::{Impact, Ownership};
-use super::manifest::{Function, Manifest, Transport};
+use super::manifest::{Function, Manifest, SchemaSource, Transport};
 use super::package::Package;
 use super::payload::Payload;
 use super::refusal::Refusal;
@@ -104,6 +104,13 @@ impl Adapter {
     pub fn profiles(&self) -> Option<(&std::path::Path, &[String])> {
         let package = &self.parts.package;
         package.yang.as_deref().map(|folder| (folder, package.yang_modules.as_slice()))
+    }
+
+    /// Whether every element brings its own schema: the manifest says so, or the package has no profiles that could stand
+    /// for it.
+    pub fn from_element(&self) -> bool {
+        let options = self.parts.manifest.netconf.as_ref();
+        options.is_some_and(|options| options.schema == SchemaSource::FromElement || self.profiles().is_none())
     }
 
     /// The schema: of the grammar, or what was given by [`Adapter::with_schema`].

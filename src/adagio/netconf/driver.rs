@@ -7,6 +7,7 @@
 use super::capabilities::Capabilities;
 use super::error::NetconfError;
 use super::operation::{ConfirmedCommit, Datastore, DefaultOperation, EditConfig, ErrorOption, Filter, TestOption};
+use super::schemas;
 use super::session::{NetconfLimits, NetconfSession};
 use crate::adagio::driver::{Confirm, DriverError, Effect, Reader, Reading, Residue, Southbound, Writer, chain};
 use crate::adagio::ssh::{SshLimits, SshTarget};
@@ -130,6 +131,10 @@ impl Session {
 impl Reader for Session {
     fn class(&self) -> Class {
         self.class
+    }
+
+    fn module_set(&self) -> Option<String> {
+        Some(schemas::module_set(self.netconf.capabilities()))
     }
 
     async fn read_running(&mut self) -> Result<Reading, DriverError> {
