@@ -128,7 +128,10 @@ impl Desk<'_> {
             allowed,
         };
         let plan = plan_element(&input).map_err(refused)?;
-        Ok(plan.map(|plan| ElementPlan { echoes: heard(self.model, &plan, actual, &views), ..plan }))
+        Ok(plan.map(|plan| {
+            let echoes = heard(self.model, &plan, actual, &views);
+            ElementPlan { echoes, ..plan }
+        }))
     }
 
     /// What one service asks of each element, as claims.

@@ -179,7 +179,8 @@ impl Controller {
             return Err(not_found(element));
         }
         let (reading, _) = self.complete(&model, element).await?;
-        let (intended, recorded) = (merged(&model, element)?, model.recorded_on(element));
+        let intended = merged(&model, element)?;
+        let recorded = model.recorded_on(element);
         let actual = as_meant(&model, element, &reading.tree, &[&intended.tree, &recorded]);
         let found = differences(&intended, &recorded, &actual);
         let chosen = |difference: &Difference| {
@@ -213,8 +214,8 @@ impl Controller {
             actual: &actual,
             allowed: &allowed,
         };
-        let refused = |reasons| Failure::Refused { element: element.into(), reasons };
-        let mut plan = plan_heal(&input, paths).map_err(refused)?;
+        let mut plan =
+            plan_heal(&input, paths).map_err(|reasons| Failure::Refused { element: element.into(), reasons })?;
         if let Some(plan) = &mut plan {
             plan.echoes = heard(&model, plan, &reading.tree, &views);
         }
@@ -287,7 +288,8 @@ impl Controller {
         actual: &ConfigTree,
         now: Timestamp,
     ) -> Result<Vec<Deviation>, Failure> {
-        let (intended, recorded) = (merged(model, element)?, model.recorded_on(element));
+        let intended = merged(model, element)?;
+        let recorded = model.recorded_on(element);
         let actual = as_meant(model, element, actual, &[&intended.tree, &recorded]);
         let found = differences(&intended, &recorded, &actual);
         Ok(found.into_iter().map(|difference| deviation(model, element, difference, now)).collect())

@@ -83,6 +83,13 @@ impl TypeSpec {
         }
     }
 
+    /// The member of a union to which a text belongs.
+    pub(super) fn member(&self, text: &str, resolve: Resolve<'_>) -> Option<&Self> {
+        let Self::Union(members) = self else { return None };
+        let mut tried = members.iter().filter(|member| member.writes(text)).chain(members);
+        tried.find(|member| member.lexical(text, resolve).is_ok())
+    }
+
     /// Whether a text, if it is a value of the type at all, is one without leniency: no blanks around it where the type has
     /// none, and the letters of a hex string. Numbers and bits may have blanks.
     fn writes(&self, text: &str) -> bool {
