@@ -211,6 +211,7 @@ impl Controller {
         };
         let mut plan = plan_heal(&input, paths).map_err(|reasons| refused(&model, element, reasons))?;
         if let Some(plan) = &mut plan {
+            self.sendable(&model, plan)?;
             plan.echoes = heard(&model, plan, &reading.tree, &views);
         }
         if plan.is_none() {

@@ -118,7 +118,7 @@ impl Model {
                 self.rewrites.entry(fact.element.clone()).or_default().insert(key.into(), fact);
                 self.generation += 1;
             }
-            Table::Plans | Table::Transactions | Table::Installation => {}
+            Table::Plans | Table::Transactions | Table::Secrets | Table::Installation => {}
         }
         Ok(())
     }
@@ -163,7 +163,7 @@ impl Model {
                 self.rewrites.retain(|_, facts| !facts.is_empty());
                 self.generation += 1;
             }
-            Table::Plans | Table::Transactions | Table::Installation => {}
+            Table::Plans | Table::Transactions | Table::Secrets | Table::Installation => {}
         }
     }
 }

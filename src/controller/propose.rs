@@ -191,12 +191,23 @@ impl Controller {
                 allowed,
             };
             let plan = plan_element(&input).map_err(|reasons| refused(model, element, reasons))?;
-            plans.extend(plan.map(|plan| {
-                let echoes = heard(model, &plan, &reading.tree, &views);
-                ElementPlan { echoes, ..plan }
-            }));
+            let Some(plan) = plan else { continue };
+            self.sendable(model, &plan)?;
+            let echoes = heard(model, &plan, &reading.tree, &views);
+            plans.push(ElementPlan { echoes, ..plan });
         }
         Ok(plans)
+    }
+
+    /// A secret that was only seen masked cannot be sent, also not to go back.
+    pub(super) fn sendable(&self, model: &Model, plan: &ElementPlan) -> Result<(), Failure> {
+        for (payload, what) in [(&plan.payload, "send"), (&plan.undo, "put back")] {
+            if let Some(token) = self.unknown_secret(&payload.native()) {
+                let message = format!("it would have to {what} {token}, a secret that is not known here");
+                return Err(refused(model, &plan.element, vec![Refused::Render(message)]));
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn adapter_of(&self, model: &Model, element: &str) -> Result<Arc<Adapter>, Failure> {

@@ -21,6 +21,7 @@ pub mod node;
 mod pairs;
 pub mod path;
 pub mod schema;
+pub mod secret;
 #[allow(clippy::module_inception)]
 mod tree;
 pub mod value;

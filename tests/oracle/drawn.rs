@@ -158,4 +158,8 @@ fn say_the_modules() {
 
 pub struct Spent(pub std::time::Instant, pub usize);
 pub static SPENT: [std::sync::atomic::AtomicU64; 6] = [const { std::sync::atomic::AtomicU64::new(0) }; 6];
-impl Drop for Spent { fn drop(&mut self) { SPENT[self.1].fetch_add(self.0.elapsed().as_micros() as u64, std::sync::atomic::Ordering::Relaxed); } }
+impl Drop for Spent {
+    fn drop(&mut self) {
+        SPENT[self.1].fetch_add(self.0.elapsed().as_micros() as u64, std::sync::atomic::Ordering::Relaxed);
+    }
+}

@@ -2,9 +2,9 @@
 
 use crate::edit_config;
 use crate::libyang::{self, Effects, Libyang, Take};
-use andante::tree::{ConfigTree, Diff, Edit, Limits, Policy, SchemaIndex, apply, diff, inverse, json, xml};
 use andante::adapter::Adapter;
 use andante::plan::as_sent;
+use andante::tree::{ConfigTree, Diff, Edit, Limits, Policy, SchemaIndex, apply, diff, inverse, json, xml};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -64,7 +64,8 @@ pub fn difference(libyang: &Libyang, index: &SchemaIndex, a: &ConfigTree, b: &Co
     let _s = crate::drawn::Spent(std::time::Instant::now(), 5);
     let (first, second) = (libyang.of(a, index, take).unwrap(), libyang.of(b, index, take).unwrap());
     let ours = diff(a, b);
-    let context = || format!("\na: {}\nb: {}\nours: {ours:#?}", xml::print(a, index, false), xml::print(b, index, false));
+    let context =
+        || format!("\na: {}\nb: {}\nours: {ours:#?}", xml::print(a, index, false), xml::print(b, index, false));
     let done = apply(&ours, a).unwrap();
     assert_eq!(done, *b, "applied{}", context());
     assert_eq!(apply(&inverse(&ours), &done).unwrap(), *a, "undone{}", context());

@@ -8,8 +8,8 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::arbitrary::Dice;
-use andante::tree::schema::{Canonical, SchemaIndex, SchemaKind, TypeSpec};
 use andante::tree::path::Keys;
+use andante::tree::schema::{Canonical, SchemaIndex, SchemaKind, TypeSpec};
 use andante::tree::{ConfigTree, Name, Node, SchemaId, Value};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -102,7 +102,9 @@ impl Instances {
             let schema = self.index.node(sketch.id);
             let name = schema.name.clone();
             match (schema.kind, &sketch.value) {
-                (SchemaKind::Container { presence }, _) => Node::container(name, presence, self.nodes(&sketch.children)),
+                (SchemaKind::Container { presence }, _) => {
+                    Node::container(name, presence, self.nodes(&sketch.children))
+                }
                 (SchemaKind::List { user_ordered }, _) => {
                     let keys: Keys = schema.keys.iter().cloned().zip(sketch.keys.clone()).collect();
                     Node::entry(name, keys, user_ordered, self.nodes(&sketch.children))
@@ -157,11 +159,7 @@ impl Instances {
     }
 
     /// For each choice below `parent` (with the cases around it) a case.
-    fn cases(
-        &self,
-        dice: &mut Dice,
-        parent: Option<SchemaId>,
-    ) -> HashMap<(Vec<(Name, Name)>, Name), Name> {
+    fn cases(&self, dice: &mut Dice, parent: Option<SchemaId>) -> HashMap<(Vec<(Name, Name)>, Name), Name> {
         let mut seen: Vec<((Vec<(Name, Name)>, Name), Vec<Name>)> = Vec::new();
         for id in self.index.children(parent) {
             let cases = &self.index.node(*id).cases;
@@ -280,7 +278,8 @@ impl Instances {
             if known.beyond(value.as_str()) {
                 continue;
             }
-            let fits = known.patterns.iter().all(|(_, regex)| regex.as_ref().is_none_or(|r| r.is_match(value.as_str())));
+            let fits =
+                known.patterns.iter().all(|(_, regex)| regex.as_ref().is_none_or(|r| r.is_match(value.as_str())));
             if (fits || round > 12) && !known.bad.contains(value.as_str()) {
                 return Some(value);
             }
@@ -313,7 +312,14 @@ impl Instances {
     }
 
     /// Changes the sketches where the oracle found a fault; false when it knows nothing better.
-    pub fn mend(&mut self, dice: &mut Dice, shape: Shape, sketches: &mut Vec<Sketch>, path: &str, message: &str) -> bool {
+    pub fn mend(
+        &mut self,
+        dice: &mut Dice,
+        shape: Shape,
+        sketches: &mut Vec<Sketch>,
+        path: &str,
+        message: &str,
+    ) -> bool {
         let segments = segments(path);
         let missing = message.strip_prefix("Mandatory node ").or(message.strip_prefix("Too few "));
         if let Some(name) = missing.and_then(|rest| rest.split('"').nth(1)) {
@@ -384,7 +390,9 @@ impl Instances {
         }
         let now = sketch.clone();
         let same = |twin: &&Sketch| {
-            twin.id == now.id && twin.keys == now.keys && (self.index.node(now.id).kind == SchemaKind::Leaf || twin.value == now.value)
+            twin.id == now.id
+                && twin.keys == now.keys
+                && (self.index.node(now.id).kind == SchemaKind::Leaf || twin.value == now.value)
         };
         // A key or a member that is there already: one of them goes.
         if twins.iter().filter(same).count() > 0 && self.index.node(now.id).kind != SchemaKind::Leaf {
@@ -429,7 +437,9 @@ impl Instances {
                 return true;
             }
             let siblings = if places.is_empty() { sketches } else { &mut at_mut(sketches, &places).children };
-            made.retain(|new| siblings.iter().all(|old| old.id != new.id || old.keys != new.keys || old.value != new.value));
+            made.retain(|new| {
+                siblings.iter().all(|old| old.id != new.id || old.keys != new.keys || old.value != new.value)
+            });
             siblings.extend(made);
             return true;
         }
@@ -612,7 +622,8 @@ impl Instances {
                     let index = self.index.clone();
                     let (schema, twin) = (index.node(other.id), siblings.iter().position(|s| s.id == other.id));
                     let many = matches!(schema.kind, SchemaKind::List { .. } | SchemaKind::LeafList { .. });
-                    let again = siblings.iter().any(|s| s.id == other.id && s.keys == other.keys && s.value == other.value);
+                    let again =
+                        siblings.iter().any(|s| s.id == other.id && s.keys == other.keys && s.value == other.value);
                     match twin {
                         Some(twin) if !many => siblings[twin] = other,
                         _ if again => {}
@@ -625,9 +636,8 @@ impl Instances {
                 }
             }
             _ => {
-                let leafs: Vec<usize> = (0..count)
-                    .filter(|n| self.index.node(siblings[*n].id).kind == SchemaKind::Leaf)
-                    .collect();
+                let leafs: Vec<usize> =
+                    (0..count).filter(|n| self.index.node(siblings[*n].id).kind == SchemaKind::Leaf).collect();
                 if !leafs.is_empty() {
                     let at = leafs[dice.below(leafs.len())];
                     if let Some(value) = self.value(dice, shape, siblings[at].id) {
@@ -659,7 +669,9 @@ impl Known {
                 _ => self.longest = Some(self.longest.map_or(length - 1, |longest| longest.min(length - 1))),
             }
         }
-        if matches!((self.low, self.high), (Some(low), Some(high)) if low > high) || self.longest.is_some_and(|longest| longest < self.shortest) {
+        if matches!((self.low, self.high), (Some(low), Some(high)) if low > high)
+            || self.longest.is_some_and(|longest| longest < self.shortest)
+        {
             // The bounds have holes, or begin elsewhere: only single values are remembered.
             (self.low, self.high, self.longest, self.shortest) = (None, None, None, 0);
         }
@@ -671,7 +683,8 @@ impl Known {
         length < self.shortest
             || self.longest.is_some_and(|longest| length > longest)
             || (self.low.is_some() || self.high.is_some())
-                && number().is_some_and(|n| self.low.is_some_and(|low| n < low) || self.high.is_some_and(|high| n > high))
+                && number()
+                    .is_some_and(|n| self.low.is_some_and(|low| n < low) || self.high.is_some_and(|high| n > high))
     }
 
     fn learn(&mut self, value: &Value) {
@@ -685,7 +698,10 @@ impl Known {
 /// process and the next minute for a leap second; we keep the text. Only [`MOMENT`] is drawn, which both leave alone.
 fn moment(text: &str) -> bool {
     let bytes = text.as_bytes();
-    bytes.len() > 18 && bytes[..4].iter().all(u8::is_ascii_digit) && bytes[4] == b'-' && matches!(bytes[10], b'T' | b't')
+    bytes.len() > 18
+        && bytes[..4].iter().all(u8::is_ascii_digit)
+        && bytes[4] == b'-'
+        && matches!(bytes[10], b'T' | b't')
 }
 
 const MOMENT: &str = "2024-01-02T03:04:05Z";
@@ -848,7 +864,9 @@ pub fn candidate(dice: &mut Dice, index: &SchemaIndex, ty: &TypeSpec, name: &str
                 _ => "/ietf-interfaces:interfaces".into(),
             }
         }
-        TypeSpec::Text(Canonical::IpAddress) => ["192.0.2.1", "2001:db8::1", "::", "203.0.113.77"][dice.below(4)].into(),
+        TypeSpec::Text(Canonical::IpAddress) => {
+            ["192.0.2.1", "2001:db8::1", "::", "203.0.113.77"][dice.below(4)].into()
+        }
         TypeSpec::Text(Canonical::IpPrefix) => {
             ["10.0.0.0/8", "192.0.2.0/24", "2001:db8::/32", "0.0.0.0/0", "::/0"][dice.below(5)].into()
         }
@@ -886,11 +904,52 @@ fn text(dice: &mut Dice, name: &str, odd: usize) -> String {
 }
 
 const TEXTS: &[&str] = &[
-    "a", "abc", "word", "default", "GigabitEthernet0/0/0/0", "Loopback0", "eth0", "192.0.2.1", "10.0.0.0/8", "2001:db8::1",
-    "2001:db8::/32", "00:11:22:33:44:55", "0011.2233.4455", "1", "7", "42", "100", "65000", "65000:1", "1.1", "0.0.0.0",
-    MOMENT, "2024-01-02", "12:30:00", "12:30", "example.com", "FF", "00000001", "0123456789abcdef",
-    "49.0001.0000.0000.0001.00", "any", "A", "1/0", "0/0/CPU0", "act", "x-y_z", "1.3.6.1.4.1", "1d", "", "b1", "1..2", "10.1",
-    "encrypted", "route-target:65000:1", "3:45", "e1f2",
+    "a",
+    "abc",
+    "word",
+    "default",
+    "GigabitEthernet0/0/0/0",
+    "Loopback0",
+    "eth0",
+    "192.0.2.1",
+    "10.0.0.0/8",
+    "2001:db8::1",
+    "2001:db8::/32",
+    "00:11:22:33:44:55",
+    "0011.2233.4455",
+    "1",
+    "7",
+    "42",
+    "100",
+    "65000",
+    "65000:1",
+    "1.1",
+    "0.0.0.0",
+    MOMENT,
+    "2024-01-02",
+    "12:30:00",
+    "12:30",
+    "example.com",
+    "FF",
+    "00000001",
+    "0123456789abcdef",
+    "49.0001.0000.0000.0001.00",
+    "any",
+    "A",
+    "1/0",
+    "0/0/CPU0",
+    "act",
+    "x-y_z",
+    "1.3.6.1.4.1",
+    "1d",
+    "",
+    "b1",
+    "1..2",
+    "10.1",
+    "encrypted",
+    "route-target:65000:1",
+    "3:45",
+    "e1f2",
 ];
 
 /// One step of a path of libyang.
