@@ -7,9 +7,9 @@
 //! comes back right away; plans made before are planned again.
 
 use super::Controller;
+use super::desk::not_found;
 use super::failure::Failure;
 use super::model::Model;
-use super::propose::not_found;
 use crate::domain::outcome::Outcome;
 use crate::domain::{
     DeviationKind, Echo, Event, Fault, FaultTag, Principal, Rewrite, Verb, authorize, echoes, read_as,
@@ -40,7 +40,7 @@ impl Controller {
         authorize(principal, Verb::Read, element.unwrap_or("rewrites"))?;
         let model = self.model();
         if let Some(element) = element
-            && !model.elements.contains_key(element)
+            && model.inventory.get(element).is_none()
         {
             return Err(not_found(element));
         }
@@ -87,7 +87,7 @@ impl Controller {
         authorize(principal, Verb::Confirm, &asked.element)?;
         let pass = self.gate.enter(BTreeSet::from([format!("element {}", asked.element)])).await;
         let model = self.model();
-        if !model.elements.contains_key(&asked.element) {
+        if model.inventory.get(&asked.element).is_none() {
             return Err(not_found(&asked.element));
         }
         // A fact can be forgotten when its path is unknown to the schema by now.
@@ -132,7 +132,7 @@ impl Controller {
         let printed = path.to_string();
         let mut known: Vec<(String, String)> = Vec::new();
         let here = |element: &str, at: &str| element == asked.element && at == printed;
-        for found in model.deviations.values().filter(|found| found.kind == DeviationKind::Changed) {
+        for found in model.deviations_of(&asked.element).filter(|found| found.kind == DeviationKind::Changed) {
             if here(&found.element, &found.path)
                 && let (Some(wanted), Some(actual)) = (&found.wanted, &found.actual)
             {
@@ -158,7 +158,7 @@ impl Controller {
 
     /// The path of a leaf, or of a leaf-list without member.
     fn rewritten_path(&self, model: &Model, element: &str, text: &str) -> Result<Path, Failure> {
-        let adapter = self.adapter_of(model, element)?;
+        let adapter = self.desk(model).adapter_of(element)?;
         let schema =
             adapter.schema().ok_or_else(|| Failure::Internal(format!("{element}: its schema is not known")))?;
         let mut steps = schema.locate(text).map_err(|what| wrong(text, what))?.steps().to_vec();
@@ -176,7 +176,7 @@ impl Controller {
 
     /// A value as it stands in trees.
     fn value_at(&self, model: &Model, element: &str, path: &Path, text: &str) -> Result<String, Failure> {
-        let adapter = self.adapter_of(model, element)?;
+        let adapter = self.desk(model).adapter_of(element)?;
         let node = adapter.schema().and_then(|schema| schema.resolve(path).map(|id| schema.node(id)));
         let ty = node.and_then(|node| node.ty.as_ref().map(|ty| (ty, node.name.module.as_str())));
         match ty.map(|(ty, module)| ty.value(module, text)) {

@@ -44,7 +44,7 @@ impl AdapterUndo {
         side: &ConfigTree,
     ) -> Result<Option<Payload>, String> {
         let model = self.model.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let adapter = model.elements.get(element).and_then(|known| self.adapters.get(&known.adapter));
+        let adapter = model.inventory.get(element).and_then(|known| self.adapters.get(&known.adapter));
         let adapter = adapter.ok_or_else(|| format!("{element}: its adapter is not loaded"))?;
         let mut target = actual.clone();
         for path in plan.touched() {

@@ -14,7 +14,7 @@ use super::request::DocumentEdit;
 use crate::adagio::secret::Secrets;
 use crate::domain::{Fault, FaultTag};
 use crate::face;
-use crate::plan::Plan;
+use crate::plan::{ElementPlan, Plan, Refused};
 use crate::store::{self, Batch, Store, StoreError, Table};
 use crate::tree::secret::{is_token, token, tokens};
 use crate::tree::{After, ConfigTree, Node, Path, Value};
@@ -245,9 +245,30 @@ impl Controller {
         Ok(())
     }
 
-    /// The first token of a payload whose secret is not here, so that it cannot be sent.
-    pub(super) fn unknown_secret(&self, text: &str) -> Option<String> {
-        tokens(text).map(|(_, token)| token.to_owned()).find(|token| !self.parts.vault.knows(token))
+    /// A secret that was only seen as a token cannot be sent, and cannot be put back. Where a person had it overwritten the
+    /// plan says so; else it is refused. Answers the warnings.
+    pub(super) fn sendable(&self, plan: &ElementPlan) -> Result<Vec<String>, Failure> {
+        let unknown = |text: &str| -> Vec<String> {
+            tokens(text).map(|(_, token)| token.to_owned()).filter(|token| !self.parts.vault.knows(token)).collect()
+        };
+        let refused = |what: &str, token: &str| {
+            let reason = Refused::Render(format!("it would have to {what} {token}, a secret that is not known here"));
+            Failure::Refused { element: plan.element.clone(), reasons: vec![reason] }
+        };
+        if let Some(token) = unknown(&plan.payload.native()).first() {
+            return Err(refused("send", token));
+        }
+        let mut warnings = BTreeSet::new();
+        for token in unknown(&plan.undo.native()) {
+            let says = |actual: &Option<String>| actual.as_ref().is_some_and(|actual| actual.contains(&token));
+            let Some(found) = plan.overwritten.iter().find(|found| says(&found.actual)) else {
+                return Err(refused("put back", &token));
+            };
+            let (element, path) = (&plan.element, &found.path);
+            warnings
+                .insert(format!("{element}: {path}: the secret that stands there is not known; it cannot be put back"));
+        }
+        Ok(warnings.into_iter().collect())
     }
 }
 

@@ -5,7 +5,7 @@ use crate::support::{FrrElement, FrrOptions, or_skip};
 use andante::adagio::sim::Fault;
 use andante::controller::{DocumentEdit, Failure};
 use andante::domain::{DeviationKind, Element, Outcome, ServiceKey};
-use andante::plan::{Allowed, Refused};
+use andante::plan::{Allowed, Permit, Refused};
 use andante::tree::secret::is_token;
 use serde_json::{Value, json};
 use std::io::Write;
@@ -125,11 +125,22 @@ async fn story(folder: tempfile::TempDir, console: &Console<'_>) -> House {
     }
     console.set(BY_HAND);
 
-    // What was seen only masked cannot be put back, so it is not overwritten without a way back… unless a person heals.
+    // Healed: what the hand typed was seen only as a token, and goes.
     let found = house.deviations().await;
-    let healed = house.controller.heal(&noc(), "pe2", &[found[0].id.clone()], &Default::default()).await;
-    let Err(Failure::Refused { reasons, .. }) = &healed else { panic!("{healed:?}") };
-    assert!(matches!(&reasons[0], Refused::Render(why) if why.contains("put back")), "{reasons:?}");
+    let healed = house.controller.heal(&noc(), "pe2", &[found[0].id.clone()], &Default::default()).await.unwrap();
+    House::applied(&healed);
+    assert_eq!(console.password().as_deref(), Some(FIRST));
+    assert_eq!(house.deviations().await, []);
+
+    // A request that meets it is refused as any hand-made change is; allowed, it says what cannot be put back.
+    console.set(BY_HAND);
+    let second = || vec![house.edit(DOCUMENT, with(SECOND))];
+    let refused = house.controller.propose(&noc(), second(), &Allowed::default()).await;
+    let Err(Failure::Refused { reasons, .. }) = &refused else { panic!("{refused:?}") };
+    assert!(matches!(&reasons[0], Refused::HandMade(_)), "{reasons:?}");
+    let overwrite = Allowed { overwrite: Permit::All, ..Allowed::default() };
+    let plan = house.controller.propose(&noc(), second(), &overwrite).await.unwrap();
+    assert!(plan.warnings.iter().any(|warning| warning.contains("cannot be put back")), "{:?}", plan.warnings);
     console.set(FIRST);
     assert_eq!(house.deviations().await, []);
 

@@ -227,6 +227,23 @@ pub fn expected(text: &str) -> BTreeSet<String> {
     LIVE.iter().filter(|live| up(live)).map(|live| live.0.to_owned()).collect()
 }
 
+/// The text with its blocks in one order. FRR prints VRFs and instances in the order in which it got to know them, and
+/// the kernel of what follows is the same.
+pub fn ordered(text: &str) -> String {
+    let mut blocks: Vec<String> = Vec::new();
+    let mut open = false;
+    for line in text.lines().filter(|line| line.trim() != "!") {
+        let below = line.starts_with(' ') || line.starts_with("exit");
+        match blocks.last_mut().filter(|_| below && open) {
+            Some(block) => block.push_str(&format!("\n{line}")),
+            None => blocks.push(line.to_owned()),
+        }
+        open = !line.starts_with("exit");
+    }
+    blocks.sort();
+    blocks.join("\n")
+}
+
 /// What differs between two texts, for people.
 pub fn changes(old: &str, new: &str) -> String {
     similar::TextDiff::from_lines(old, new).unified_diff().context_radius(3).to_string()

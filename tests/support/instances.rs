@@ -92,6 +92,53 @@ impl Instances {
         made
     }
 
+    /// An instance around some node deep in the schema: all that is needed above it, and something beside it on the way.
+    pub fn around(&mut self, dice: &mut Dice, shape: Shape, id: SchemaId) -> Vec<Sketch> {
+        let index = self.index.clone();
+        let mut chain = vec![id];
+        while let Some(parent) = index.node(chain[0]).parent {
+            chain.insert(0, parent);
+        }
+        let mut left = shape.nodes;
+        let mut inner = Vec::new();
+        self.one(dice, Shape { depth: chain.len() + 3, ..shape }, id, chain.len(), &mut left, &mut inner);
+        for above in chain.iter().rev().skip(1) {
+            let mut sketch = Sketch { id: *above, keys: Vec::new(), value: None, children: inner };
+            if let SchemaKind::List { .. } = index.node(*above).kind {
+                let Some(keys) = self.keys(dice, shape, *above) else { return Vec::new() };
+                sketch.keys = keys;
+            }
+            if dice.chance(40) {
+                let mut left = 6;
+                let others = self.children(dice, Shape { depth: 2, width: 2, ..shape }, Some(*above), 1, &mut left);
+                for other in others {
+                    let cases = &index.node(other.id).cases;
+                    let fits = |here: &Sketch| here.id != other.id && fits(&index.node(here.id).cases, cases);
+                    if sketch.children.iter().all(fits) {
+                        sketch.children.push(other);
+                    }
+                }
+            }
+            inner = vec![sketch];
+        }
+        inner
+    }
+
+    /// A container or list of the configuration, any.
+    pub fn any_place(&self, dice: &mut Dice) -> Option<SchemaId> {
+        (0..200).map(|_| SchemaId(dice.below(self.index.len()) as u32)).find(|id| {
+            let mut at = Some(*id);
+            let inner = matches!(self.index.node(*id).kind, SchemaKind::Container { .. } | SchemaKind::List { .. });
+            let mut good = inner;
+            while let Some(id) = at {
+                let node = self.index.node(id);
+                good &= node.config && node.kind != SchemaKind::Operation && !self.left_out.contains_key(&id);
+                at = node.parent;
+            }
+            good
+        })
+    }
+
     /// The tree that the sketches show.
     pub fn tree(&self, sketches: &[Sketch]) -> ConfigTree {
         ConfigTree::new(self.nodes(sketches))
@@ -352,6 +399,22 @@ impl Instances {
             }
             return self.revalue(dice, shape, sketches, &places, leaf);
         }
+        if let Some((leaf, text)) = &leaf
+            && self.known.entry(*leaf).or_default().refused < 8
+        {
+            let led = match reason {
+                "leafref" => self
+                    .index
+                    .leafref(*leaf)
+                    .is_some_and(|leafref| self.lead(dice, shape, sketches, &places, *leaf, text, leafref.target)),
+                "instance-identifier" => self.point(sketches, &places, *leaf, text),
+                _ => false,
+            };
+            if led {
+                self.known.entry(*leaf).or_default().refused += 1;
+                return true;
+            }
+        }
         let subject = leaf.map_or_else(|| at(sketches, &places).id, |(leaf, _)| leaf);
         let known = self.known.entry(subject).or_default();
         known.refused += 1;
@@ -359,6 +422,121 @@ impl Instances {
             self.left_out.insert(subject, reason);
         }
         remove(sketches, &places);
+        true
+    }
+
+    /// Makes a leafref lead somewhere: it takes a value of its target, or the target is made with its value, both below the
+    /// deepest instance that they share.
+    #[allow(clippy::too_many_arguments)]
+    fn lead(
+        &mut self,
+        dice: &mut Dice,
+        shape: Shape,
+        sketches: &mut Vec<Sketch>,
+        places: &[usize],
+        leaf: SchemaId,
+        text: &str,
+        target: SchemaId,
+    ) -> bool {
+        let index = self.index.clone();
+        let mut chain = vec![target];
+        while let Some(parent) = index.node(chain[0]).parent {
+            chain.insert(0, parent);
+        }
+        let mut common = 0;
+        while common < places.len() && common + 1 < chain.len() && at(sketches, &places[..=common]).id == chain[common]
+        {
+            common += 1;
+        }
+        let is_key = at(sketches, places).id != leaf;
+        let Some(ty) = index.node(target).ty.as_ref() else { return false };
+        let Ok(value) = ty.value(index.node(target).name.module.as_str(), text) else { return false };
+        if !is_key {
+            let mut there = Vec::new();
+            let below = if common == 0 { &sketches[..] } else { &at(sketches, &places[..common]).children };
+            self.values_of(below, target, &mut there);
+            if common > 0 {
+                self.values_of(std::slice::from_ref(at(sketches, &places[..common])), target, &mut there);
+            }
+            there.retain(|other| other.as_str() != text);
+            if !there.is_empty() {
+                at_mut(sketches, places).value = Some(there[dice.below(there.len())].clone());
+                return true;
+            }
+        }
+        let mut siblings = if common == 0 { sketches } else { &mut at_mut(sketches, &places[..common]).children };
+        for (n, id) in chain.iter().enumerate().skip(common) {
+            let schema = index.node(*id);
+            let plain = Sketch { id: *id, keys: Vec::new(), value: None, children: Vec::new() };
+            let found = siblings.iter().position(|sketch| sketch.id == *id);
+            let at = match (schema.kind, found) {
+                (SchemaKind::Leaf, Some(at)) => {
+                    siblings[at].value = Some(value);
+                    return true;
+                }
+                (SchemaKind::Leaf | SchemaKind::LeafList { .. }, _) => {
+                    siblings.push(Sketch { value: Some(value), ..plain });
+                    return true;
+                }
+                (SchemaKind::List { .. }, found) => {
+                    let key = chain.get(n + 1).filter(|next| index.is_key(*id, **next) && n + 2 == chain.len());
+                    match (key, found) {
+                        (Some(key), _) => {
+                            let Some(mut keys) = self.keys(dice, shape, *id) else { return false };
+                            let Some(slot) = self.key_place(*id, *key) else { return false };
+                            keys[slot] = value;
+                            siblings.push(Sketch { keys, ..plain });
+                            return true;
+                        }
+                        (None, Some(at)) => at,
+                        (None, None) => {
+                            let Some(keys) = self.keys(dice, shape, *id) else { return false };
+                            siblings.push(Sketch { keys, ..plain });
+                            siblings.len() - 1
+                        }
+                    }
+                }
+                (SchemaKind::Container { .. }, Some(at)) => at,
+                (SchemaKind::Container { .. }, None) => {
+                    siblings.push(plain);
+                    siblings.len() - 1
+                }
+                _ => return false,
+            };
+            siblings = &mut siblings[at].children;
+        }
+        false
+    }
+
+    /// The values of a leaf or key in the sketches.
+    fn values_of(&self, sketches: &[Sketch], target: SchemaId, into: &mut Vec<Value>) {
+        for sketch in sketches {
+            if sketch.id == target {
+                into.extend(sketch.value.clone());
+            }
+            if self.index.is_key(sketch.id, target)
+                && self.index.node(target).parent == Some(sketch.id)
+                && let Some(slot) = self.key_place(sketch.id, target)
+            {
+                into.push(sketch.keys[slot].clone());
+            }
+            self.values_of(&sketch.children, target, into);
+        }
+    }
+
+    /// Makes an instance identifier point at something that is there.
+    fn point(&self, sketches: &mut [Sketch], places: &[usize], leaf: SchemaId, text: &str) -> bool {
+        let container = |sketch: &&Sketch| matches!(self.index.node(sketch.id).kind, SchemaKind::Container { .. });
+        let Some(top) = sketches.iter().find(container) else { return false };
+        let schema = self.index.node(leaf);
+        let path = format!("/{}", self.index.node(top.id).name);
+        let Some(Ok(value)) = schema.ty.as_ref().map(|ty| ty.value(schema.name.module.as_str(), &path)) else {
+            return false;
+        };
+        if value.as_str() == text || at(sketches, places).value.is_none() {
+            return false;
+        }
+        at_mut(sketches, places).value = Some(value);
         true
     }
 
@@ -654,12 +832,12 @@ impl Known {
     fn refuse(&mut self, text: &str, message: &str) {
         self.bad.insert(text.to_owned());
         if message.starts_with("Unsatisfied range") {
-            // Most ranges begin at or near zero.
+            // Most ranges begin near zero and end below this.
             let whole = text.split('.').next().unwrap_or(text);
             match whole.parse::<i128>() {
-                Ok(number) if number > 1 => self.high = Some(self.high.map_or(number - 1, |high| high.min(number - 1))),
-                Ok(number) => self.low = Some(self.low.map_or(number + 1, |low| low.max(number + 1))),
-                Err(_) => {}
+                Ok(number) if number > 100_000 => self.high = Some(number - 1),
+                Ok(number) if number < 0 => self.low = Some(number + 1),
+                _ => {}
             }
         }
         if message.starts_with("Unsatisfied length") {
@@ -764,6 +942,7 @@ pub fn reason_of(message: &str) -> &'static str {
         ("Data for both cases", "choice"),
         ("Duplicate instance", "duplicate"),
         ("Unsatisfied", "value"),
+        ("Failed to", "value"),
         ("Invalid", "value"),
         ("Value", "value"),
     ];
@@ -831,7 +1010,9 @@ pub fn candidate(dice: &mut Dice, index: &SchemaIndex, ty: &TypeSpec, name: &str
     match ty {
         TypeSpec::Integer { bits, signed } => {
             let whole = if *bits == 64 { u64::MAX } else { (1 << bits) - 1 };
-            let positive = match dice.below(8) {
+            let usual = [10, 30, 64, 128, 256, 512, 600, 1000, 1500, 3600, 9000, 10_000, 50_000, 100_000, 1_000_000];
+            let positive = match dice.below(10) {
+                8 | 9 => usual[dice.below(usual.len())],
                 0 => 0,
                 1 if *signed => whole / 2,
                 1 => whole,
