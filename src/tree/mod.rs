@@ -10,12 +10,15 @@
 
 pub mod canon;
 mod children;
+mod chunks;
 pub mod claims;
 pub mod codec;
 pub mod diff;
+mod hash;
 pub mod json;
 pub mod lexical;
 mod locate;
+mod mark;
 pub mod name;
 pub mod node;
 mod pairs;
@@ -31,8 +34,9 @@ pub use children::{Children, Differing};
 pub use claims::{ClaimConflict, Claimant, Claims, Intended, Kind, Layer, Order, Owner, Place, Why};
 pub use codec::{CodecError, CodecErrorKind, Limits, Policy};
 pub use diff::{Diff, Edit, apply, diff, inverse};
+pub use hash::set_hash_key;
 pub use name::{Name, QName};
-pub use node::{Body, Node, set_hash_key};
+pub use node::{Body, Node};
 pub(crate) use pairs::count;
 pub use pairs::visited;
 pub use path::{Key, Keys, Path, Step};
