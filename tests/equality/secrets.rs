@@ -81,6 +81,50 @@ async fn a_password_reaches_a_real_frr_and_nothing_else() {
     story(folder, &console).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_element_that_shows_a_password_encrypted_is_compared_by_what_it_showed_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let (sim, element) = simulated(folder.path()).await;
+    sim.fault("pe2", Fault::Encrypts { leaf: "password".into() }).unwrap();
+    // A platform that is said to show secrets in clear must show them so.
+    let house = House::with(folder, element).await;
+    let record = house.write(house.edit(DOCUMENT, with(FIRST))).await;
+    assert!(!matches!(record.outcome, Some(Outcome::Applied)), "{record:?}");
+    drop(house);
+
+    // One that is said to show them in a form of its own: the form is noted when the transaction is verified.
+    let folder = tempfile::tempdir().unwrap();
+    let (sim, element) = simulated(folder.path()).await;
+    sim.fault("pe2", Fault::Encrypts { leaf: "password".into() }).unwrap();
+    let console = Console {
+        element: element.clone(),
+        text: Box::new(|| sim.text("pe2").unwrap()),
+        types: Box::new(|lines| sim.hand_edit("pe2", &lines.join("\n")).unwrap()),
+    };
+    let house = House::with_adapter(folder, element, |text| format!("secret_echo = \"encrypted\"\n{text}")).await;
+    House::applied(&house.write(house.edit(DOCUMENT, with(FIRST))).await);
+    let shown = console.password().unwrap();
+    assert!(shown.starts_with('7') && shown != FIRST);
+    assert_eq!(house.deviations().await, []);
+    let facts = house.controller.rewrites(&noc(), Some("pe2")).await.unwrap();
+    assert!(facts.len() == 2 && facts.iter().all(|fact| is_token(&fact.sent) && is_token(&fact.says)), "{facts:?}");
+    assert!(house.plan(house.edit(DOCUMENT, with(FIRST))).await.elements.is_empty());
+
+    // Changed by hand, healed, changed by a document: each time the last verified form is the one that counts.
+    console.set(BY_HAND);
+    let found = house.deviations().await;
+    assert_eq!(found.len(), 1, "{found:#?}");
+    let healed = house.controller.heal(&noc(), "pe2", &[found[0].id.clone()], &Default::default()).await.unwrap();
+    House::applied(&healed);
+    assert_eq!((console.password().as_ref(), house.deviations().await.len()), (Some(&shown), 0));
+    House::applied(&house.write(house.edit(DOCUMENT, with(SECOND))).await);
+    assert_eq!(house.deviations().await, []);
+    assert_eq!(house.controller.rewrites(&noc(), Some("pe2")).await.unwrap().len(), 2, "noted in the old one's place");
+    console.set(FIRST);
+    assert_eq!(house.deviations().await.len(), 1, "the old secret is no longer the right one");
+    scrubbed(&house);
+}
+
 /// From the first dry-run to the removal, with everything said and stored looked through at the end.
 async fn story(folder: tempfile::TempDir, console: &Console<'_>) -> House {
     heard();
