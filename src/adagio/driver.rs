@@ -9,7 +9,7 @@
 
 use crate::adapter::Payload;
 use crate::domain::{Class, ErrorClass};
-use crate::tree::ConfigTree;
+use crate::tree::{ConfigTree, DefaultsMode};
 use async_trait::async_trait;
 use std::time::Duration;
 
@@ -48,6 +48,8 @@ pub struct Reading {
     pub partial: Option<String>,
     /// Size of what was read, in bytes.
     pub bytes: usize,
+    /// What the element makes of leafs that equal their default.
+    pub defaults: DefaultsMode,
 }
 
 /// A confirmed commit.

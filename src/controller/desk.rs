@@ -127,6 +127,7 @@ impl Desk<'_> {
             after: &after,
             recorded: &recorded,
             actual: &meant,
+            defaults: self.model.states.get(element).map(|state| state.defaults).unwrap_or_default(),
             allowed,
         };
         let plan = plan_element(&input).map_err(refused)?;

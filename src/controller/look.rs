@@ -17,7 +17,7 @@ use crate::domain::{
 };
 use crate::plan::{Allowed, Difference, ElementInput, Plan, content_digest, differences, plan_heal};
 use crate::store::{Batch, Table};
-use crate::tree::{Body, ClaimConflict, ConfigTree, Intended, Layer, Path};
+use crate::tree::{Body, ClaimConflict, ConfigTree, DefaultsMode, Intended, Layer, Path};
 use futures::future::join_all;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,6 +61,7 @@ impl Controller {
             Ok((reading, class)) => {
                 state.reachability = Reachability::Reachable;
                 state.class = Some(class);
+                state.defaults = reading.defaults;
                 match reading.partial {
                     Some(why) => {
                         state.sync = SyncState::Partial;
@@ -115,7 +116,7 @@ impl Controller {
         batch: &mut Batch,
     ) -> Result<(), Failure> {
         let now = self.parts.ambient.now();
-        let found = self.deviations_in(model, element, actual, now)?;
+        let found = self.deviations_in(model, element, actual, state.defaults, now)?;
         state.sync = if found.is_empty() { SyncState::InSync } else { SyncState::OutOfSync };
         state.last_read = Some(now);
         state.detail = None;
@@ -182,7 +183,8 @@ impl Controller {
         let intended = merged(&model, element)?;
         let recorded = model.recorded_on(element);
         let actual = as_meant(&model, element, &reading.tree, &[&intended.tree, &recorded]);
-        let found = differences(&intended, &recorded, &actual);
+        let adapter = self.adapter_of(&model, element)?;
+        let found = differences(&intended, &recorded, &actual, &adapter.defaults(reading.defaults));
         let chosen = |difference: &Difference| {
             let id = deviation_id(element, &difference.found.path);
             // A prefix too short to be meant would heal what nobody asked for.
@@ -212,16 +214,19 @@ impl Controller {
             after: &intended,
             recorded: &recorded,
             actual: &actual,
+            defaults: reading.defaults,
             allowed: &allowed,
         };
         let mut plan =
             plan_heal(&input, paths).map_err(|reasons| Failure::Refused { element: element.into(), reasons })?;
+        let mut warnings = Vec::new();
         if let Some(plan) = &mut plan {
+            warnings = self.sendable(plan)?;
             plan.echoes = heard(&model, plan, &reading.tree, &views);
         }
         if plan.is_none() {
             // It went away by itself, or grew: more is missing now than what somebody looked at and asked for.
-            let now = differences(&intended, &recorded, &actual);
+            let now = differences(&intended, &recorded, &actual, &adapter.defaults(reading.defaults));
             let above = |found: &&Difference| paths.iter().any(|asked| asked.starts_with(&found.found.path));
             if let Some(grown) = now.iter().find(above) {
                 let path = grown.found.path.to_string();
@@ -229,7 +234,7 @@ impl Controller {
             }
         }
         let elements = plan.into_iter().collect();
-        let plan = Plan { id: String::new(), services: vec![], elements, numbers: vec![], warnings: vec![] }.sealed();
+        let plan = Plan { id: String::new(), services: vec![], elements, numbers: vec![], warnings }.sealed();
         Ok(Proposal { plan, generation: model.generation })
     }
 
@@ -295,12 +300,14 @@ impl Controller {
         model: &Model,
         element: &str,
         actual: &ConfigTree,
+        defaults: DefaultsMode,
         now: Timestamp,
     ) -> Result<Vec<Deviation>, Failure> {
         let intended = merged(model, element)?;
         let recorded = model.recorded_on(element);
         let actual = as_meant(model, element, actual, &[&intended.tree, &recorded]);
-        let found = differences(&intended, &recorded, &actual);
+        let adapter = self.adapter_of(model, element)?;
+        let found = differences(&intended, &recorded, &actual, &adapter.defaults(defaults));
         Ok(found.into_iter().map(|difference| deviation(model, element, difference, now)).collect())
     }
 }

@@ -6,7 +6,7 @@ use super::rewrite::as_meant;
 use super::schemas::Schemas;
 use crate::adapter::Payload;
 use crate::domain::read_as;
-use crate::plan::{ElementPlan, as_sent, touched_state};
+use crate::plan::{ElementPlan, as_sent, toward};
 use crate::transaction::Undo;
 use crate::tree::{ConfigTree, diff};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -46,14 +46,7 @@ impl AdapterUndo {
         let model = self.model.read().unwrap_or_else(PoisonError::into_inner).clone();
         let adapter = model.inventory.get(element).and_then(|known| self.schemas.adapter_of(known));
         let adapter = &adapter.ok_or_else(|| format!("{element}: its adapter is not loaded"))?;
-        let mut target = actual.clone();
-        for path in plan.touched() {
-            // What has arisen below on its own stays: only what the side says is laid over it.
-            target = match side.at(path) {
-                Some(_) => target.overlay(&touched_state(side, std::iter::once(path))),
-                None => target.without(path),
-            };
-        }
+        let target = toward(actual, side, plan.touched());
         let change = diff(actual, &target);
         if change.is_empty() {
             return Ok(None);
