@@ -1,8 +1,8 @@
 //! What the oracle found, each as a test of its own, small enough to be read.
 
+use crate::Worker;
 use crate::laws::{LIMITS, difference, round_trips};
 use crate::libyang::{Libyang, Take};
-use crate::Worker;
 use andante::tree::{ConfigTree, Policy, SchemaIndex, json, xml};
 use andante::yang::{ModuleSet, Wanted};
 use std::sync::Arc;

@@ -143,6 +143,8 @@ pub fn element_plan(element: &str, class: Class, actual: &ConfigTree, desired: &
         deviations: vec![],
         echoes: vec![],
         simulated_only: true,
+        defaults: vec![],
+        warnings: vec![],
     }
 }
 
