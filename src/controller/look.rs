@@ -183,7 +183,7 @@ impl Controller {
         let intended = merged(&model, element)?;
         let recorded = model.recorded_on(element);
         let actual = as_meant(&model, element, &reading.tree, &[&intended.tree, &recorded]);
-        let adapter = self.desk(&model).adapter_of(element)?;
+        let adapter = self.adapter_of(&model, element)?;
         let found = differences(&intended, &recorded, &actual, &adapter.defaults(reading.defaults));
         let chosen = |difference: &Difference| {
             let id = deviation_id(element, &difference.found.path);
@@ -219,7 +219,9 @@ impl Controller {
         };
         let mut plan =
             plan_heal(&input, paths).map_err(|reasons| Failure::Refused { element: element.into(), reasons })?;
+        let mut warnings = Vec::new();
         if let Some(plan) = &mut plan {
+            warnings = self.sendable(plan)?;
             plan.echoes = heard(&model, plan, &reading.tree, &views);
         }
         if plan.is_none() {
@@ -232,7 +234,7 @@ impl Controller {
             }
         }
         let elements = plan.into_iter().collect();
-        let plan = Plan { id: String::new(), services: vec![], elements, numbers: vec![], warnings: vec![] }.sealed();
+        let plan = Plan { id: String::new(), services: vec![], elements, numbers: vec![], warnings }.sealed();
         Ok(Proposal { plan, generation: model.generation })
     }
 
@@ -304,7 +306,7 @@ impl Controller {
         let intended = merged(model, element)?;
         let recorded = model.recorded_on(element);
         let actual = as_meant(model, element, actual, &[&intended.tree, &recorded]);
-        let adapter = self.desk(model).adapter_of(element)?;
+        let adapter = self.adapter_of(model, element)?;
         let found = differences(&intended, &recorded, &actual, &adapter.defaults(defaults));
         Ok(found.into_iter().map(|difference| deviation(model, element, difference, now)).collect())
     }

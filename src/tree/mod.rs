@@ -26,6 +26,7 @@ mod pairs;
 pub mod patch;
 pub mod path;
 pub mod schema;
+pub mod secret;
 #[allow(clippy::module_inception)]
 mod tree;
 pub mod value;
@@ -40,8 +41,8 @@ pub(crate) use diff::{out_of_place, relined};
 pub use hash::set_hash_key;
 pub use name::{Name, QName};
 pub use node::{Body, Node};
-pub(crate) use pairs::{count, differing};
 pub use pairs::visited;
+pub(crate) use pairs::{count, differing};
 pub use path::{Key, Keys, Path, Step};
 pub use schema::{SchemaId, SchemaIndex, SchemaKind, SchemaNode, TypeSpec};
 pub use tree::{After, ConfigTree};

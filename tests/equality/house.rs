@@ -62,6 +62,14 @@ pub fn entry(address: &str, host_key: &str, key: &Path) -> Element {
 }
 
 impl House {
+    /// The daemon ends, and another one starts with the same store.
+    pub async fn again(mut self, element: Element) -> Self {
+        let empty = tempfile::tempdir().unwrap();
+        let folder = std::mem::replace(&mut self.folder, empty);
+        drop(self);
+        Self::with(folder, element).await
+    }
+
     /// A daemon for this element, with a store in `folder`.
     pub async fn with(folder: tempfile::TempDir, element: Element) -> Self {
         let mut settings = Settings::default();
@@ -79,7 +87,7 @@ impl House {
         let stop = CancellationToken::new();
         let served = ServerSettings {
             listen: ([127, 0, 0, 1], 0).into(),
-            socket: Some(folder.path().join("andante.sock")),
+            socket: Some(socket_in(folder.path())),
             sync_timeout: Duration::from_secs(60),
             body_limit: 4 << 20,
             nso_compatible: false,
@@ -116,6 +124,11 @@ impl House {
         assert_eq!(record.outcome, Some(Outcome::Applied), "{record:#?}");
     }
 
+    /// What would change.
+    pub async fn plan(&self, edit: DocumentEdit) -> andante::plan::Plan {
+        self.controller.propose(&noc(), vec![edit], &Allowed::default()).await.unwrap()
+    }
+
     /// The deviations after a look.
     pub async fn deviations(&self) -> Vec<andante::domain::Deviation> {
         self.controller.check(&noc(), "pe2").await.unwrap().deviations
@@ -123,7 +136,7 @@ impl House {
 
     /// The command `andante`: exit code and what it prints.
     pub async fn command(&self, words: &[&str]) -> (i32, String) {
-        let socket = self.folder.path().join("andante.sock");
+        let socket = socket_in(self.folder.path());
         let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_andante"))
             .args(words)
             .args(["--color", "never", "--socket"])
@@ -133,6 +146,10 @@ impl House {
         let text = [output.stdout, output.stderr].concat();
         (output.status.code().unwrap(), String::from_utf8(text).unwrap())
     }
+}
+
+fn socket_in(folder: &Path) -> PathBuf {
+    folder.join("andante.sock")
 }
 
 impl Drop for House {
