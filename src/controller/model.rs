@@ -5,6 +5,7 @@
 //! more where there are more services, and [`Model::visits`] counts the entries that were looked at.
 
 mod claimed;
+mod load;
 
 pub(super) use claimed::{ClaimChange, Claimed};
 
@@ -12,7 +13,7 @@ use crate::domain::{Deviation, ElementState, Inventory, Map, Rewrite, ServiceKey
 use crate::face;
 use crate::service::ledger::{Ledger, Take};
 use crate::service::{NumberUse, PortUse, Service, explicit_numbers};
-use crate::store::{Batch, Change, Store, StoreError, Table};
+use crate::store::{Batch, Change, StoreError, Table};
 use crate::tree::{Claims, ConfigTree, Owner};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -83,36 +84,6 @@ impl Default for Model {
 }
 
 impl Model {
-    /// Loads everything. `meaning` turns a stored document into its service.
-    pub async fn load(store: &dyn Store, meaning: &Meaning) -> Result<Self, StoreError> {
-        let mut model = Self::default();
-        for table in TABLES {
-            for (key, bytes) in store.list_bytes(table, "").await? {
-                model.put(table, &key, &bytes, meaning)?;
-            }
-        }
-        let mut records: BTreeMap<String, Vec<(String, Claims)>> = BTreeMap::new();
-        for (key, bytes) in store.list_bytes(Table::Claims, "").await? {
-            let claims = decode(Table::Claims, &key, &bytes)?;
-            records.entry(element_of(&key).into()).or_default().push((key, claims));
-        }
-        let mut claims: BTreeMap<String, Claimed> = BTreeMap::new();
-        for (element, records) in records {
-            let mut claimed = Claimed::new(&element, &model.visits);
-            claimed.load(records);
-            claims.insert(element, claimed);
-        }
-        for (element, bytes) in store.list_bytes(Table::Recorded, "").await? {
-            let tree: ConfigTree = decode(Table::Recorded, &element, &bytes)?;
-            let claimed = claims.entry(element.clone()).or_insert_with(|| Claimed::new(&element, &model.visits));
-            claimed.set_recorded(Some(tree));
-        }
-        for (element, claimed) in claims {
-            model.claimed.insert(element, Arc::new(claimed));
-        }
-        Ok(model)
-    }
-
     /// Follows a batch that has become durable.
     pub fn apply(&mut self, batch: &Batch, meaning: &Meaning) -> Result<(), StoreError> {
         let mut claims: BTreeMap<&str, Vec<ClaimChange>> = BTreeMap::new();
@@ -196,16 +167,8 @@ impl Model {
             Table::ElementStates => self.states.insert(key.into(), decode(table, key, bytes)?),
             Table::Documents => {
                 let document: StoredDocument = decode(table, key, bytes)?;
-                match meaning(&document) {
-                    Ok(service) => self.understand(&service),
-                    // It was accepted once; its claims still stand. Say it and go on.
-                    Err(error) => {
-                        tracing::error!(service = %document.key, error, "a stored document has lost its meaning");
-                        self.forget(&document.key);
-                    }
-                }
-                self.documents.insert(document.key.clone(), Arc::new(document));
-                self.generation += 1;
+                let service = meaning(&document);
+                self.take(document, service);
             }
             Table::Numbers => {
                 let take: Take = decode(table, key, bytes)?;
@@ -232,6 +195,19 @@ impl Model {
             Table::Claims | Table::Recorded | Table::Transactions | Table::Installation => {}
         }
         Ok(())
+    }
+
+    fn take(&mut self, document: StoredDocument, service: Result<Service, String>) {
+        match service {
+            Ok(service) => self.understand(&service),
+            // It was accepted once; its claims still stand. Say it and go on.
+            Err(error) => {
+                tracing::error!(service = %document.key, error, "a stored document has lost its meaning");
+                self.forget(&document.key);
+            }
+        }
+        self.documents.insert(document.key.clone(), Arc::new(document));
+        self.generation += 1;
     }
 
     fn delete(&mut self, table: Table, key: &str) {
@@ -354,17 +330,6 @@ fn decode<T: DeserializeOwned>(table: Table, key: &str, bytes: &[u8]) -> Result<
 }
 
 const SERVICE_OWNER: &str = "service ";
-
-/// The tables that are mirrored record by record.
-const TABLES: [Table; 7] = [
-    Table::Elements,
-    Table::ElementStates,
-    Table::Documents,
-    Table::Numbers,
-    Table::Deviations,
-    Table::Plans,
-    Table::Rewrites,
-];
 
 #[cfg(test)]
 mod tests;

@@ -145,6 +145,8 @@ pub trait Store: Send + Sync {
     async fn get_bytes(&self, table: Table, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
     /// Reads the records whose keys begin with `prefix`, in key order.
     async fn list_bytes(&self, table: Table, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError>;
+    /// The first records whose keys come behind `after`, at most `limit`, in key order: for going through a large table.
+    async fn page_bytes(&self, table: Table, after: &str, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StoreError>;
     /// Writes a batch under the writer's epoch.
     async fn commit(&self, epoch: u64, batch: Batch, durability: Durability) -> Result<(), StoreError>;
     /// The journal of one transaction, in order.

@@ -10,13 +10,16 @@
 
 pub mod canon;
 mod children;
+mod chunks;
 pub mod claims;
 pub mod codec;
 pub mod defaults;
 pub mod diff;
+mod hash;
 pub mod json;
 pub mod lexical;
 mod locate;
+mod mark;
 pub mod name;
 pub mod node;
 mod pairs;
@@ -35,8 +38,9 @@ pub use defaults::{Defaults, DefaultsMode};
 pub use diff::{Diff, Edit, apply, diff, inverse};
 pub(crate) use diff::{out_of_place, relined};
 pub use name::{Name, QName};
-pub use node::{Body, Node, set_hash_key};
 pub(crate) use pairs::{count, differing};
+pub use hash::set_hash_key;
+pub use node::{Body, Node};
 pub use pairs::visited;
 pub use path::{Key, Keys, Path, Step};
 pub use schema::{SchemaId, SchemaIndex, SchemaKind, SchemaNode, TypeSpec};

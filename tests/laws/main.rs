@@ -14,6 +14,7 @@ mod order;
 mod plans;
 mod platform;
 mod trees;
+mod wide;
 
 #[path = "../support/arbitrary.rs"]
 mod arbitrary;

@@ -15,7 +15,6 @@ pub const LIMITS: &Limits = &Limits::SOUTH;
 /// Our print, libyang's reading, libyang's print, our reading: the same tree, in both encodings and across them; and every
 /// value has the canonical text that libyang gives it.
 pub fn round_trips(libyang: &Libyang, index: &SchemaIndex, tree: &ConfigTree, take: Take) {
-    let _s = crate::drawn::Spent(std::time::Instant::now(), 4);
     for (format, text) in
         [(DataFormat::XML, xml::print(tree, index, false)), (DataFormat::JSON, json::print(tree, index, false))]
     {
@@ -61,7 +60,6 @@ pub struct Said {
 /// Our difference is libyang's, node for node; applied by us, by libyang and as an edit-config by the interpreter it makes
 /// `b` of `a`; its inverse goes back.
 pub fn difference(libyang: &Libyang, index: &SchemaIndex, a: &ConfigTree, b: &ConfigTree, take: Take) -> Said {
-    let _s = crate::drawn::Spent(std::time::Instant::now(), 5);
     let (first, second) = (libyang.of(a, index, take).unwrap(), libyang.of(b, index, take).unwrap());
     let ours = diff(a, b);
     let context =

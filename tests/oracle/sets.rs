@@ -217,7 +217,8 @@ fn genuine_modules_load_and_their_instances_go_to_libyang_and_back() {
         .filter(|set| wanted.as_deref().is_none_or(|wanted| wanted == set.name))
         .filter(|set| or_skip("modules", set.here()).is_some())
         .collect();
-    let (waiting, rows) = (Mutex::new(waiting.into_iter().collect::<std::collections::VecDeque<_>>()), Mutex::new(Vec::new()));
+    let (waiting, rows) =
+        (Mutex::new(waiting.into_iter().collect::<std::collections::VecDeque<_>>()), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
@@ -243,7 +244,8 @@ fn table(rows: &[(Genuine, Row)]) -> String {
     let mut text = String::new();
     for (set, row) in rows {
         for out in &row.left_out {
-            let reason: String = out.reason.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(160).collect();
+            let reason: String =
+                out.reason.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(160).collect();
             let _ = writeln!(text, "{}: left out {}: {reason}", set.name, out.module);
         }
         for (what, count) in &row.refused {
@@ -252,10 +254,26 @@ fn table(rows: &[(Genuine, Row)]) -> String {
         for (reason, names) in &row.nodes_left_out {
             let shown: Vec<&str> = names.iter().take(6).map(String::as_str).collect();
             let more = if names.len() > 6 { ", …" } else { "" };
-            let _ = writeln!(text, "{}: {} nodes left out, {reason}: {}{more}", set.name, names.len(), shown.join(", "));
+            let _ =
+                writeln!(text, "{}: {} nodes left out, {reason}: {}{more}", set.name, names.len(), shown.join(", "));
         }
     }
-    let heads = ["set", "modules", "loaded", "left out", "schema nodes", "seconds", "instances tried", "empty", "refused by libyang", "round-trips", "nodes seen", "pairs", "effects", "lyd_diff wrong"];
+    let heads = [
+        "set",
+        "modules",
+        "loaded",
+        "left out",
+        "schema nodes",
+        "seconds",
+        "instances tried",
+        "empty",
+        "refused by libyang",
+        "round-trips",
+        "nodes seen",
+        "pairs",
+        "effects",
+        "lyd_diff wrong",
+    ];
     let _ = writeln!(text, "{}", heads.join(" | "));
     for (set, row) in rows {
         let refused: usize = row.refused.values().sum();

@@ -21,7 +21,7 @@ pub fn modules(seed: u64) -> Vec<String> {
     vec![beta(), maker.alpha(), maker.gamma(own)]
 }
 
-fn beta() -> String {
+pub fn beta() -> String {
     r#"module beta {
   yang-version 1.1; namespace "urn:example:beta"; prefix b; revision 2024-01-01;
   feature on;
@@ -378,7 +378,7 @@ impl Maker {
 }
 
 /// Types, and a default each in a spelling that may not be the canonical one.
-const PLAIN: &[(&str, Option<&str>)] = &[
+pub const PLAIN: &[(&str, Option<&str>)] = &[
     ("int8;", Some("-7")),
     ("int16 { range \"-300..-10 | 0..max\"; }", Some("+12")),
     ("int32;", Some("0x10")),

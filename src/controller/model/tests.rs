@@ -10,7 +10,7 @@ use crate::service::canonical::{
     Admin, EndPoint, EndRole, Instance, InstanceRole, Interface, Kind, Part, Rd, Said, Technology, Topology,
 };
 use crate::service::element_service::Match;
-use crate::store::{Durability, MemoryStore};
+use crate::store::{Durability, MemoryStore, Store};
 use crate::tree::{After, Intended, Layer, Node, Path, QName, Step, Value};
 use jiff::SignedDuration;
 use std::path::PathBuf;
