@@ -29,6 +29,10 @@ pub trait Southbound: Send + Sync {
 pub trait Reader: Send {
     /// What the element can take back, probed from its greeting.
     fn class(&self) -> Class;
+    /// A word that changes when the YANG modules of the element change; `None` where there are none.
+    fn module_set(&self) -> Option<String> {
+        None
+    }
     /// Reads the running configuration (at least all that the adapter's templates can touch), normalised.
     async fn read_running(&mut self) -> Result<Reading, DriverError>;
     /// Ends the session in good order; errors do not matter any more.
