@@ -19,7 +19,9 @@ use super::refusal::Refusal;
 use super::rules::Rules;
 use super::template::{self, Escaping, Templates};
 use crate::service::ElementService;
-use crate::tree::{Defaults, DefaultsMode, Body, ConfigTree, Diff, Edit, Key, Limits, Node, Path, Policy, SchemaIndex, xml};
+use crate::tree::{
+    Body, ConfigTree, Defaults, DefaultsMode, Diff, Edit, Key, Limits, Node, Path, Policy, SchemaIndex, xml,
+};
 use std::sync::Arc;
 
 /// What Andante knows of one platform.

@@ -183,7 +183,7 @@ impl Controller {
         let intended = merged(&model, element)?;
         let recorded = model.recorded_on(element);
         let actual = as_meant(&model, element, &reading.tree, &[&intended.tree, &recorded]);
-        let adapter = self.desk(&model).adapter_of(element)?;
+        let adapter = self.adapter_of(&model, element)?;
         let found = differences(&intended, &recorded, &actual, &adapter.defaults(reading.defaults));
         let chosen = |difference: &Difference| {
             let id = deviation_id(element, &difference.found.path);
@@ -304,7 +304,7 @@ impl Controller {
         let intended = merged(model, element)?;
         let recorded = model.recorded_on(element);
         let actual = as_meant(model, element, actual, &[&intended.tree, &recorded]);
-        let adapter = self.desk(model).adapter_of(element)?;
+        let adapter = self.adapter_of(model, element)?;
         let found = differences(&intended, &recorded, &actual, &adapter.defaults(defaults));
         Ok(found.into_iter().map(|difference| deviation(model, element, difference, now)).collect())
     }
