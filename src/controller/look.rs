@@ -219,7 +219,9 @@ impl Controller {
         };
         let mut plan =
             plan_heal(&input, paths).map_err(|reasons| Failure::Refused { element: element.into(), reasons })?;
+        let mut warnings = Vec::new();
         if let Some(plan) = &mut plan {
+            warnings = self.sendable(plan)?;
             plan.echoes = heard(&model, plan, &reading.tree, &views);
         }
         if plan.is_none() {
@@ -232,7 +234,7 @@ impl Controller {
             }
         }
         let elements = plan.into_iter().collect();
-        let plan = Plan { id: String::new(), services: vec![], elements, numbers: vec![], warnings: vec![] }.sealed();
+        let plan = Plan { id: String::new(), services: vec![], elements, numbers: vec![], warnings }.sealed();
         Ok(Proposal { plan, generation: model.generation })
     }
 
