@@ -25,6 +25,8 @@ pub struct Settings {
     pub transaction: Transaction,
     /// The loop.
     pub reconcile: Reconcile,
+    /// Schemas.
+    pub yang: Yang,
     /// Kept plans.
     pub plan: Plan,
     /// Secrets.
@@ -143,6 +145,20 @@ pub struct Plan {
     pub keep_bytes: usize,
 }
 
+/// `[yang]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Yang {
+    /// Bytes of memory that a libyang worker may have; 0 is no limit.
+    pub memory_limit: u64,
+    /// Seconds for one request to it.
+    pub time_limit: u64,
+    /// Seconds to fetch all modules of one element.
+    pub fetch_timeout: u64,
+    /// Most bytes of the modules of one element.
+    pub fetch_bytes: usize,
+}
+
 /// `[ledger]`: first and last number of each space, both handed out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -235,6 +251,12 @@ impl Default for Plan {
     }
 }
 
+impl Default for Yang {
+    fn default() -> Self {
+        Self { memory_limit: 2 << 30, time_limit: 60, fetch_timeout: 300, fetch_bytes: 64 << 20 }
+    }
+}
+
 impl Default for Ledger {
     fn default() -> Self {
         Self {
@@ -301,6 +323,12 @@ impl Settings {
         if self.reconcile.parallel == 0 {
             return Err("reconcile.parallel: must be at least 1".into());
         }
+        if self.yang.memory_limit > 0 && self.yang.memory_limit < LEAST_MEMORY {
+            return Err(format!(
+                "yang.memory_limit: {} is less than {LEAST_MEMORY}, with which a worker cannot start; 0 is no limit",
+                self.yang.memory_limit
+            ));
+        }
         let ledger = &self.ledger;
         for (key, [first, last], most) in [
             ("vc_id", ledger.vc_id, LEDGER_MAX.vc_id),
@@ -323,6 +351,9 @@ impl Settings {
         Ok(self)
     }
 }
+
+/// A libyang worker with the modules of the north needs about 40 MB.
+const LEAST_MEMORY: u64 = 64 << 20;
 
 /// The last number that each space has.
 const LEDGER_MAX: LedgerMax = LedgerMax {

@@ -22,6 +22,7 @@ mod numbers;
 mod propose;
 mod request;
 mod rewrite;
+mod schemas;
 mod undo;
 mod vault;
 
@@ -30,6 +31,7 @@ pub use failure::Failure;
 pub use model::{Meaning, Model};
 pub use request::{Absent, AdapterSummary, CheckReport, DocumentEdit, Expect, KeptPlan, Probe, Terms, Why};
 pub use rewrite::RewriteAsked;
+pub use schemas::SchemaSettings;
 pub use vault::{Vault, VaultError};
 
 use crate::adagio::Southbound;
@@ -53,6 +55,7 @@ use closing::{EndClosing, PlanClosing};
 use futures::FutureExt;
 use gate::Gate;
 use propose::Proposal;
+use schemas::Schemas;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -69,8 +72,10 @@ pub struct Parts {
     pub yang: Arc<YangWorker>,
     /// The modules of the north, compiled.
     pub north: Arc<Loaded>,
-    /// Adapters by name, with their schemas.
+    /// Adapters by name, with their schemas unless the elements bring them.
     pub adapters: BTreeMap<String, Arc<Adapter>>,
+    /// How the schemas of elements are got that bring their own.
+    pub schemas: SchemaSettings,
     /// How elements are reached.
     pub connector: Connector,
     /// The secrets; the connector opens them from here.
@@ -99,6 +104,7 @@ pub struct Parts {
 pub struct Controller {
     parts: Parts,
     model: Arc<RwLock<Arc<Model>>>,
+    schemas: Arc<Schemas>,
     gate: Gate,
     runner: Runner,
     recovery: Recovery,
@@ -115,11 +121,15 @@ impl Controller {
     pub async fn start(parts: Parts) -> Result<Arc<Self>, Failure> {
         let model = Model::load(parts.store.as_ref(), &meaning(&parts.north.index)).await?;
         let model = Arc::new(RwLock::new(Arc::new(model)));
-        let undo = AdapterUndo { model: model.clone(), adapters: parts.adapters.clone() };
+        let schemas = Arc::new(Schemas::new(parts.adapters.clone(), parts.schemas.clone()));
+        let known = model.read().unwrap_or_else(PoisonError::into_inner).clone();
+        schemas.restore(known.inventory.iter()).await;
+        drop(known);
+        let undo = AdapterUndo { model: model.clone(), schemas: schemas.clone() };
         let (store, ambient, probe) = (parts.store.clone(), parts.ambient.clone(), parts.probe.clone());
         let runner = Runner::new(store, parts.epoch, ambient.clone(), Arc::new(undo), probe, parts.limits.clone());
         let recovery = Recovery::new(runner.clone(), Arc::new(EndClosing { ambient }));
-        let this = Arc::new(Self { parts, model, gate: Gate::default(), runner, recovery });
+        let this = Arc::new(Self { parts, model, schemas, gate: Gate::default(), runner, recovery });
         this.open_vault().await?;
         Ok(this)
     }
@@ -336,7 +346,7 @@ impl Controller {
             functions: adapter.functions().into_iter().map(str::to_string).collect(),
             simulated_only: adapter.simulated_only(),
         };
-        self.parts.adapters.values().map(summary).collect()
+        self.schemas.adapters().values().map(summary).collect()
     }
 
     /// Waits until no transaction holds anything.
@@ -349,7 +359,7 @@ impl Controller {
     }
 
     fn adapter(&self, name: &str) -> Option<Arc<Adapter>> {
-        self.parts.adapters.get(name).cloned()
+        self.schemas.adapters().get(name).cloned()
     }
 
     /// Runs the work in a task of its own, so that a caller who goes away does not end it, and waits as long as asked.

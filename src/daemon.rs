@@ -10,7 +10,7 @@ use crate::adagio::netconf::{framing::FrameLimits, session::NetconfLimits};
 use crate::adagio::{cli::session::CliLimits, ssh::SshLimits};
 use crate::adapter::Adapter;
 use crate::config::{LogFormat, Settings, seconds};
-use crate::controller::{Absent, Controller, Failure, Parts, Vault};
+use crate::controller::{Absent, Controller, Failure, Parts, SchemaSettings, Vault};
 use crate::domain::{Element, Principal};
 use crate::reconcile::{self, Loop, queue::Rhythm};
 use crate::store::{self, Batch, Durability, Store, Table, sqlite::SqliteStore};
@@ -126,10 +126,11 @@ pub async fn start(invocation: Invocation) -> Result<(Arc<Controller>, StopSigna
     hash_key(store.as_ref(), epoch).await.map_err(|error| failed("cannot read the installation")(error.into()))?;
 
     let vault = Arc::new(vault(&settings)?);
-
-    let yang = Arc::new(YangWorker::spawn(&program, &["yang-worker"], YANG_LIMIT));
+    let yang = Arc::new(worker(&program, &settings));
+    // Modules of elements have a worker of their own: what they do to it must not hold up a document.
+    let south = Arc::new(worker(&program, &settings));
     let north = north(&yang, &settings).await?;
-    let adapters = adapters(&yang, &settings).await?;
+    let adapters = adapters(&south, &settings).await?;
     let ambient = Arc::new(SystemAmbient::new());
     let stop = StopSignal::new();
     let probe: Arc<dyn Probe> = match crash_at {
@@ -142,6 +143,13 @@ pub async fn start(invocation: Invocation) -> Result<(Arc<Controller>, StopSigna
         yang,
         north,
         adapters,
+        schemas: SchemaSettings {
+            yang: south,
+            folder: schema_folder(&settings),
+            dirs: existing(&settings.paths.yang),
+            timeout: seconds(settings.yang.fetch_timeout),
+            bytes: settings.yang.fetch_bytes,
+        },
         connector: connector(&settings, vault.clone()),
         vault,
         ambient,
@@ -161,6 +169,21 @@ pub async fn start(invocation: Invocation) -> Result<(Arc<Controller>, StopSigna
         tracing::warn!(transaction = record.id, outcome = ?record.outcome, "was open at start");
     }
     Ok((controller, stop))
+}
+
+/// A libyang worker with its limits, and with the schemas that are kept on disk.
+fn worker(program: &Path, settings: &Settings) -> YangWorker {
+    YangWorker::spawn(program, &["yang-worker"], seconds(settings.yang.time_limit))
+        .with_memory_limit(settings.yang.memory_limit)
+        .with_cache(&schema_folder(settings))
+}
+
+fn schema_folder(settings: &Settings) -> PathBuf {
+    settings.paths.state.join("schemas")
+}
+
+fn existing(dirs: &[PathBuf]) -> Vec<PathBuf> {
+    dirs.iter().filter(|dir| dir.is_dir()).cloned().collect()
 }
 
 /// The modules of the north, compiled; a module that is left out is fatal, for its face would lie.
@@ -200,9 +223,18 @@ async fn adapters(yang: &YangWorker, settings: &Settings) -> Result<BTreeMap<Str
     Ok(adapters)
 }
 
-/// One adapter; a NETCONF adapter with its schema, from the operator's directories first, then from its own profiles.
+/// One adapter; a NETCONF adapter with its schema, from the operator's directories first, then from its own profiles, unless
+/// its elements bring theirs. A module that does not compile is left out and named: the elements work with the rest.
 pub async fn adapter(yang: &YangWorker, settings: &Settings, folder: &Path) -> Result<Adapter, String> {
     let adapter = Adapter::load(folder).map_err(|error| crate::adagio::driver::chain(&error))?;
+    if adapter.from_element() {
+        return Ok(adapter);
+    }
+    with_directories(yang, settings, adapter).await
+}
+
+/// The adapter with the schema of the operator's directories and of its own profiles.
+async fn with_directories(yang: &YangWorker, settings: &Settings, adapter: Adapter) -> Result<Adapter, String> {
     let Some(options) = &adapter.manifest().netconf else {
         return Ok(adapter);
     };
@@ -213,8 +245,12 @@ pub async fn adapter(yang: &YangWorker, settings: &Settings, folder: &Path) -> R
     }
     let set = ModuleSet::named(&modules, &dirs);
     let loaded = yang.load(&set).await.map_err(|error| crate::adagio::driver::chain(&error))?;
-    if let Some(left) = loaded.left_out.first() {
-        return Err(format!("module {} does not compile: {}", left.module, left.reason));
+    for left in &loaded.left_out {
+        if loaded.left_out.len() >= modules.len() {
+            return Err(format!("no module compiles; {}: {}", left.module, left.reason));
+        }
+        let (module, reason) = (&left.module, &left.reason);
+        tracing::error!(adapter = adapter.name(), module, reason, "a module is left out; what needs it is refused");
     }
     Ok(adapter.with_schema(loaded.index.clone()))
 }
@@ -414,6 +450,5 @@ impl Probe for CrashAt {
 
 /// The modules that are served.
 const NORTH: &[&str] = &["ietf-vpn-common", "ietf-l3vpn-ntw", "ietf-l2vpn-ntw", "andante"];
-const YANG_LIMIT: Duration = Duration::from_secs(60);
 const IDLE: Duration = Duration::from_secs(5);
 const BREATH: Duration = Duration::from_millis(100);

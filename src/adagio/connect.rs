@@ -2,15 +2,16 @@
 
 use super::cli::driver::{CliElement, dialect_within};
 use super::cli::session::CliLimits;
-use super::driver::Southbound;
+use super::driver::{DriverError, Effect, Southbound};
 use super::netconf::driver::NetconfElement;
+use super::netconf::schemas::SchemaSession;
 use super::netconf::session::NetconfLimits;
 use super::secret::Secrets;
 use super::ssh::{SshAuth, SshLimits, SshTarget};
 use super::tap::Tap;
 use crate::adapter::Adapter;
 use crate::adapter::manifest::Transport;
-use crate::domain::Element;
+use crate::domain::{Element, ErrorClass};
 use secrecy::SecretString;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +53,20 @@ impl Connector {
                 Arc::new(CliElement { element: name, target, adapter, dialect, ssh, limits, busy, tap, secrets })
             }
         })
+    }
+
+    /// A session that reads the YANG modules of the element.
+    pub async fn schemas(&self, element: &Element) -> Result<SchemaSession, DriverError> {
+        let target = self.target(element).map_err(|message| DriverError {
+            element: element.name.clone(),
+            doing: "connect".into(),
+            message,
+            class: ErrorClass::Rejected,
+            effect: Effect::None,
+            tag: None,
+            path: None,
+        })?;
+        SchemaSession::open(&element.name, &target, &self.ssh, self.netconf, Tap::default()).await
     }
 
     /// Where and as whom to log in.

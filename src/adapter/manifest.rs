@@ -131,11 +131,25 @@ pub struct NetconfOptions {
     pub modules: Vec<String>,
     /// Top-level nodes of the get-config filter, as `/module:name`.
     pub read: Vec<String>,
+    /// Where the schema comes from.
+    #[serde(default)]
+    pub schema: SchemaSource,
     /// How a candidate is validated.
     #[serde(default)]
     pub validate: Validation,
     /// The atomicity class that is expected (`A`–`D`); the probe decides.
     pub class: Option<String>,
+}
+
+/// Where the schema of a NETCONF element comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SchemaSource {
+    /// The directories of `paths.yang`, then the adapter's own profiles; one schema for all elements.
+    #[default]
+    Directories,
+    /// Every element's own modules, by `get-schema` (RFC 6022) at the first contact and whenever they change.
+    FromElement,
 }
 
 /// How a candidate is validated before the commit.

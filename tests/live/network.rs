@@ -249,6 +249,7 @@ pub fn changes(old: &str, new: &str) -> String {
     similar::TextDiff::from_lines(old, new).unified_diff().context_radius(3).to_string()
 }
 
+/// A speaker that waits to be called: were both to call, one session in some would be lost to the other's.
 fn speaker(asn: u32) -> String {
     let mut text = format!(
         "router bgp {asn}\n bgp router-id {}\n no bgp ebgp-requires-policy\n",
@@ -256,8 +257,9 @@ fn speaker(asn: u32) -> String {
     );
     let ours: Vec<&str> = LIVE.iter().filter(|live| live.1 == asn).map(|live| live.2).collect();
     for peer in &ours {
-        text.push_str(&format!(" neighbor {peer} remote-as 65000\n neighbor {peer} timers connect 1\n neighbor {peer} disable-connected-check\n"));
-        // A session that is taken down ends at once, whatever was said of timers.
+        text.push_str(&format!(
+            " neighbor {peer} remote-as 65000\n neighbor {peer} passive\n neighbor {peer} disable-connected-check\n"
+        ));
     }
     for family in ["ipv4 unicast", "ipv6 unicast", "ipv4 vpn", "ipv6 vpn", "l2vpn evpn"] {
         text.push_str(&format!(" address-family {family}\n"));

@@ -91,6 +91,22 @@ fn a_json_number_in_a_union_is_no_decimal_where_an_integer_takes_it() {
     assert_eq!(json::print(&lenient, &small.index, false), "{\"m:l\":\"2.5\"}");
 }
 
+/// In XML it was printed with module names for prefixes that nobody declares, which is some text and no path.
+#[test]
+fn an_instance_identifier_in_a_union_has_its_prefixes_in_xml() {
+    let small = Small::module(
+        "container c { leaf x { type string; } } leaf l { type union { type uint8; \
+         type instance-identifier { require-instance false; } type string; } }",
+    );
+    let tree = small.json("{\"m:l\":\"/m:c/x\"}");
+    let printed = xml::print(&tree, &small.index, false);
+    assert_eq!(printed, "<l xmlns=\"urn:m\" xmlns:m=\"urn:m\">/m:c/m:x</l>");
+    assert_eq!(small.holds(&printed), "{\"m:l\":\"/m:c/x\"}");
+    // What names no module that is known is a text.
+    let text = small.json("{\"m:l\":\"/nope:c\"}");
+    assert_eq!(xml::print(&text, &small.index, false), "<l xmlns=\"urn:m\">/nope:c</l>");
+}
+
 /// Half of IOS-XE was left out: the names of some of its nodes are `import` and `include`.
 #[test]
 fn a_node_called_import_is_no_statement_that_imports() {

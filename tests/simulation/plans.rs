@@ -144,6 +144,8 @@ pub fn element_plan(element: &str, class: Class, actual: &ConfigTree, desired: &
         echoes: vec![],
         encrypted: vec![],
         simulated_only: true,
+        defaults: vec![],
+        warnings: vec![],
     }
 }
 

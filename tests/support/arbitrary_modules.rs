@@ -352,22 +352,11 @@ impl Maker {
             let (member, _) = match self.dice.below(20) {
                 0 => ("empty;".into(), None),
                 1..=3 if depth == 0 => self.union(1),
-                _ => self.unrestricted(),
+                _ => self.plain(),
             };
             let _ = write!(members, " type {member}");
         }
         (format!("union {{{members} }}"), None)
-    }
-
-    /// A type without range, length or pattern.
-    fn unrestricted(&mut self) -> (String, Option<&'static str>) {
-        loop {
-            let (ty, default) = self.plain();
-            let restricted = ["range", "length", "pattern", "b:", "digits", "yang:", "inet:"];
-            if !restricted.iter().any(|word| ty.contains(word)) || ty.contains("base b:") {
-                return (ty, default);
-            }
-        }
     }
 
     fn plain(&mut self) -> (String, Option<&'static str>) {

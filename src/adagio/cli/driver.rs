@@ -204,7 +204,12 @@ impl Reader for Session {
         if !parsed.complete {
             partial.get_or_insert_with(|| "the text has no end marker".into());
         }
-        Ok(Reading { tree: self.adapter.normalise(&parsed.tree), partial, bytes: text.len() })
+        Ok(Reading {
+            tree: self.adapter.normalise(&parsed.tree),
+            partial,
+            bytes: text.len(),
+            defaults: Default::default(),
+        })
     }
 
     async fn close(self: Box<Self>) {

@@ -7,6 +7,7 @@
 use super::capabilities::Capabilities;
 use super::error::NetconfError;
 use super::operation::{ConfirmedCommit, Datastore, DefaultOperation, EditConfig, ErrorOption, Filter, TestOption};
+use super::schemas;
 use super::session::{NetconfLimits, NetconfSession};
 use crate::adagio::driver::{Confirm, DriverError, Effect, Reader, Reading, Residue, Southbound, Writer, chain};
 use crate::adagio::secret::{Clear, Secrets, in_xml};
@@ -153,6 +154,10 @@ impl Reader for Session {
         self.class
     }
 
+    fn module_set(&self) -> Option<String> {
+        Some(schemas::module_set(self.netconf.capabilities()))
+    }
+
     async fn read_running(&mut self) -> Result<Reading, DriverError> {
         let filter = subtree_filter(&self.adapter);
         let read = self.netconf.get_config(Datastore::Running, Some(Filter::Subtree(&filter)), None).await;
@@ -168,7 +173,9 @@ impl Reader for Session {
             path: None,
         })?;
         let partial = (!parsed.complete).then(|| "the reply is not complete".to_string());
-        Ok(Reading { tree: self.adapter.normalise(&parsed.tree), partial, bytes: text.len() })
+        let defaults =
+            self.netconf.capabilities().with_defaults.as_ref().map(|with| with.basic.mode()).unwrap_or_default();
+        Ok(Reading { tree: self.adapter.normalise(&parsed.tree), partial, bytes: text.len(), defaults })
     }
 
     async fn close(self: Box<Self>) {
