@@ -38,6 +38,10 @@ fn cost<T>(work: impl FnOnce() -> T) -> (T, u64) {
 /// The nodes on the way to an address: `top`, a port, `fixed`, `address`.
 const WAY: u64 = 4;
 
+/// A walk over a wide list also looks at the handles of the runs that it is cut into: at most this many, whatever stands in
+/// the list (64 on top, and some ten more for each time the list is 32 times as long). Planning takes three such walks.
+const RUNS: u64 = 300;
+
 #[test]
 fn merging_one_service_anew_costs_what_the_service_has() {
     for n in sizes() {
@@ -55,7 +59,7 @@ fn merging_one_service_anew_costs_what_the_service_has() {
         assert_eq!(added.tree.count(), merged.tree.count() + all[0].tree.count() - 3);
         assert_eq!(removed.tree.count(), merged.tree.count() - (all[0].tree.count() - 3));
         let (d, compared) = cost(|| diff(&merged.tree, &changed.tree));
-        assert!(d.edits.len() == 1 && compared <= 50 * WAY, "{compared}");
+        assert!(d.edits.len() == 1 && compared <= 50 * WAY + RUNS, "{compared}");
         assert_eq!(apply(&d, &merged.tree).unwrap(), changed.tree);
         assert_eq!(apply(&inverse(&d), &changed.tree).unwrap(), merged.tree);
         // A pin over it, and its release.
@@ -99,7 +103,7 @@ fn planning_one_service_among_thousands_looks_at_that_one() {
             assert_eq!(plan.diff.edits.len(), edits);
             assert_eq!(plan.deviations.len(), 2, "found on the way");
             // The two deviations are found, too.
-            assert!(seen <= 50 * (nodes + 2 * (WAY - 1)), "{word}: {seen} for {nodes}");
+            assert!(seen <= 50 * (nodes + 2 * (WAY - 1)) + 3 * RUNS, "{word}: {seen} for {nodes}");
             let target = apply(&plan.diff, &actual).unwrap();
             let (_, verified) = cost(|| plan.is_after(&target) && plan.is_before(&actual));
             assert!(verified <= 50 * nodes);
