@@ -81,14 +81,49 @@ impl TypeSpec {
             Self::InstanceIdentifier => {
                 instance_identifier(text.trim_matches(is_space), resolve).map(|text| plain(Cow::Owned(text)))
             }
+            // First as the type writes it, then with what is let pass elsewhere: blanks around a value must not take it away
+            // from a string member.
             Self::Union(members) => members
                 .iter()
+                .filter(|member| member.writes(text))
+                .chain(members)
                 .find_map(|member| member.canonical(text, resolve).ok())
                 .ok_or_else(|| format!("{} fits none of the {} types of the union", shown(text), members.len())),
             Self::Restricted { of, within } => {
                 let (kind, text) = of.canonical(text, resolve)?;
                 of.within(within, &text).map(|()| (kind, text))
             }
+        }
+    }
+
+    /// The member of a union to which a text belongs.
+    pub(super) fn member(&self, text: &str, resolve: Resolve<'_>) -> Option<&Self> {
+        let Self::Union(members) = self else { return None };
+        let mut tried = members.iter().filter(|member| member.writes(text)).chain(members);
+        tried.find(|member| member.lexical(text, resolve).is_ok())
+    }
+
+    /// Whether a text, if it is a value of the type at all, is one without leniency: no blanks around it where the type has
+    /// none, and the letters of a hex string. Numbers and bits may have blanks.
+    fn writes(&self, text: &str) -> bool {
+        match self {
+            Self::Text(Canonical::Exact) | Self::Integer { .. } | Self::Decimal64 { .. } | Self::Bits(_) => true,
+            Self::Text(Canonical::Lower) => is_hex_string(text),
+            Self::Restricted { of, .. } if **of == Self::Text(Canonical::Lower) => is_hex_string(text) || is_uuid(text),
+            Self::Restricted { of, .. } => of.writes(text),
+            Self::Union(members) => members.iter().any(|member| member.writes(text)),
+            _ => text.trim_matches(is_space).len() == text.len(),
+        }
+    }
+
+    /// The same of a JSON token: a number is an integer of at most 32 bits (RFC 7951 §6.1).
+    fn writes_token(&self, token: &Token<'_>) -> bool {
+        match (self, token) {
+            (Self::Restricted { of, .. }, _) => of.writes_token(token),
+            (Self::Integer { bits, .. }, Token::Number(_)) => *bits <= 32,
+            (Self::Decimal64 { .. }, Token::Number(_)) => false,
+            (_, Token::Text(text)) => self.writes(text),
+            _ => true,
         }
     }
 
@@ -127,7 +162,8 @@ impl TypeSpec {
     pub(super) fn json(&self, token: &Token<'_>, module: &str) -> Result<Value, String> {
         match (self, token) {
             (Self::Union(members), _) => {
-                let found = members.iter().find_map(|member| member.json(token, module).ok());
+                let found = members.iter().filter(|member| member.writes_token(token)).chain(members);
+                let found = found.map(|member| member.json(token, module)).find_map(Result::ok);
                 let value =
                     found.ok_or_else(|| format!("{token} fits none of the {} types of the union", members.len()))?;
                 // The token says more than the text: "10" is not 10 (RFC 7951 §6.10).
@@ -283,6 +319,18 @@ fn integer(text: &str, bits: u8, signed: bool) -> Result<Cow<'_, str>, String> {
     Ok(Cow::Owned(value.to_string()))
 }
 
+/// The shape of `hex-string`, `phys-address` and `mac-address` (RFC 6991): pairs of digits with colons between them.
+fn is_hex_string(text: &str) -> bool {
+    let pair = |pair: &str| pair.len() == 2 && pair.bytes().all(|b| b.is_ascii_hexdigit());
+    text.is_empty() || text.split(':').all(pair)
+}
+
+/// The shape of `uuid` (RFC 6991).
+fn is_uuid(text: &str) -> bool {
+    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_hexdigit());
+    text.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && text.split('-').all(digits)
+}
+
 /// RFC 7950 §9.3.4: at most `digits` digits behind the point, and without the point it is a number of 64 bits.
 fn fits_decimal64(canonical: &str, digits: u8) -> Result<(), String> {
     let (_, fraction) = canonical.split_once('.').unwrap_or((canonical, "0"));
@@ -326,6 +374,12 @@ fn binary(text: &str) -> Result<String, String> {
     }
 }
 
+/// RFC 7950 §6.2.
+fn is_identifier(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+}
+
 /// An instance identifier with module names, written where the module changes (RFC 7951 §6.11).
 fn instance_identifier(text: &str, resolve: Resolve<'_>) -> Result<String, String> {
     let bad = || format!("{} is not an instance identifier", shown(text));
@@ -343,7 +397,7 @@ fn instance_identifier(text: &str, resolve: Resolve<'_>) -> Result<String, Strin
                 let end = rest.find(['/', '[', ']', '=', ' ']).unwrap_or(rest.len());
                 let (word, tail) = rest.split_at(end);
                 rest = tail;
-                if word == "." || word.bytes().all(|b| b.is_ascii_digit()) {
+                if c == '[' && (word == "." || !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit())) {
                     out.push_str(word);
                     continue;
                 }
@@ -351,7 +405,7 @@ fn instance_identifier(text: &str, resolve: Resolve<'_>) -> Result<String, Strin
                     Some((prefix, name)) => (Some(prefix), name),
                     None => (None, word),
                 };
-                if name.is_empty() {
+                if !is_identifier(name) || (prefix.is_none() && module.is_none()) {
                     return Err(bad());
                 }
                 let found = match prefix {

@@ -168,10 +168,22 @@ impl<'a> Printer<'a> {
                 let prefix = self.prefix(module, attributes);
                 format!("{prefix}:{name}")
             }
-            _ if matches!(ty, Some(TypeSpec::InstanceIdentifier)) => {
+            (ValueKind::Text, _) if ty.is_some_and(|ty| self.is_instance_identifier(ty, value.as_str())) => {
                 self.instance_identifier(value.as_str(), attributes)
             }
             _ => value.as_str().to_owned(),
+        }
+    }
+
+    /// Whether the text is an instance identifier by its type: in a union, if that is the member to which it belongs.
+    fn is_instance_identifier(&self, ty: &TypeSpec, text: &str) -> bool {
+        match ty {
+            TypeSpec::InstanceIdentifier => true,
+            TypeSpec::Union(_) if text.starts_with('/') => {
+                let known = |prefix: Option<&str>| self.index.module(prefix?).map(|module| module.name.to_string());
+                ty.member(text, &known) == Some(&TypeSpec::InstanceIdentifier)
+            }
+            _ => false,
         }
     }
 
