@@ -162,8 +162,8 @@ impl TypeSpec {
     pub(super) fn json(&self, token: &Token<'_>, module: &str) -> Result<Value, String> {
         match (self, token) {
             (Self::Union(members), _) => {
-                let found = members.iter().filter(|member| member.writes_token(token)).chain(members);
-                let found = found.map(|member| member.json(token, module)).find_map(Result::ok);
+                let mut tried = members.iter().filter(|member| member.writes_token(token)).chain(members);
+                let found = tried.find_map(|member| member.json(token, module).ok());
                 let value =
                     found.ok_or_else(|| format!("{token} fits none of the {} types of the union", members.len()))?;
                 // The token says more than the text: "10" is not 10 (RFC 7951 §6.10).
