@@ -1,13 +1,13 @@
 //! What becomes durable with the decision of a transaction: documents, claims, what is recorded, numbers, audit, events.
 //! Only what the plan changes is written: an element or a store with much in it does not make a commit dearer.
 
-use super::model::{ClaimChange, Model, claim_change, document_key};
+use super::model::{ClaimChange, Model, claim_change, document_key, owner_of};
 use crate::domain::{AuditRecord, Event, Outcome, Rewrite, StoredDocument, TransactionRecord};
 use crate::plan::{Plan, ServiceChange, ServiceEffect, content_digest};
 use crate::service::ledger::Take;
 use crate::store::{Batch, StoreError, Table};
 use crate::transaction::{Ambient, Closing};
-use crate::tree::ConfigTree;
+use crate::tree::{ConfigTree, Path};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -143,7 +143,13 @@ impl Model {
             })
             .collect();
         let carried = before.iter().map(|(element, before, after)| (*element, before, *after));
-        let released = take.released(now, carried);
+        let own = owner_of(&change.key);
+        let stays = |element: &str, path: &Path| {
+            let claimed = self.claimed_on(element);
+            let owners = claimed.intended().map(|intended| intended.owners_of(path)).unwrap_or_default();
+            owners.iter().any(|(_, owner)| *owner != own)
+        };
+        let released = take.released(now, carried, &stays);
         read.iter().fold(released, |take, (element, actual)| take.read(element, actual, now).unwrap_or(take))
     }
 

@@ -143,7 +143,6 @@ pub fn value(dice: &mut Dice, ty: &TypeSpec) -> Value {
             let parts = ["a", " ", "<", "&amp;", "'", "\"", "\n", "\r", "\t", "é", "😀", "]]>", "\\", "alpha:x"];
             (0..dice.below(5)).map(|_| parts[dice.below(parts.len())]).collect()
         }
-        TypeSpec::Restricted { of, .. } => return value(dice, of),
         TypeSpec::Union(members) => {
             let member = dice.below(members.len());
             return value(dice, &members[member]);
