@@ -29,10 +29,20 @@ pub struct Settings {
     pub yang: Yang,
     /// Kept plans.
     pub plan: Plan,
+    /// Secrets.
+    pub secrets: Secrets,
     /// Automatic numbers.
     pub ledger: Ledger,
     /// Logs.
     pub log: Log,
+}
+
+/// `[secrets]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Secrets {
+    /// File of the key; empty = `secret.key` in the folder of the store.
+    pub key_file: PathBuf,
 }
 
 /// `[daemon]`
@@ -290,6 +300,7 @@ impl Settings {
             &mut self.paths.profiles,
             &mut self.paths.elements,
             &mut self.presto.socket,
+            &mut self.secrets.key_file,
         ];
         for path in paths.into_iter().chain(self.paths.yang.iter_mut()) {
             if !path.as_os_str().is_empty() && path.is_relative() {

@@ -24,6 +24,7 @@ mod request;
 mod rewrite;
 mod schemas;
 mod undo;
+mod vault;
 
 pub use desk::{Desk, Drafted, Wanted};
 pub use failure::Failure;
@@ -31,6 +32,7 @@ pub use model::{Meaning, Model};
 pub use request::{Absent, AdapterSummary, CheckReport, DocumentEdit, Expect, KeptPlan, Probe, Terms, Why};
 pub use rewrite::RewriteAsked;
 pub use schemas::SchemaSettings;
+pub use vault::{Vault, VaultError};
 
 use crate::adagio::Southbound;
 use crate::adagio::connect::Connector;
@@ -76,6 +78,8 @@ pub struct Parts {
     pub schemas: SchemaSettings,
     /// How elements are reached.
     pub connector: Connector,
+    /// The secrets; the connector opens them from here.
+    pub vault: Arc<Vault>,
     /// Time and chance.
     pub ambient: Arc<dyn Ambient>,
     /// Called at the named points of a transaction.
@@ -125,7 +129,9 @@ impl Controller {
         let (store, ambient, probe) = (parts.store.clone(), parts.ambient.clone(), parts.probe.clone());
         let runner = Runner::new(store, parts.epoch, ambient.clone(), Arc::new(undo), probe, parts.limits.clone());
         let recovery = Recovery::new(runner.clone(), Arc::new(EndClosing { ambient }));
-        Ok(Arc::new(Self { parts, model, schemas, gate: Gate::default(), runner, recovery }))
+        let this = Arc::new(Self { parts, model, schemas, gate: Gate::default(), runner, recovery });
+        this.open_vault().await?;
+        Ok(this)
     }
 
     /// Ends what a daemon before us left open; call it before anything else is sent.
@@ -212,7 +218,7 @@ impl Controller {
         for edit in &edits {
             authorize(principal, Verb::Plan, &edit.key().to_string())?;
         }
-        Ok(self.proposal(&edits, allowed).await?.plan)
+        Ok(self.proposal(&self.cut(edits)?, allowed).await?.plan)
     }
 
     /// Plans edits and keeps the plan for a later commit.
@@ -229,7 +235,9 @@ impl Controller {
         let kept = KeptPlan { plan, allowed: allowed.clone(), created, expires, author: principal.user.clone() };
         let mut batch = self.without_old_plans();
         batch.put(Table::Plans, &kept_key(&kept.plan.id), &kept)?;
+        self.seal(&kept.plan, &mut batch)?;
         self.commit_batch(batch).await?;
+        self.sealed(&kept.plan);
         Ok(kept)
     }
 
@@ -272,6 +280,7 @@ impl Controller {
         for edit in &edits {
             authorize(principal, Verb::Write, &edit.key().to_string())?;
         }
+        let edits = self.cut(edits)?;
         self.carried_out(principal, Work::Edits { edits, allowed: allowed.clone() }, None, terms).await
     }
 
@@ -414,6 +423,7 @@ impl Controller {
             {
                 return Err(Failure::ClassTooWeak { element: weak.element.clone(), have: weak.class, want });
             }
+            self.seal_now(&plan).await?;
             let summary = self.summary(&work, &plan);
             let record = self.run(principal, &current(id), plan, summary).await?;
             if is_stale(&record) && pinned.is_none() && attempt < ATTEMPTS {

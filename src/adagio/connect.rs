@@ -6,6 +6,7 @@ use super::driver::{DriverError, Effect, Southbound};
 use super::netconf::driver::NetconfElement;
 use super::netconf::schemas::SchemaSession;
 use super::netconf::session::NetconfLimits;
+use super::secret::Secrets;
 use super::ssh::{SshAuth, SshLimits, SshTarget};
 use super::tap::Tap;
 use crate::adapter::Adapter;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Limits of everything that goes south.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Connector {
     /// Connections.
     pub ssh: SshLimits,
@@ -26,6 +27,8 @@ pub struct Connector {
     pub cli: CliLimits,
     /// How long busy lines are retried.
     pub busy: Duration,
+    /// What opens the secrets of a payload.
+    pub secrets: Arc<dyn Secrets>,
 }
 
 impl Connector {
@@ -41,12 +44,13 @@ impl Connector {
                 ssh: self.ssh.clone(),
                 limits: self.netconf,
                 tap,
+                secrets: self.secrets.clone(),
             }),
             Transport::Cli => {
                 // One bound for the reply of an element, whatever it speaks.
                 let dialect = Arc::new(dialect_within(&adapter, self.netconf.frames.max_message)?);
-                let (ssh, limits, busy) = (self.ssh.clone(), self.cli, self.busy);
-                Arc::new(CliElement { element: name, target, adapter, dialect, ssh, limits, busy, tap })
+                let (ssh, limits, busy, secrets) = (self.ssh.clone(), self.cli, self.busy, self.secrets.clone());
+                Arc::new(CliElement { element: name, target, adapter, dialect, ssh, limits, busy, tap, secrets })
             }
         })
     }

@@ -19,6 +19,7 @@ use super::refusal::Refusal;
 use super::rules::Rules;
 use super::template::{self, Escaping, Templates};
 use crate::service::ElementService;
+use crate::tree::secret::disarmed;
 use crate::tree::{
     Body, ConfigTree, Defaults, DefaultsMode, Diff, Edit, Key, Limits, Node, Path, Policy, SchemaIndex, xml,
 };
@@ -198,7 +199,7 @@ impl Adapter {
                 Ok(Reading { tree, complete: true, opaque })
             }
             Language::Cli { grammar, .. } => {
-                let parsed = grammar.parse(text).map_err(|error| self.unreadable(chain(&error)))?;
+                let parsed = grammar.parse(&disarmed(text)).map_err(|error| self.unreadable(chain(&error)))?;
                 Ok(Reading { tree: parsed.tree, complete: parsed.complete, opaque: parsed.opaque })
             }
         }

@@ -67,7 +67,15 @@ impl Controller {
                 .zip(read)
                 .map(|(name, (reading, class))| (name.to_string(), (reading.tree, class)))
                 .collect();
-            let plan = desk.plan(drafted, &readings, allowed)?;
+            let mut plan = desk.plan(drafted, &readings, allowed)?;
+            let mut warnings = Vec::new();
+            for element in &plan.elements {
+                warnings.extend(self.sendable(element)?);
+            }
+            if !warnings.is_empty() {
+                plan.warnings.extend(warnings);
+                plan = plan.sealed();
+            }
             return Ok(Proposal { plan, generation: model.generation });
         }
     }

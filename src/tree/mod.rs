@@ -26,6 +26,7 @@ mod pairs;
 pub mod patch;
 pub mod path;
 pub mod schema;
+pub mod secret;
 #[allow(clippy::module_inception)]
 mod tree;
 pub mod value;

@@ -10,6 +10,7 @@ use super::operation::{ConfirmedCommit, Datastore, DefaultOperation, EditConfig,
 use super::schemas;
 use super::session::{NetconfLimits, NetconfSession};
 use crate::adagio::driver::{Confirm, DriverError, Effect, Reader, Reading, Residue, Southbound, Writer, chain};
+use crate::adagio::secret::{Clear, Secrets, in_xml};
 use crate::adagio::ssh::{SshLimits, SshTarget};
 use crate::adagio::tap::Tap;
 use crate::adapter::manifest::Validation;
@@ -32,6 +33,8 @@ pub struct NetconfElement {
     pub limits: NetconfLimits,
     /// Shows the bytes that leave.
     pub tap: Tap,
+    /// What opens the secrets of a payload.
+    pub secrets: Arc<dyn Secrets>,
 }
 
 #[async_trait]
@@ -62,7 +65,14 @@ impl NetconfElement {
             tag: None,
             path: None,
         })?;
-        Ok(Session { element: self.element.clone(), adapter: self.adapter.clone(), netconf, class, locked: Vec::new() })
+        Ok(Session {
+            element: self.element.clone(),
+            adapter: self.adapter.clone(),
+            netconf,
+            class,
+            locked: Vec::new(),
+            secrets: self.secrets.clone(),
+        })
     }
 }
 
@@ -82,6 +92,7 @@ struct Session {
     netconf: NetconfSession,
     class: Class,
     locked: Vec<Datastore>,
+    secrets: Arc<dyn Secrets>,
 }
 
 impl Session {
@@ -108,6 +119,16 @@ impl Session {
 
     async fn edit(&self, target: Datastore, doing: &str, payload: &Payload, effect: Effect) -> Result<(), DriverError> {
         let config = self.config(doing, payload)?;
+        let clear = Clear::of(config, &*self.secrets, in_xml).map_err(|message| DriverError {
+            element: self.element.clone(),
+            doing: doing.into(),
+            message,
+            class: ErrorClass::Rejected,
+            effect: Effect::None,
+            tag: None,
+            path: None,
+        })?;
+        let said = |error: DriverError| DriverError { message: clear.without(&error.message), ..error };
         let capabilities = self.netconf.capabilities();
         let validation = self.adapter.manifest().netconf.as_ref().map(|options| options.validate).unwrap_or_default();
         let test = validation == Validation::TestThenSet && capabilities.validate();
@@ -116,12 +137,12 @@ impl Session {
             default_operation: Some(DefaultOperation::None),
             test_option: test.then_some(TestOption::TestThenSet),
             error_option: capabilities.rollback_on_error.then_some(ErrorOption::RollbackOnError),
-            config,
+            config: clear.as_str(),
         };
-        self.netconf.edit_config(edit).await.map_err(|error| self.failed(doing, effect, &error))?;
+        self.netconf.edit_config(edit).await.map_err(|error| said(self.failed(doing, effect, &error)))?;
         if validation == Validation::Explicit && target == Datastore::Candidate && capabilities.validate() {
             let checked = self.netconf.validate(target).await;
-            checked.map_err(|error| self.failed("validate candidate", effect, &error))?;
+            checked.map_err(|error| said(self.failed("validate candidate", effect, &error)))?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 
 use super::pattern::Bindings;
 use super::rules::{Cascade, ContextId, Line, LineId, Rules, Shape};
+use crate::tree::secret::masked;
 use crate::tree::{After, Body, ConfigTree, Diff, Key, Node, Path, QName, Step, Value, ValueKind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -259,7 +260,8 @@ impl Line {
         let text = self.value.build(bindings).unwrap_or_default();
         let text = if text.is_empty() { self.default.clone().unwrap_or_default() } else { text };
         if self.secret {
-            return Value::text(SECRET);
+            // The template's token stays; what an element shows in clear becomes one.
+            return Value::text(&masked(&text));
         }
         let kind = match &self.value.args()[..] {
             [(_, ty, _)] => ty.kind(),
