@@ -3,7 +3,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 
-.PHONY: help setup setup-build setup-test setup-packets demo test test-packets check bench fmt clean-lab
+.PHONY: help setup setup-build setup-test setup-packets demo test test-packets check bench fuzz fmt clean-lab
 
 help:
 	@echo "make demo          build, then the whole story on three simulated elements, told as it runs"
@@ -11,6 +11,7 @@ help:
 	@echo "make test-packets  pings through an MPLS L3VPN in User-Mode Linux (root, about a minute)"
 	@echo "make check         format, lints, documentation, dependencies, layering"
 	@echo "make setup         what both commands need from the system, and nothing else (they do it themselves)"
+	@echo "make fuzz          every parser against random input, ten minutes each (FUZZ_SECONDS=n, FUZZ=\"xml json\")"
 	@echo "make bench         benchmarks      make fmt   format the code      make clean-lab   remove left-over test folders"
 
 setup: setup-build setup-test
@@ -40,6 +41,9 @@ check:
 
 bench:
 	$(CARGO) bench
+
+fuzz: setup-build
+	@SECONDS_EACH=$(or $(FUZZ_SECONDS),600) scripts/fuzz.sh $(FUZZ)
 
 fmt:
 	$(CARGO) fmt

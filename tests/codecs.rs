@@ -14,6 +14,7 @@ use andante::tree::{
     json, xml,
 };
 use proptest::prelude::*;
+use std::sync::Arc;
 
 const L: &Limits = &Limits::NORTH;
 
@@ -109,18 +110,15 @@ fn sample() -> SchemaIndex {
         prefix: format!("p{name}"),
         revision: None,
     };
-    let node = |module: &str, name: &str, parent: Option<u32>, kind, ty, children: &[u32]| SchemaNode {
-        name: QName::new(module, name),
-        parent: parent.map(SchemaId),
-        kind,
-        config: name != "s",
-        mandatory: false,
-        keys: if name == "l" { vec![Name::new("k")] } else { Vec::new() },
-        ty,
-        default: None,
-        cases: Vec::new(),
-        children: children.iter().copied().map(SchemaId).collect(),
-    };
+    let node =
+        |module: &str, name: &str, parent: Option<u32>, kind, ty: Option<TypeSpec>, children: &[u32]| SchemaNode {
+            parent: parent.map(SchemaId),
+            config: name != "s",
+            keys: if name == "l" { vec![Name::new("k")] } else { Vec::new() },
+            ty: ty.map(Arc::new),
+            children: children.iter().copied().map(SchemaId).collect(),
+            ..SchemaNode::new(QName::new(module, name), kind)
+        };
     let text = || Some(TypeSpec::Text(Canonical::Exact));
     let int = |bits| Some(TypeSpec::Integer { bits, signed: false });
     let identity = Some(TypeSpec::Identity { identities: vec!["m:a".into(), "x:b".into()] });
@@ -142,6 +140,7 @@ fn sample() -> SchemaIndex {
             node("m", "s", Some(5), leaf, text(), &[]),
             node("x", "w", Some(0), leaf, text(), &[]),
         ],
+        choices: Vec::new(),
     })
 }
 

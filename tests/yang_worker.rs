@@ -90,7 +90,7 @@ fn at(names: &[(&str, &str)]) -> Path {
 
 fn ty(index: &SchemaIndex, name: &str) -> TypeSpec {
     let id = index.resolve(&at(&[("t-main", "top"), ("t-main", name)])).unwrap();
-    index.node(id).ty.clone().unwrap()
+    TypeSpec::clone(index.node(id).ty.as_ref().unwrap())
 }
 
 #[tokio::test]
@@ -144,8 +144,8 @@ async fn a_set_is_exported_and_a_bad_module_is_left_out_by_name() {
     assert_eq!(vlan.cases, [("access".into(), "tagged".into())]);
     assert!(!index.node(index.child_named(Some(site), "t-main", "up").unwrap()).config);
     assert_eq!(
-        index.node(index.child_named(Some(site), "t-main", "peer").unwrap()).ty,
-        Some(TypeSpec::Text(Canonical::Exact))
+        index.node(index.child_named(Some(site), "t-main", "peer").unwrap()).ty.as_deref(),
+        Some(&TypeSpec::Text(Canonical::Exact))
     );
     assert!(index.child_named(Some(site), "t-aug", "colour").is_some());
     let by = index.resolve(&at(&[("t-main", "turn"), ("t-main", "input"), ("t-main", "by")])).unwrap();

@@ -20,7 +20,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("yang-worker") {
-        return andante::yang::worker::run();
+        return andante::yang::worker::run(std::env::args().skip(2));
     }
     match start(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,

@@ -113,7 +113,7 @@ impl PlanClosing {
                 batch.delete(Table::Claims, key);
             }
             // The plan was made from a merge without conflict; should that no longer hold, the old record stays.
-            if let Ok(intended) = Intended::without_owners(all.values()) {
+            if let Ok(intended) = Intended::merge(all.values()) {
                 batch.put(Table::Recorded, &element, &intended.tree)?;
             }
         }
@@ -184,7 +184,7 @@ fn prune_adopted(element: &str, all: &mut BTreeMap<String, Claims>) {
     let key = adopted_key(element);
     let Some(adopted) = all.remove(&key) else { return };
     // The candidate was merged without conflict; should that no longer hold, nothing is forgotten.
-    let tree = match Intended::without_owners(all.values()) {
+    let tree = match Intended::merge(all.values()) {
         Ok(others) => adopted.tree.masked(&others.tree),
         Err(_) => adopted.tree.clone(),
     };

@@ -138,7 +138,7 @@ impl Controller {
         let intended = Intended::merge(&model.claims_on(element)).map_err(|found| conflict(element, &found))?;
         let wanted = path.trim();
         let mut found = Vec::new();
-        for (at, owners) in &intended.owners {
+        intended.walk(&mut |at| {
             let node = intended.tree.at(at);
             let fits = at.to_string().contains(wanted)
                 || node.is_some_and(|node| {
@@ -149,24 +149,19 @@ impl Controller {
                     };
                     node.children().is_empty() && adapter.text(&alone).lines().any(|line| line.trim() == wanted)
                 });
-            if !fits {
-                continue;
-            }
-            for (layer, owner) in owners {
-                found.push(Why {
+            if fits {
+                found.extend(intended.why(at).claimants.into_iter().map(|claimant| Why {
                     path: at.to_string(),
-                    layer: layer_name(*layer).into(),
-                    owner: owner.to_string(),
+                    layer: layer_name(claimant.layer).into(),
+                    owner: claimant.owner.to_string(),
                     value: node.and_then(|node| match node.body() {
                         Body::Leaf(value) => Some(value.to_string()),
                         _ => None,
                     }),
-                });
+                }));
             }
-            if found.len() >= WHY_MAX {
-                break;
-            }
-        }
+            found.len() < WHY_MAX
+        });
         Ok(found)
     }
 
@@ -195,15 +190,15 @@ impl Controller {
     pub(super) async fn healing(&self, element: &str, paths: &[Path]) -> Result<Proposal, Failure> {
         let model = self.model();
         let (reading, class) = self.complete(&model, element).await?;
-        let claims = model.claims_on(element);
+        let intended = merged(&model, element)?;
         let adapter = self.adapter_of(&model, element)?;
         let allowed = Allowed::default();
         let input = ElementInput {
             element,
             adapter: &adapter,
             class,
-            current: &claims,
-            candidate: &claims,
+            before: &intended,
+            after: &intended,
             recorded: &model.recorded_on(element),
             actual: &reading.tree,
             allowed: &allowed,
@@ -211,7 +206,7 @@ impl Controller {
         let plan = plan_heal(&input, paths).map_err(|reasons| refused(&model, element, reasons))?;
         if plan.is_none() {
             // It went away by itself, or grew: more is missing now than what somebody looked at and asked for.
-            let now = differences(&merged(&model, element)?, &model.recorded_on(element), &reading.tree);
+            let now = differences(&intended, &model.recorded_on(element), &reading.tree);
             let above = |found: &&Difference| paths.iter().any(|asked| asked.starts_with(&found.found.path));
             if let Some(grown) = now.iter().find(above) {
                 let path = grown.found.path.to_string();
@@ -350,7 +345,7 @@ fn known(model: &Model, element: &str) -> CheckReport {
 }
 
 fn merged(model: &Model, element: &str) -> Result<Intended, Failure> {
-    Intended::without_owners(&model.claims_on(element)).map_err(|found| conflict(element, &found))
+    Intended::merge(&model.claims_on(element)).map_err(|found| conflict(element, &found))
 }
 
 fn conflict(element: &str, found: &[ClaimConflict]) -> Failure {

@@ -14,7 +14,7 @@ use crate::service::ledger::{Draft, Exclusions};
 use crate::service::{
     ElementService, ErrorTag, NumberUse, PortUse, Service, ServiceError, admit, decompose, explicit_numbers,
 };
-use crate::tree::{Claims, ConfigTree, Layer, json};
+use crate::tree::{ClaimConflict, Claims, ConfigTree, Intended, Layer, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -172,12 +172,14 @@ impl Controller {
         let mut plans = Vec::new();
         for ((element, candidate), (reading, class)) in touched.iter().zip(readings) {
             let adapter = self.adapter_of(model, element)?;
+            let conflicts =
+                |found: Vec<ClaimConflict>| refused(model, element, found.into_iter().map(Refused::Conflict).collect());
             let input = ElementInput {
                 element,
                 adapter: &adapter,
                 class,
-                current: &model.claims_on(element),
-                candidate,
+                before: &Intended::merge(&model.claims_on(element)).map_err(conflicts)?,
+                after: &Intended::merge(candidate).map_err(conflicts)?,
                 recorded: &model.recorded_on(element),
                 actual: &reading.tree,
                 allowed,

@@ -48,7 +48,7 @@ fn wanted_below(
                 }
                 _ => {
                     wanted_below(&path, want, recorded, have, intended, found);
-                    if intended.whole.contains(&path) {
+                    if intended.is_whole(&path) {
                         extras(&path, want, have, found);
                     }
                 }

@@ -22,10 +22,10 @@ pub struct ElementInput<'a> {
     pub adapter: &'a Adapter,
     /// What it can take back, as probed.
     pub class: Class,
-    /// All claims on it now.
-    pub current: &'a [Claims],
-    /// All claims on it after the request, adopted ones included.
-    pub candidate: &'a [Claims],
+    /// All claims on it now, merged.
+    pub before: &'a Intended,
+    /// All claims on it after the request, adopted ones included, merged.
+    pub after: &'a Intended,
     /// What the last verified transaction left.
     pub recorded: &'a ConfigTree,
     /// What it says now, completely read and normalised.
@@ -41,19 +41,18 @@ pub fn adopted_owner(element: &str) -> Owner {
 
 /// Plans one element. `None`: nothing to do there. All refusals are reported at once.
 pub fn plan_element(input: &ElementInput<'_>) -> Result<Option<ElementPlan>, Vec<Refused>> {
-    let old = merge(input.current)?;
-    let new = merge(input.candidate)?;
+    let (old, new) = (input.before, input.after);
     let views = Views { old: &old.tree, new: &new.tree, recorded: input.recorded, actual: input.actual };
     let ownership = |path: &Path| input.adapter.ownership(path);
     let found = scope(&views, &ownership, input.allowed);
-    finish(input, &old, found)
+    finish(input, old, found)
 }
 
 /// Plans the healing of deviations at and below the given paths: back to what is intended.
 pub fn plan_heal(input: &ElementInput<'_>, paths: &[Path]) -> Result<Option<ElementPlan>, Vec<Refused>> {
-    let intended = merge(input.current)?;
+    let intended = input.before;
     let mut found = Scope { target: input.actual.clone(), ..Scope::default() };
-    for difference in differences(&intended, input.recorded, input.actual) {
+    for difference in differences(intended, input.recorded, input.actual) {
         let path = &difference.found.path;
         if !paths.iter().any(|wanted| path.starts_with(wanted)) {
             continue;
@@ -65,11 +64,7 @@ pub fn plan_heal(input: &ElementInput<'_>, paths: &[Path]) -> Result<Option<Elem
         };
         found.overwritten.push(difference.found);
     }
-    finish(input, &intended, found)
-}
-
-fn merge(claims: &[Claims]) -> Result<Intended, Vec<Refused>> {
-    Intended::without_owners(claims).map_err(|conflicts| conflicts.into_iter().map(Refused::Conflict).collect())
+    finish(input, intended, found)
 }
 
 fn finish(input: &ElementInput<'_>, old: &Intended, mut found: Scope) -> Result<Option<ElementPlan>, Vec<Refused>> {

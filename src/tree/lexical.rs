@@ -28,10 +28,11 @@ impl TypeSpec {
                 let text = integer(text.trim_matches(is_space), *bits, *signed)?;
                 Ok(Value::new(if *bits > 32 { ValueKind::Number64 } else { ValueKind::Number }, &text))
             }
-            Self::Decimal64 => Ok(Value::new(
-                ValueKind::Number64,
-                &canon::decimal(text.trim_matches(is_space)).map_err(|error| error.to_string())?,
-            )),
+            Self::Decimal64 { digits } => {
+                let canonical = canon::decimal(text.trim_matches(is_space)).map_err(|error| error.to_string())?;
+                fits_decimal64(&canonical, *digits)?;
+                Ok(Value::new(ValueKind::Number64, &canonical))
+            }
             Self::Bool => match text.trim_matches(is_space) {
                 flag @ ("true" | "false") => Ok(Value::new(ValueKind::Bool, flag)),
                 _ => Err(format!("{} is not 'true' or 'false'", shown(text))),
@@ -97,7 +98,7 @@ impl TypeSpec {
             (Self::Integer { bits, .. }, Token::Text(_)) => {
                 Err(format!("{token}: an integer of {bits} bits is a JSON number, not a string"))
             }
-            (Self::Integer { .. } | Self::Decimal64, Token::Number(text)) => self.value(module, text),
+            (Self::Integer { .. } | Self::Decimal64 { .. }, Token::Number(text)) => self.value(module, text),
             (Self::Bool, Token::Bool(true)) => Ok(Value::new(ValueKind::Bool, "true")),
             (Self::Bool, Token::Bool(false)) => Ok(Value::new(ValueKind::Bool, "false")),
             (Self::Bool, _) => Err(format!("{token} is not true or false")),
@@ -111,7 +112,7 @@ impl TypeSpec {
     fn expected(&self) -> &'static str {
         match self {
             Self::Integer { .. } => "an integer",
-            Self::Decimal64 => "a decimal number in a string",
+            Self::Decimal64 { .. } => "a decimal number in a string",
             Self::Bool => "true or false",
             Self::Empty => "[null]",
             Self::Identity { .. } => "the name of an identity in a string",
@@ -208,6 +209,19 @@ fn integer(text: &str, bits: u8, signed: bool) -> Result<String, String> {
         return Err(format!("{} is out of the range of {}", shown(text), name()));
     }
     Ok(value.to_string())
+}
+
+/// RFC 7950 §9.3.4: at most `digits` digits behind the point, and without the point it is a number of 64 bits.
+fn fits_decimal64(canonical: &str, digits: u8) -> Result<(), String> {
+    let (whole, fraction) = canonical.split_once('.').unwrap_or((canonical, "0"));
+    if fraction != "0" && fraction.len() > usize::from(digits) {
+        return Err(format!("{} has more than {digits} digits behind the point", shown(canonical)));
+    }
+    let scaled = format!("{whole}{fraction:0<width$}", width = usize::from(digits.clamp(1, 18)));
+    match scaled.parse::<i64>() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(format!("{} is out of the range of decimal64 with {digits} digits", shown(canonical))),
+    }
 }
 
 fn bits(text: &str, names: &[String]) -> Result<String, String> {
@@ -317,9 +331,16 @@ mod tests {
         assert!(read(&int(8, false), "-1").is_err());
         assert!(read(&int(16, false), "1e3").is_err());
         for (text, canonical) in [("1", "1.0"), ("-0.0", "0.0"), ("010.500", "10.5"), ("-0.25", "-0.25")] {
-            assert_eq!(read(&TypeSpec::Decimal64, text).unwrap(), canonical);
+            assert_eq!(read(&TypeSpec::Decimal64 { digits: 2 }, text).unwrap(), canonical);
         }
-        assert!(read(&TypeSpec::Decimal64, "1.").is_err());
+        assert!(read(&TypeSpec::Decimal64 { digits: 2 }, "1.").is_err());
+        assert!(read(&TypeSpec::Decimal64 { digits: 2 }, "1.234").unwrap_err().contains("more than 2 digits"));
+        assert_eq!(read(&TypeSpec::Decimal64 { digits: 2 }, "1.23000").unwrap(), "1.23");
+        let (least, most) = ("-9.223372036854775808", "9.223372036854775807");
+        assert_eq!(read(&TypeSpec::Decimal64 { digits: 18 }, least).unwrap(), least);
+        assert_eq!(read(&TypeSpec::Decimal64 { digits: 18 }, most).unwrap(), most);
+        assert!(read(&TypeSpec::Decimal64 { digits: 18 }, "9.223372036854775808").is_err());
+        assert!(read(&TypeSpec::Decimal64 { digits: 1 }, "922337203685477580.8").is_err());
     }
 
     #[test]

@@ -90,7 +90,7 @@ impl SchemaIndex {
     fn key_value(&self, list: SchemaId, name: &Name, text: &str) -> Result<Value, String> {
         let module = self.node(list).name.module.as_str();
         let leaf = self.child_named(Some(list), module, name.as_str());
-        let ty = leaf.and_then(|leaf| self.node(leaf).ty.as_ref());
+        let ty = leaf.and_then(|leaf| self.node(leaf).ty.as_deref());
         let ty = ty.ok_or_else(|| format!("the schema gives no type for key '{name}'"))?;
         ty.value(module, text).map_err(|fault| format!("key '{name}': {fault}"))
     }

@@ -18,6 +18,7 @@ pub mod lexical;
 mod locate;
 pub mod name;
 pub mod node;
+mod pairs;
 pub mod path;
 pub mod schema;
 #[allow(clippy::module_inception)]
@@ -26,11 +27,13 @@ pub mod value;
 pub mod xml;
 
 pub use children::{Children, Differing};
-pub use claims::{ClaimConflict, Claims, Intended, Layer, Owner};
+pub use claims::{ClaimConflict, Claimant, Claims, Intended, Kind, Layer, Order, Owner, Place, Why};
 pub use codec::{CodecError, CodecErrorKind, Limits, Policy};
 pub use diff::{Diff, Edit, apply, diff, inverse};
 pub use name::{Name, QName};
 pub use node::{Body, Node, set_hash_key};
+pub use pairs::visited;
+pub(crate) use pairs::{count, differing};
 pub use path::{Key, Keys, Path, Step};
 pub use schema::{SchemaId, SchemaIndex, SchemaKind, SchemaNode, TypeSpec};
 pub use tree::{After, ConfigTree};

@@ -1,13 +1,22 @@
 //! What nodes there may be: compact tables, one per module set or grammar, shared by all elements that have it.
 //!
 //! Exported by the libyang worker (crate module `yang`) or compiled from a CLI grammar (crate module `adapter`). Choices
-//! and cases are flattened: a data node knows which choice and case it belongs to. The index is enough to parse, print and
-//! compare; `must`, `when`, ranges and patterns are the worker's business.
+//! and cases are flattened: a data node knows which choice and case it belongs to, and the choices stand in a table of
+//! their own. The index is enough to parse, print and compare, and to know what is there by default; the conditions of
+//! `must` and `when`, ranges and patterns are the worker's business.
+//!
+//! Equal types are one allocation, and so are equal names; what few nodes have stands apart ([`Constraints`]). The form
+//! that is stored and sent is in [`stored`].
+
+pub mod stored;
+#[cfg(test)]
+mod tests;
 
 use super::name::{Name, QName};
 use super::path::{Key, Path};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// Number of a node in its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -15,7 +24,7 @@ use std::collections::{HashMap, HashSet};
 pub struct SchemaId(pub u32);
 
 /// A module of the set.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SchemaModule {
     /// Module name.
     pub name: Name,
@@ -28,8 +37,7 @@ pub struct SchemaModule {
 }
 
 /// What a schema node is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SchemaKind {
     /// A container.
     Container {
@@ -55,8 +63,7 @@ pub enum SchemaKind {
 }
 
 /// The type of a leaf, as far as codecs and comparison need it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum TypeSpec {
     /// Signed or unsigned integer of this many bits.
     Integer {
@@ -66,7 +73,10 @@ pub enum TypeSpec {
         signed: bool,
     },
     /// decimal64.
-    Decimal64,
+    Decimal64 {
+        /// Digits after the point, 1 to 18 (RFC 7950 §9.3.4).
+        digits: u8,
+    },
     /// boolean.
     Bool,
     /// empty.
@@ -91,8 +101,7 @@ pub enum TypeSpec {
 }
 
 /// Canonical forms of string types (RFC 6991 and its like).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Canonical {
     /// As it is.
     Exact,
@@ -104,8 +113,8 @@ pub enum Canonical {
     IpPrefix,
 }
 
-/// One data node.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// One data node. Make one with [`SchemaNode::new`] and say what is special about it.
+#[derive(Clone, Debug, PartialEq)]
 pub struct SchemaNode {
     /// Qualified name.
     pub name: QName,
@@ -117,21 +126,87 @@ pub struct SchemaNode {
     pub config: bool,
     /// `mandatory true`, or min-elements above zero.
     pub mandatory: bool,
+    /// It, or a choice or case around it, has a `when`: whether it may exist, and whether its default holds, only the
+    /// worker can tell.
+    pub when: bool,
     /// Names of the key leafs, in order (lists only).
     pub keys: Vec<Name>,
-    /// Type (leafs and leaf-lists only).
-    pub ty: Option<TypeSpec>,
-    /// Default in canonical text (leafs only).
+    /// Type (leafs and leaf-lists only). Equal types are shared.
+    pub ty: Option<Arc<TypeSpec>>,
+    /// Default in canonical text (leafs only; those of a leaf-list are in `more`). See [`SchemaIndex::defaults`].
     pub default: Option<String>,
-    /// The choice and the case it stands in, outermost first, each as `choice/case`.
+    /// The choices and cases that it stands in, outermost first, as (choice, case). A name that comes from another module
+    /// than its surroundings is written `module:name`.
     pub cases: Vec<(Name, Name)>,
     /// Data children in schema order, which is the order in which an element prints them.
     pub children: Vec<SchemaId>,
+    /// What few nodes have.
+    pub more: Option<Arc<Constraints>>,
+}
+
+impl SchemaNode {
+    /// A configuration node without anything special.
+    pub fn new(name: QName, kind: SchemaKind) -> Self {
+        Self {
+            name,
+            parent: None,
+            kind,
+            config: true,
+            mandatory: false,
+            when: false,
+            keys: Vec::new(),
+            ty: None,
+            default: None,
+            cases: Vec::new(),
+            children: Vec::new(),
+            more: None,
+        }
+    }
+}
+
+/// What few nodes have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Constraints {
+    /// Defaults of a leaf-list in canonical text, in order (RFC 7950 §7.7.2).
+    pub defaults: Vec<String>,
+    /// Where a leafref leads; `None` for another type, and where the target is not part of the index.
+    pub leafref: Option<Leafref>,
+    /// `unique` of a list: each a set of leafs below it (RFC 7950 §7.8.3).
+    pub unique: Vec<Vec<SchemaId>>,
+    /// `min-elements`.
+    pub min_elements: u32,
+    /// `max-elements`; `None` is unbounded.
+    pub max_elements: Option<u32>,
+}
+
+/// Where a leafref leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leafref {
+    /// The leaf or leaf-list of which it takes a value.
+    pub target: SchemaId,
+    /// Such a value must exist (`require-instance`).
+    pub required: bool,
+}
+
+/// A choice; its cases are told by [`SchemaNode::cases`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaChoice {
+    /// Its name as in [`SchemaNode::cases`].
+    pub name: Name,
+    /// The data node that it stands in, `None` at the top.
+    pub parent: Option<SchemaId>,
+    /// The choices and cases around it, outermost first.
+    pub within: Vec<(Name, Name)>,
+    /// One of its cases must be there.
+    pub mandatory: bool,
+    /// The case whose defaults hold when no case is there.
+    pub default_case: Option<Name>,
+    /// It, or something around it, has a `when`.
+    pub when: bool,
 }
 
 /// The tables of one module set.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(from = "Tables", into = "Tables")]
+#[derive(Clone, Debug, Default)]
 pub struct SchemaIndex {
     tables: Tables,
     /// Per parent (0 = top level, then every node) its children sorted by name, then module.
@@ -141,8 +216,8 @@ pub struct SchemaIndex {
     namespaces: HashMap<String, usize>,
 }
 
-/// The stored form of an index.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+/// The tables of which an index is made.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tables {
     /// Content id of the module set: equal sets, equal ids.
     pub content_id: String,
@@ -152,12 +227,15 @@ pub struct Tables {
     pub nodes: Vec<SchemaNode>,
     /// The top-level nodes.
     pub top: Vec<SchemaId>,
+    /// All choices.
+    pub choices: Vec<SchemaChoice>,
 }
 
 impl From<Tables> for SchemaIndex {
     fn from(mut tables: Tables) -> Self {
-        tables.share_names();
+        tables.share();
         tables.drop_dangling();
+        tables.choices.sort_by_key(|choice| choice.parent);
         let mut sorted = Vec::with_capacity(tables.nodes.len() + 1);
         let mut rank = vec![0; tables.nodes.len()];
         let lists = std::iter::once(&tables.top).chain(tables.nodes.iter().map(|node| &node.children));
@@ -184,8 +262,8 @@ impl From<SchemaIndex> for Tables {
 }
 
 impl Tables {
-    /// Makes equal names share one text: an index has few modules and many nodes.
-    fn share_names(&mut self) {
+    /// Makes equal names and equal types share one allocation: an index has few of both and many nodes.
+    fn share(&mut self) {
         let mut seen: HashSet<Name> = HashSet::new();
         let mut share = |name: &mut Name| match seen.get(name) {
             Some(known) => *name = known.clone(),
@@ -193,6 +271,7 @@ impl Tables {
                 seen.insert(name.clone());
             }
         };
+        let mut types: HashSet<Arc<TypeSpec>> = HashSet::new();
         for node in &mut self.nodes {
             share(&mut node.name.module);
             share(&mut node.name.name);
@@ -201,15 +280,38 @@ impl Tables {
                 share(choice);
                 share(case);
             }
+            if let Some(ty) = &mut node.ty {
+                match types.get(ty) {
+                    Some(known) => *ty = known.clone(),
+                    None => {
+                        types.insert(ty.clone());
+                    }
+                }
+            }
+            node.keys.shrink_to_fit();
+            node.cases.shrink_to_fit();
+            node.children.shrink_to_fit();
         }
+        self.nodes.shrink_to_fit();
     }
 
     /// Removes references to nodes that are not there, so that a table from a bad source cannot make us panic later.
     fn drop_dangling(&mut self) {
         let count = self.nodes.len();
-        self.top.retain(|id| (id.0 as usize) < count);
+        let there = |id: &SchemaId| (id.0 as usize) < count;
+        self.top.retain(there);
+        self.choices.retain(|choice| choice.parent.as_ref().is_none_or(there));
         for node in &mut self.nodes {
-            node.children.retain(|id| (id.0 as usize) < count);
+            node.children.retain(there);
+            if let Some(more) = &node.more
+                && !(more.leafref.iter().all(|leafref| there(&leafref.target))
+                    && more.unique.iter().flatten().all(there))
+            {
+                let mut kept = Constraints::clone(more);
+                kept.leafref = kept.leafref.filter(|leafref| there(&leafref.target));
+                kept.unique.retain(|leafs| leafs.iter().all(there));
+                node.more = Some(Arc::new(kept));
+            }
         }
     }
 }
@@ -287,6 +389,37 @@ impl SchemaIndex {
     pub fn is_key(&self, list: SchemaId, leaf: SchemaId) -> bool {
         let (list, leaf) = (self.node(list), self.node(leaf));
         leaf.name.module == list.name.module && list.keys.contains(&leaf.name.name)
+    }
+
+    /// The values that are there when nothing is configured (RFC 7950 §7.6.1, §7.7.2), canonical, in order. They hold while
+    /// the node's parent exists, no other case of its choices is there, and its `when` is true.
+    pub fn defaults(&self, id: SchemaId) -> impl Iterator<Item = &str> {
+        let node = self.node(id);
+        let members = node.more.as_deref().map_or(&[][..], |more| &more.defaults);
+        node.default.iter().chain(members).map(String::as_str)
+    }
+
+    /// The choices that stand in `parent` (`None` = top level), nested ones included.
+    pub fn choices(&self, parent: Option<SchemaId>) -> &[SchemaChoice] {
+        let all = &self.tables.choices;
+        let from = all.partition_point(|choice| choice.parent < parent);
+        let to = all.partition_point(|choice| choice.parent <= parent);
+        &all[from..to]
+    }
+
+    /// The choice of this name in `parent`; `name` as in [`SchemaNode::cases`].
+    pub fn choice(&self, parent: Option<SchemaId>, name: &Name) -> Option<&SchemaChoice> {
+        self.choices(parent).iter().find(|choice| choice.name == *name)
+    }
+
+    /// The leaf that a leafref takes its values of, and whether such a value must exist.
+    pub fn leafref(&self, id: SchemaId) -> Option<Leafref> {
+        self.node(id).more.as_ref()?.leafref
+    }
+
+    /// The tables, for storing them.
+    pub fn tables(&self) -> &Tables {
+        &self.tables
     }
 
     /// The schema node of a data path. `None` when some step is unknown (or opaque).

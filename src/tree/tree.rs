@@ -25,6 +25,11 @@ impl ConfigTree {
         Self { root: Node::container(QName::new("", ""), true, top) }
     }
 
+    /// The tree below a root that was built from another one's.
+    pub(super) fn from_root(root: Node) -> Self {
+        Self { root }
+    }
+
     /// The nameless root.
     pub fn root(&self) -> &Node {
         &self.root

@@ -1,28 +1,37 @@
 //! The client of the worker: what the rest of the house uses.
 //!
-//! Flow: [`YangWorker::load`] reads the module texts, asks the worker to compile them and keeps the schema index by content
-//! id; [`YangWorker::validate`] sends a document. One request is under way at a time.
-//!
-//! Guarantees: every call ends within the time limit. A worker that dies or hangs is ended and started again, its module
-//! sets are loaded again when they are next needed, and the call is tried once more; a second death on the same input
-//! is an error that names the input. A worker dies with the daemon: its standard input closes.
+//! Flow: [`YangWorker::load`] reads the module texts and gives their schema index by content id: the one that is held, the
+//! one of the disk cache, or the one that the worker compiles. [`YangWorker::validate`] and [`YangWorker::fill`] send a
+//! document. One request is under way at a time.
 //!
 //! ```text
-//! caller ──▶ lock(Channel) ──stdin──▶ worker
-//!                          ◀─stdout──
+//! caller ──▶ task: lock(Channel) ──stdin──▶ worker process      cache: a file per content id
+//!                                ◀─stdout──
+//!            task: log            ◀─stderr──
 //! ```
+//!
+//! Guarantees
+//! * Every call ends: an attempt within the time limit, and there are few of them. A caller who goes away in the middle
+//!   leaves the worker in good order: the exchange is a task of its own.
+//! * A worker that dies is started again, the module set is compiled again there, and the request is repeated. A request on
+//!   which two workers die by themselves is refused, and refused at once when it comes again (its digest is kept). A worker
+//!   that somebody else killed is no fault of the request: that is borne more often, but not for ever.
+//! * A worker that does not answer in time is ended, and the request is not repeated.
+//! * What is held is bounded: module sets by number and size of their texts, the least recently used go first.
+//! * A worker dies with the daemon: its standard input closes.
 
-use super::protocol::{DocumentKind, Encoding, Fault, LeftOut, Request, Response, checked_length, frame_length};
+use super::cache::Cache;
+use super::process::{Broken, Ended, Process};
+use super::protocol::{DocumentKind, Encoding, Fault, LeftOut, Request, Response, TextOf};
 use super::sources::{ModuleSet, Resolved, SourceError};
 use crate::tree::SchemaIndex;
-use std::collections::{HashMap, HashSet};
+use crate::tree::schema::Tables;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::Mutex;
 
 /// A compiled module set.
@@ -34,6 +43,8 @@ pub struct Loaded {
     pub index: Arc<SchemaIndex>,
     /// Modules that were asked for and could not be compiled, with the reason.
     pub left_out: Vec<LeftOut>,
+    /// It came from the disk: nothing was compiled.
+    pub cached: bool,
 }
 
 /// Why the worker gave no answer.
@@ -51,11 +62,29 @@ pub enum YangError {
     /// The module texts could not be collected.
     #[error("cannot collect the modules of a set")]
     Sources(#[from] SourceError),
-    /// The worker died twice on the same input.
-    #[error("the yang worker died twice on {input}")]
+    /// Workers died on the same input.
+    #[error("the yang worker died {times} times on {input}: {how}")]
     Died {
         /// What it was given.
         input: String,
+        /// How often.
+        times: u32,
+        /// How it ended the last time, with its last words.
+        how: String,
+    },
+    /// Two workers died on the same input some time ago; it was not sent again.
+    #[error("the yang worker died of {input} before; it is not tried again")]
+    Poison {
+        /// What it is.
+        input: String,
+    },
+    /// The input needs more memory than the worker may have.
+    #[error("the yang worker needs more memory than yang.memory_limit ({limit} bytes) for {input}")]
+    Memory {
+        /// What it was given.
+        input: String,
+        /// The limit in bytes, 0 when there is none.
+        limit: u64,
     },
     /// The worker did not answer in time and was ended.
     #[error("the yang worker did not answer within {} s on {input}", limit.as_secs_f32())]
@@ -73,8 +102,16 @@ pub enum YangError {
         /// What it says.
         message: String,
     },
-    /// A set is not loaded.
-    #[error("module set {id} was never loaded")]
+    /// The document cannot be read.
+    #[error("{input} has {} faults, the first at {}: {}", faults.len(), faults[0].path, faults[0].message)]
+    Faulty {
+        /// What it was given.
+        input: String,
+        /// All faults, at least one.
+        faults: Vec<Fault>,
+    },
+    /// A set is not loaded, or was the least recently used one of too many.
+    #[error("module set {id} is not loaded")]
     UnknownSet {
         /// Its content id.
         id: String,
@@ -89,71 +126,91 @@ pub enum YangError {
 
 /// Handle of the worker; share it by `Arc`.
 pub struct YangWorker {
+    plan: Arc<Plan>,
+    channel: Arc<Mutex<Channel>>,
+    starts: Arc<AtomicU64>,
+}
+
+/// How the worker is run.
+#[derive(Clone)]
+struct Plan {
     program: PathBuf,
     args: Vec<OsString>,
+    /// For one attempt.
     limit: Duration,
-    channel: Mutex<Channel>,
+    /// Bytes; 0 is none.
+    memory: u64,
+    /// How many module sets are held.
+    sets: usize,
+    cache: Option<Cache>,
 }
 
 #[derive(Default)]
 struct Channel {
     running: Option<Running>,
-    /// All sets ever loaded, to load them again.
-    sets: HashMap<String, (Arc<Resolved>, Arc<Loaded>)>,
+    sets: HashMap<String, Held>,
+    /// Counts uses of sets.
+    uses: u64,
+    /// Digests of requests of which workers died, oldest first.
+    poison: VecDeque<[u8; 32]>,
+}
+
+/// A set with its texts, to compile it again.
+struct Held {
+    resolved: Arc<Resolved>,
+    loaded: Arc<Loaded>,
+    used: u64,
 }
 
 struct Running {
-    child: Child,
-    to: ChildStdin,
-    from: ChildStdout,
+    process: Process,
     /// Sets that this very process has.
     has: HashSet<String>,
 }
 
-/// Why one exchange failed.
-enum Broken {
-    Died,
-    Timeout,
-}
-
 impl YangWorker {
     /// A worker that runs `program args…`, usually the daemon's own executable with `yang-worker`. It is started by the first
-    /// call; `limit` bounds each call.
+    /// call; `limit` bounds each attempt of a call.
     pub fn spawn(program: &Path, args: &[&str], limit: Duration) -> Self {
-        Self {
+        let plan = Plan {
             program: program.to_path_buf(),
             args: args.iter().map(OsString::from).collect(),
             limit,
-            channel: Mutex::new(Channel::default()),
-        }
+            memory: 0,
+            sets: SETS,
+            cache: None,
+        };
+        Self { plan: Arc::new(plan), channel: Arc::default(), starts: Arc::default() }
     }
 
-    /// Compiles a module set, or gives the one with the same content that is there already. A set of which every module was
-    /// left out is still a set: look at `left_out`.
+    /// The same with a limit of the worker's memory, in bytes.
+    #[must_use]
+    pub fn with_memory_limit(mut self, bytes: u64) -> Self {
+        Arc::make_mut(&mut self.plan).memory = bytes;
+        self
+    }
+
+    /// The same with schema indexes kept in a folder, which is made when it is needed.
+    #[must_use]
+    pub fn with_cache(mut self, folder: &Path) -> Self {
+        Arc::make_mut(&mut self.plan).cache = Some(Cache::new(folder.to_path_buf()));
+        self
+    }
+
+    /// The same with at most so many module sets held.
+    #[must_use]
+    pub fn holding(mut self, sets: usize) -> Self {
+        Arc::make_mut(&mut self.plan).sets = sets.max(1);
+        self
+    }
+
+    /// The schema of a module set. A set of which every module was left out is still a set: look at `left_out`.
     pub async fn load(&self, set: &ModuleSet) -> Result<Arc<Loaded>, YangError> {
         let set = set.clone();
-        let resolved = match tokio::task::spawn_blocking(move || set.resolve()).await {
-            Ok(resolved) => Arc::new(resolved?),
-            Err(_) => return Err(YangError::Confused { input: "a module set that could not be read".into() }),
-        };
-        let mut channel = self.channel.lock().await;
-        if let Some((_, loaded)) = channel.sets.get(&resolved.content_id) {
-            return Ok(loaded.clone());
-        }
-        let input = format!("module set {}", describe(&resolved));
-        match self.call(&mut channel, &load_request(&resolved), &input).await? {
-            Response::Loaded { tables, left_out } => {
-                let id = resolved.content_id.clone();
-                let loaded = Arc::new(Loaded { id: id.clone(), index: Arc::new(SchemaIndex::from(tables)), left_out });
-                if let Some(running) = &mut channel.running {
-                    running.has.insert(id.clone());
-                }
-                channel.sets.insert(id, (resolved, loaded.clone()));
-                Ok(loaded)
-            }
-            Response::Failed { message } => Err(YangError::Refused { input, message }),
-            _ => Err(YangError::Confused { input }),
-        }
+        let resolved = off_the_runtime(move || set.resolve()).await.ok_or_else(unread)??;
+        let resolved = Arc::new(resolved);
+        let exchange = self.exchange();
+        self.apart(format!("module set {}", describe(&resolved)), async move { exchange.load(resolved).await }).await
     }
 
     /// Validates a document against a loaded set; no faults means valid. The document must come from our own codec.
@@ -164,150 +221,374 @@ impl YangWorker {
         encoding: Encoding,
         document: &str,
     ) -> Result<Vec<Fault>, YangError> {
-        let mut channel = self.channel.lock().await;
-        let Some((resolved, _)) = channel.sets.get(set) else {
-            return Err(YangError::UnknownSet { id: set.into() });
-        };
-        let resolved = resolved.clone();
-        let input = format!("a {kind:?} document of {} bytes for module set {}", document.len(), describe(&resolved));
-        let request = Request::Validate { set: set.into(), kind, encoding, document: document.into() };
-        // A worker that was started again has no sets; one more round loads this one first.
-        for _ in 0..2 {
-            if !channel.running.as_ref().is_some_and(|running| running.has.contains(set)) {
-                let loading = format!("module set {}", describe(&resolved));
-                match self.call(&mut channel, &load_request(&resolved), &loading).await? {
-                    Response::Loaded { .. } => {}
-                    Response::Failed { message } => return Err(YangError::Refused { input: loading, message }),
-                    _ => return Err(YangError::Confused { input: loading }),
-                }
-                if let Some(running) = &mut channel.running {
-                    running.has.insert(set.into());
-                }
-            }
-            match self.exchange(&mut channel, &request).await {
-                Ok(Response::Validated { faults }) => return Ok(faults),
-                Ok(Response::Failed { message }) => return Err(YangError::Refused { input, message }),
-                Ok(Response::UnknownSet) => {
-                    if let Some(running) = &mut channel.running {
-                        running.has.remove(set);
-                    }
-                }
-                Ok(_) => return Err(YangError::Confused { input }),
-                Err(Broken::Timeout) => return Err(YangError::Timeout { input, limit: self.limit }),
-                Err(Broken::Died) => self.start(&mut channel).await?,
-            }
+        let what = format!("a {kind:?} document");
+        match self.ask(set, Request::Validate { set: set.into(), kind, encoding }, what, document).await? {
+            (Response::Validated { faults }, ..) => Ok(faults),
+            (_, _, input) => Err(YangError::Confused { input }),
         }
-        Err(YangError::Died { input })
+    }
+
+    /// A configuration document with all its implicit defaults (RFC 7950 §7.6.1): of nodes that are there, and of
+    /// containers without presence. Those below a false `when` are not added. It is not validated, and the document must
+    /// come from our own codec.
+    pub async fn fill(&self, set: &str, encoding: Encoding, document: &str) -> Result<String, YangError> {
+        let what = "a document to be filled with defaults".to_owned();
+        match self.ask(set, Request::Fill { set: set.into(), encoding }, what, document).await? {
+            (Response::Filled, body, input) => String::from_utf8(body).map_err(|_| YangError::Confused { input }),
+            (Response::Validated { faults }, _, input) if !faults.is_empty() => {
+                Err(YangError::Faulty { input, faults })
+            }
+            (_, _, input) => Err(YangError::Confused { input }),
+        }
     }
 
     /// Forgets a module set that no element has any more. Its index lives on where it is still held.
     pub async fn forget(&self, set: &str) -> Result<(), YangError> {
-        let mut channel = self.channel.lock().await;
-        if channel.sets.remove(set).is_none() {
-            return Ok(());
-        }
-        let has = channel.running.as_mut().is_some_and(|running| running.has.remove(set));
-        if !has {
-            return Ok(());
-        }
+        let (exchange, id) = (self.exchange(), set.to_owned());
         let input = format!("the wish to forget module set {set}");
-        match self.exchange(&mut channel, &Request::Drop { set: set.into() }).await {
-            // A worker that died has forgotten everything.
-            Ok(Response::Dropped) | Err(Broken::Died) => Ok(()),
-            Err(Broken::Timeout) => Err(YangError::Timeout { input, limit: self.limit }),
-            Ok(_) => Err(YangError::Confused { input }),
-        }
+        self.apart(input, async move {
+            let mut channel = exchange.channel.lock().await;
+            exchange.forget(&mut channel, &id).await;
+            Ok(())
+        })
+        .await
     }
 
     /// Process id of the worker that runs now.
     pub async fn pid(&self) -> Option<u32> {
-        self.channel.lock().await.running.as_ref().and_then(|running| running.child.id())
+        self.channel.lock().await.running.as_ref().and_then(|running| running.process.id())
     }
 
-    /// One request, tried once more if the worker dies.
-    async fn call(&self, channel: &mut Channel, request: &Request, input: &str) -> Result<Response, YangError> {
-        for _ in 0..2 {
-            if channel.running.is_none() {
-                self.start(channel).await?;
+    /// How many module sets are held.
+    pub async fn held(&self) -> usize {
+        self.channel.lock().await.sets.len()
+    }
+
+    /// How often a worker was started.
+    pub fn starts(&self) -> u64 {
+        self.starts.load(Ordering::Relaxed)
+    }
+
+    /// Sends a document for a set that is held. Answers what came back and how the input is called.
+    async fn ask(
+        &self,
+        set: &str,
+        request: Request,
+        what: String,
+        document: &str,
+    ) -> Result<(Response, Vec<u8>, String), YangError> {
+        let (exchange, id, document) = (self.exchange(), set.to_owned(), document.as_bytes().to_vec());
+        let input = format!("{what} of {} bytes", document.len());
+        self.apart(input.clone(), async move {
+            let mut channel = exchange.channel.lock().await;
+            let Some(resolved) = channel.used(&id) else { return Err(YangError::UnknownSet { id }) };
+            let input = format!("{input} for module set {}", describe(&resolved));
+            let (response, body) = exchange.call(&mut channel, Some(&resolved), &request, &document, &input).await?;
+            match response {
+                Response::Failed { message } => Err(YangError::Refused { input, message }),
+                response => Ok((response, body, input)),
             }
-            match self.exchange(channel, request).await {
-                Ok(response) => return Ok(response),
-                Err(Broken::Timeout) => {
-                    return Err(YangError::Timeout { input: input.into(), limit: self.limit });
+        })
+        .await
+    }
+
+    fn exchange(&self) -> Exchange {
+        Exchange { plan: self.plan.clone(), channel: self.channel.clone(), starts: self.starts.clone() }
+    }
+
+    /// Runs an exchange to its end even when the caller goes away.
+    async fn apart<T: Send + 'static>(
+        &self,
+        input: String,
+        work: impl Future<Output = Result<T, YangError>> + Send + 'static,
+    ) -> Result<T, YangError> {
+        tokio::spawn(work).await.unwrap_or(Err(YangError::Confused { input }))
+    }
+}
+
+/// What a task of an exchange needs.
+struct Exchange {
+    plan: Arc<Plan>,
+    channel: Arc<Mutex<Channel>>,
+    starts: Arc<AtomicU64>,
+}
+
+impl Exchange {
+    async fn load(&self, resolved: Arc<Resolved>) -> Result<Arc<Loaded>, YangError> {
+        let mut channel = self.channel.lock().await;
+        let id = resolved.content_id.clone();
+        if channel.used(&id).is_some()
+            && let Some(held) = channel.sets.get(&id)
+        {
+            return Ok(held.loaded.clone());
+        }
+        let input = format!("module set {}", describe(&resolved));
+        let loaded = match self.from_disk(&id).await {
+            Some((index, left_out)) => Loaded { id: id.clone(), index: Arc::new(index), left_out, cached: true },
+            None => {
+                let (request, body) = load_request(&resolved, true);
+                match self.call(&mut channel, None, &request, &body, &input).await? {
+                    (Response::Loaded { left_out }, tables) => {
+                        if let Some(running) = &mut channel.running {
+                            running.has.insert(id.clone());
+                        }
+                        let index = self.read_and_kept(&id, &left_out, tables).await;
+                        let index = index.ok_or_else(|| YangError::Confused { input: input.clone() })?;
+                        let index = index.map_err(|message| YangError::Refused { input: input.clone(), message })?;
+                        Loaded { id: id.clone(), index: Arc::new(index), left_out, cached: false }
+                    }
+                    (Response::Failed { message }, _) => return Err(YangError::Refused { input, message }),
+                    _ => return Err(YangError::Confused { input }),
                 }
-                Err(Broken::Died) => {}
+            }
+        };
+        let loaded = Arc::new(loaded);
+        channel.uses += 1;
+        let used = channel.uses;
+        channel.sets.insert(id, Held { resolved, loaded: loaded.clone(), used });
+        self.shed(&mut channel).await;
+        Ok(loaded)
+    }
+
+    async fn from_disk(&self, id: &str) -> Option<(SchemaIndex, Vec<LeftOut>)> {
+        let (cache, id) = (self.plan.cache.clone()?, id.to_owned());
+        off_the_runtime(move || cache.read(&id)).await?
+    }
+
+    /// The index of tables that the worker has sent, kept on disk.
+    async fn read_and_kept(
+        &self,
+        id: &str,
+        left_out: &[LeftOut],
+        tables: Vec<u8>,
+    ) -> Option<Result<SchemaIndex, String>> {
+        let (cache, id, left_out) = (self.plan.cache.clone(), id.to_owned(), left_out.to_vec());
+        off_the_runtime(move || {
+            let read = Tables::decode(&tables)?;
+            if let Some(cache) = cache {
+                cache.write(&id, &left_out, &tables);
+            }
+            Ok(SchemaIndex::from(read))
+        })
+        .await
+    }
+
+    /// Lets go of the least recently used sets while there are too many.
+    async fn shed(&self, channel: &mut Channel) {
+        loop {
+            let texts: usize = channel.sets.values().map(|held| size(&held.resolved)).sum();
+            if channel.sets.len() <= 1 || (channel.sets.len() <= self.plan.sets && texts <= MAX_TEXTS) {
+                return;
+            }
+            let oldest = channel.sets.iter().min_by_key(|(_, held)| held.used).map(|(id, _)| id.clone());
+            let Some(oldest) = oldest else { return };
+            self.forget(channel, &oldest).await;
+        }
+    }
+
+    async fn forget(&self, channel: &mut Channel, id: &str) {
+        channel.sets.remove(id);
+        let has = channel.running.as_mut().is_some_and(|running| running.has.remove(id));
+        if has {
+            // A worker that died over it has forgotten everything.
+            let _ = self.attempt(channel, &Request::Drop { set: id.into() }, &[]).await;
+        }
+    }
+
+    /// One request, on a worker that has the set, repeated as the module says.
+    async fn call(
+        &self,
+        channel: &mut Channel,
+        set: Option<&Arc<Resolved>>,
+        request: &Request,
+        body: &[u8],
+        input: &str,
+    ) -> Result<(Response, Vec<u8>), YangError> {
+        let digest = digest(request, body);
+        if channel.poison.contains(&digest) {
+            return Err(YangError::Poison { input: input.into() });
+        }
+        let mut deaths = Deaths::default();
+        loop {
+            if channel.running.is_none() {
+                self.start(channel)?;
+            }
+            let lacks = set
+                .filter(|set| !channel.running.as_ref().is_some_and(|running| running.has.contains(&set.content_id)));
+            let attempted = match lacks {
+                Some(set) => {
+                    let (loading, texts) = load_request(set, false);
+                    self.attempt(channel, &loading, &texts).await
+                }
+                None => self.attempt(channel, request, body).await,
+            };
+            let doing = || match lacks {
+                Some(set) => format!("module set {}", describe(set)),
+                None => input.to_owned(),
+            };
+            let broken = match (attempted, lacks) {
+                (Ok((Response::OutOfMemory, _)), _) => {
+                    self.end(channel).await;
+                    Broken::Died(Ended::Memory)
+                }
+                (Ok((Response::Loaded { .. }, _)), Some(set)) => {
+                    if let Some(running) = &mut channel.running {
+                        running.has.insert(set.content_id.clone());
+                    }
+                    continue;
+                }
+                (Ok((Response::Failed { message }, _)), Some(_)) => {
+                    return Err(YangError::Refused { input: doing(), message });
+                }
+                (Ok(_), Some(_)) => return Err(YangError::Confused { input: doing() }),
+                (Ok((Response::UnknownSet, _)), None) => {
+                    // It cannot be: what it has is known. A worker that is confused is not asked again.
+                    self.end(channel).await;
+                    return Err(YangError::Confused { input: doing() });
+                }
+                (Ok(answer), None) => return Ok(answer),
+                (Err(broken), _) => broken,
+            };
+            match broken {
+                Broken::Timeout => return Err(YangError::Timeout { input: doing(), limit: self.plan.limit }),
+                Broken::Died(how) => {
+                    if let Some(last) = deaths.one_more(how) {
+                        if last == Verdict::Poison && lacks.is_none() {
+                            channel.poison.push_back(digest);
+                            channel.poison.drain(..channel.poison.len().saturating_sub(MAX_POISON));
+                        }
+                        return Err(deaths.error(doing(), self.plan.memory));
+                    }
+                }
             }
         }
-        Err(YangError::Died { input: input.into() })
     }
 
     /// Sends a request and reads its answer within the limit. Afterwards the worker either waits for the next request or is
     /// gone: an answer that comes too late must not be taken for that of the next question.
-    async fn exchange(&self, channel: &mut Channel, request: &Request) -> Result<Response, Broken> {
-        // Taken out, so that a caller that is cancelled in the middle leaves no half-read stream behind.
-        let mut running = channel.running.take().ok_or(Broken::Died)?;
-        match tokio::time::timeout(self.limit, running.exchange(request)).await {
-            Ok(Ok(response)) => {
+    async fn attempt(
+        &self,
+        channel: &mut Channel,
+        request: &Request,
+        body: &[u8],
+    ) -> Result<(Response, Vec<u8>), Broken> {
+        // Taken out, so that nothing half-read is left behind whatever happens here.
+        let Some(mut running) = channel.running.take() else {
+            return Err(Broken::Died(Ended::Otherwise("it does not run".into())));
+        };
+        match tokio::time::timeout(self.plan.limit, running.process.exchange(request, body)).await {
+            Ok(Ok(answer)) => {
                 channel.running = Some(running);
-                Ok(response)
+                Ok(answer)
             }
             Ok(Err(error)) => {
-                tracing::warn!(%error, "the yang worker died");
-                running.end().await;
-                Err(Broken::Died)
+                let how = running.process.end().await;
+                tracing::warn!(%how, %error, "the yang worker died");
+                Err(Broken::Died(how))
             }
             Err(_) => {
-                tracing::warn!(limit = ?self.limit, "the yang worker did not answer in time and is ended");
-                running.end().await;
+                tracing::warn!(limit = ?self.plan.limit, "the yang worker did not answer in time and is ended");
+                running.process.end_now().await;
                 Err(Broken::Timeout)
             }
         }
     }
 
-    async fn start(&self, channel: &mut Channel) -> Result<(), YangError> {
-        let fault = |cause| YangError::Start { program: self.program.clone(), cause };
-        let mut child = Command::new(&self.program)
-            .args(&self.args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(fault)?;
-        let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(fault(std::io::Error::other("the process has no pipes")));
-        };
-        channel.running = Some(Running { child, to, from, has: HashSet::new() });
+    fn start(&self, channel: &mut Channel) -> Result<(), YangError> {
+        let mut args = self.plan.args.clone();
+        if self.plan.memory > 0 {
+            args.push(format!("{}{}", super::worker::MEMORY_LIMIT, self.plan.memory).into());
+        }
+        let process = Process::start(&self.plan.program, &args);
+        let process = process.map_err(|cause| YangError::Start { program: self.plan.program.clone(), cause })?;
+        self.starts.fetch_add(1, Ordering::Relaxed);
+        channel.running = Some(Running { process, has: HashSet::new() });
         Ok(())
     }
-}
 
-impl Running {
-    async fn exchange(&mut self, request: &Request) -> std::io::Result<Response> {
-        let bytes = serde_json::to_vec(request)?;
-        self.to.write_all(&frame_length(bytes.len())?).await?;
-        self.to.write_all(&bytes).await?;
-        self.to.flush().await?;
-        let mut length = [0; 4];
-        self.from.read_exact(&mut length).await?;
-        let mut bytes = vec![0; checked_length(length)?];
-        self.from.read_exact(&mut bytes).await?;
-        Ok(serde_json::from_slice(&bytes)?)
-    }
-
-    async fn end(mut self) {
-        if let Err(error) = self.child.kill().await {
-            tracing::debug!(%error, "the yang worker had ended before");
+    async fn end(&self, channel: &mut Channel) {
+        if let Some(running) = channel.running.take() {
+            running.process.end().await;
         }
     }
 }
 
-fn load_request(resolved: &Resolved) -> Request {
-    Request::Load {
-        set: resolved.content_id.clone(),
-        modules: resolved.modules.clone(),
-        sources: resolved.sources.clone(),
+impl Channel {
+    /// The texts of a set that is held, which is thereby the most recently used one.
+    fn used(&mut self, id: &str) -> Option<Arc<Resolved>> {
+        self.uses += 1;
+        let held = self.sets.get_mut(id)?;
+        held.used = self.uses;
+        Some(held.resolved.clone())
     }
+}
+
+/// The deaths of workers on one request.
+#[derive(Default)]
+struct Deaths {
+    /// By themselves: what the request does to them.
+    own: u32,
+    /// By somebody's hand.
+    killed: u32,
+    last: Option<Ended>,
+}
+
+#[derive(PartialEq, Eq)]
+enum Verdict {
+    Poison,
+    Enough,
+}
+
+impl Deaths {
+    /// Counts one; tells when it was the last one that is borne.
+    fn one_more(&mut self, how: Ended) -> Option<Verdict> {
+        match how {
+            Ended::Killed(_) => self.killed += 1,
+            Ended::Memory | Ended::Otherwise(_) => self.own += 1,
+        }
+        let poison = matches!(how, Ended::Otherwise(_));
+        self.last = Some(how);
+        match (self.own, self.killed) {
+            (OWN_DEATHS.., _) if poison => Some(Verdict::Poison),
+            (OWN_DEATHS.., _) | (_, KILLS..) => Some(Verdict::Enough),
+            _ => None,
+        }
+    }
+
+    fn error(&self, input: String, limit: u64) -> YangError {
+        match &self.last {
+            Some(Ended::Memory) => YangError::Memory { input, limit },
+            how => {
+                let how = how.as_ref().map(ToString::to_string).unwrap_or_default();
+                YangError::Died { input, times: self.own + self.killed, how }
+            }
+        }
+    }
+}
+
+fn load_request(resolved: &Resolved, tables: bool) -> (Request, Vec<u8>) {
+    let mut body = Vec::with_capacity(size(resolved));
+    let text = |source: &super::sources::Source| {
+        body.extend_from_slice(source.text.as_bytes());
+        TextOf { name: source.name.clone(), revision: source.revision.clone(), bytes: source.text.len() }
+    };
+    let texts = resolved.sources.iter().map(text).collect();
+    let (set, modules) = (resolved.content_id.clone(), resolved.modules.clone());
+    (Request::Load { set, modules, texts, tables }, body)
+}
+
+fn size(resolved: &Resolved) -> usize {
+    resolved.sources.iter().map(|source| source.text.len()).sum()
+}
+
+fn digest(request: &Request, body: &[u8]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    match request {
+        // The content id says it all.
+        Request::Load { set, .. } => hasher.update(set.as_bytes()),
+        other => hasher.update(format!("{other:?}").as_bytes()).update(body),
+    };
+    *hasher.finalize().as_bytes()
 }
 
 fn describe(resolved: &Resolved) -> String {
@@ -315,3 +596,23 @@ fn describe(resolved: &Resolved) -> String {
     let more = if resolved.modules.len() > 3 { ", …" } else { "" };
     format!("{} ({}{more})", &resolved.content_id[..12], names.join(", "))
 }
+
+/// `None` when the work panicked.
+async fn off_the_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    tokio::task::spawn_blocking(work).await.ok()
+}
+
+fn unread() -> YangError {
+    YangError::Confused { input: "a module set that could not be read".into() }
+}
+
+/// Module sets held, unless it is said otherwise.
+const SETS: usize = 16;
+/// Bytes of the texts of all sets that are held.
+const MAX_TEXTS: usize = 256 << 20;
+/// Workers that may die of one request.
+const OWN_DEATHS: u32 = 2;
+/// Workers that may be killed during one request.
+const KILLS: u32 = 8;
+/// Requests that are remembered as deadly.
+const MAX_POISON: usize = 64;

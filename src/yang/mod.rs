@@ -7,10 +7,14 @@
 //!
 //! * [`sources`] finds the texts of a module set in directories and gives the set its content id.
 //! * [`protocol`] is what client and worker say to each other.
-//! * [`worker`] is the process; the only place with `unsafe`.
-//! * [`client`] is what the rest of the house uses: [`YangWorker::load`], [`YangWorker::validate`].
+//! * [`worker`] is the process; the only place with `unsafe`. It has limits of time and memory.
+//! * `process` is the worker as the client holds it.
+//! * `cache` keeps schema indexes on disk by content id.
+//! * [`client`] is what the rest of the house uses: [`YangWorker::load`], [`YangWorker::validate`], [`YangWorker::fill`].
 
+mod cache;
 pub mod client;
+mod process;
 pub mod protocol;
 pub mod sources;
 pub mod worker;

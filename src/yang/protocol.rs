@@ -1,29 +1,38 @@
-//! What client and worker say to each other: one JSON object per frame, a frame being its length (4 bytes, big endian)
-//! and its bytes.
+//! What client and worker say to each other: frames of a head and a body. A frame is the length of its head and of its
+//! body (4 bytes each, big endian), the head (one JSON object), and the body (bytes as they are: YANG texts, a document, the
+//! stored form of tables).
 //!
-//! One request is answered by one response, in order. The protocol has no version: both ends are the same executable.
+//! One request is answered by one response, in order. The protocol has no version: both ends are the same executable. Both
+//! lengths are bounded, and memory is taken as bytes arrive, not as they are announced.
 
-use crate::tree::schema::Tables;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write};
 
-/// Largest frame in bytes; a larger length means that the two ends do not understand each other.
-pub const MAX_FRAME: usize = 256 << 20;
+/// Largest head in bytes; a larger length means that the two ends do not understand each other.
+pub const MAX_HEAD: usize = 16 << 20;
+/// Largest body in bytes.
+pub const MAX_BODY: usize = 256 << 20;
+/// Most faults of one document that are told; more are counted.
+pub const MAX_FAULTS: usize = 1000;
+/// Longest text of libyang that is passed on, bytes.
+pub const MAX_TEXT: usize = 4096;
 
 /// A question to the worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Request {
-    /// Compile a module set and keep it under `set`. Loading a set that is there already answers its tables again.
+    /// Compile a module set and keep it under `set`. The body holds the texts, one after the other.
     Load {
         /// Content id of the set.
         set: String,
         /// The modules to implement, in this order.
         modules: Vec<Named>,
         /// The texts of these modules, of what they import and include.
-        sources: Vec<Source>,
+        texts: Vec<TextOf>,
+        /// Whether the tables are asked for. They are not when the client has them.
+        tables: bool,
     },
-    /// Validate an instance document.
+    /// Validate an instance document, which is the body, printed by our own codec.
     Validate {
         /// Content id of a loaded set.
         set: String,
@@ -31,8 +40,13 @@ pub enum Request {
         kind: DocumentKind,
         /// How it is written.
         encoding: Encoding,
-        /// The document, printed by our own codec.
-        document: String,
+    },
+    /// Add all defaults to a configuration document, which is the body, printed by our own codec. It is not validated.
+    Fill {
+        /// Content id of a loaded set.
+        set: String,
+        /// How it is written.
+        encoding: Encoding,
     },
     /// Forget a set.
     Drop {
@@ -52,15 +66,15 @@ pub struct Named {
     pub features: Vec<String>,
 }
 
-/// The text of a module or submodule.
+/// A text of the body: of which module or submodule, and how long.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Source {
+pub struct TextOf {
     /// Module name.
     pub name: String,
     /// Revision, if known.
     pub revision: Option<String>,
-    /// YANG text.
-    pub text: String,
+    /// Bytes of YANG text.
+    pub bytes: usize,
 }
 
 /// What an instance document is.
@@ -89,18 +103,18 @@ pub enum Encoding {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Response {
-    /// The set is loaded.
+    /// The set is loaded. The body is the stored form of its tables, if they were asked for.
     Loaded {
-        /// The schema index in its stored form.
-        tables: Tables,
         /// Modules that were asked for and could not be compiled.
         left_out: Vec<LeftOut>,
     },
-    /// The set could not be made at all.
+    /// It could not be done at all.
     Failed {
         /// Why.
         message: String,
     },
+    /// There is not enough memory for it. The worker ends after this answer.
+    OutOfMemory,
     /// The set is not loaded (a worker that was started again has none).
     UnknownSet,
     /// The document was validated; without faults it is valid.
@@ -108,6 +122,8 @@ pub enum Response {
         /// All faults that were found.
         faults: Vec<Fault>,
     },
+    /// The body is the document with all its defaults, in the encoding of the request.
+    Filled,
     /// The set is gone.
     Dropped,
 }
@@ -135,38 +151,72 @@ pub struct Fault {
 }
 
 /// Writes one frame.
-pub fn write_frame(to: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
-    let bytes = serde_json::to_vec(message)?;
-    to.write_all(&frame_length(bytes.len())?)?;
-    to.write_all(&bytes)?;
+pub fn write_frame(to: &mut impl Write, head: &impl Serialize, body: &[u8]) -> io::Result<()> {
+    let head = serde_json::to_vec(head)?;
+    to.write_all(&frame_lengths(head.len(), body.len())?)?;
+    to.write_all(&head)?;
+    to.write_all(body)?;
     to.flush()
 }
 
-/// Reads one frame; `None` when the other end has closed the stream before it.
-pub fn read_frame(from: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
-    let mut length = [0; 4];
-    match from.read_exact(&mut length) {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-        other => other?,
+/// Reads the head and the body of one frame; `None` when the other end has closed the stream before it.
+pub fn read_frame(from: &mut impl Read) -> io::Result<Option<(Vec<u8>, Vec<u8>)>> {
+    let mut lengths = [0; 8];
+    match from.read(&mut lengths)? {
+        0 => return Ok(None),
+        read => from.read_exact(&mut lengths[read..])?,
     }
-    let mut bytes = vec![0; checked_length(length)?];
-    from.read_exact(&mut bytes)?;
-    Ok(Some(bytes))
+    let (head, body) = checked_lengths(lengths)?;
+    let mut take = |length: usize| {
+        let mut bytes = Vec::new();
+        from.by_ref().take(length as u64).read_to_end(&mut bytes)?;
+        if bytes.len() == length { Ok(bytes) } else { Err(io::Error::from(io::ErrorKind::UnexpectedEof)) }
+    };
+    Ok(Some((take(head)?, take(body)?)))
 }
 
-/// The length of a frame as it is sent.
-pub(super) fn frame_length(length: usize) -> io::Result<[u8; 4]> {
-    if length > MAX_FRAME {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("a frame of {length} bytes is too large")));
+/// The lengths of a frame as they are sent.
+pub(super) fn frame_lengths(head: usize, body: usize) -> io::Result<[u8; 8]> {
+    if head > MAX_HEAD || body > MAX_BODY {
+        let what = format!("a frame of {head} and {body} bytes is too large");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
     }
-    Ok((length as u32).to_be_bytes())
+    let mut lengths = [0; 8];
+    lengths[..4].copy_from_slice(&(head as u32).to_be_bytes());
+    lengths[4..].copy_from_slice(&(body as u32).to_be_bytes());
+    Ok(lengths)
 }
 
-/// The length of a frame as it was received.
-pub(super) fn checked_length(length: [u8; 4]) -> io::Result<usize> {
-    let length = u32::from_be_bytes(length) as usize;
-    if length > MAX_FRAME {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("a frame of {length} bytes is too large")));
+/// The lengths of a frame, head and body, as they were received.
+pub(super) fn checked_lengths(lengths: [u8; 8]) -> io::Result<(usize, usize)> {
+    let [a, b, c, d, e, f, g, h] = lengths;
+    let (head, body) = (u32::from_be_bytes([a, b, c, d]) as usize, u32::from_be_bytes([e, f, g, h]) as usize);
+    if head > MAX_HEAD || body > MAX_BODY {
+        let what = format!("a frame of {head} and {body} bytes is too large");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, what));
     }
-    Ok(length)
+    Ok((head, body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_read_as_it_was_written_and_a_false_length_takes_no_memory() {
+        let mut bytes = Vec::new();
+        write_frame(&mut bytes, &Response::Filled, b"body").unwrap();
+        let mut from = &bytes[..];
+        let (head, body) = read_frame(&mut from).unwrap().unwrap();
+        assert!(matches!(serde_json::from_slice(&head).unwrap(), Response::Filled));
+        assert_eq!(body, b"body");
+        assert!(read_frame(&mut from).unwrap().is_none(), "closed between two frames");
+        for end in 1..bytes.len() {
+            assert!(read_frame(&mut &bytes[..end]).is_err(), "cut at {end}");
+        }
+        let promise = frame_lengths(2, MAX_BODY).unwrap();
+        assert!(read_frame(&mut &promise[..]).is_err());
+        assert!(read_frame(&mut &[0xff; 8][..]).unwrap_err().to_string().contains("too large"));
+        assert!(frame_lengths(MAX_HEAD + 1, 0).is_err() && frame_lengths(0, MAX_BODY + 1).is_err());
+    }
 }

@@ -4,10 +4,11 @@
 //! file before ours. The texts of imported and included modules are found by a scan for `import` and `include` statements;
 //! a false hit (such a line inside a description) costs a text that nobody uses, never a wrong one.
 
-use super::protocol::{Named, Source};
+use super::protocol::Named;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A module that is wanted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -49,6 +50,17 @@ pub struct Resolved {
     pub sources: Vec<Source>,
 }
 
+/// The text of a module or submodule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Module name.
+    pub name: String,
+    /// Revision, if it says one.
+    pub revision: Option<String>,
+    /// YANG text.
+    pub text: Arc<str>,
+}
+
 /// Why the texts of a module set could not be collected.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
@@ -76,6 +88,9 @@ pub enum SourceError {
         /// Which.
         file: PathBuf,
     },
+    /// The texts are too much together.
+    #[error("the texts of a module set are more than {MAX_SOURCES} or together larger than {MAX_BYTES} bytes")]
+    TooMuch,
     /// A text does not begin like a module.
     #[error("a text is no YANG module: it begins with '{beginning}'")]
     NoModule {
@@ -86,6 +101,9 @@ pub enum SourceError {
 
 /// Largest module text in bytes.
 const MAX_SOURCE: u64 = 16 << 20;
+/// Most texts of a set, and most bytes of all of them. The genuine modules of a large router are 900 with 12 MB.
+const MAX_SOURCES: usize = 5000;
+const MAX_BYTES: usize = 128 << 20;
 
 impl ModuleSet {
     /// These modules with all features, from these directories.
@@ -106,7 +124,7 @@ impl ModuleSet {
                 return Err(SourceError::NoModule { beginning: text.chars().take(40).collect() });
             };
             let key = (head.name.clone(), head.revision.clone().unwrap_or_default());
-            library.texts.insert(key, text.clone());
+            library.texts.insert(key, Arc::new(Module { text: text.as_str().into(), head: Some(head) }));
         }
         for dir in &self.dirs {
             library.files.push(list(dir)?);
@@ -118,8 +136,12 @@ impl ModuleSet {
                 |m: &Wanted| Named { name: m.name.clone(), revision: m.revision.clone(), features: m.features.clone() };
             self.modules.iter().map(named).collect()
         };
-        let sources = library.closure(&modules)?;
-        let modules = imported_first(modules, &sources);
+        let found = library.closure(&modules)?;
+        let modules = imported_first(modules, &found);
+        let sources: Vec<Source> = found
+            .into_iter()
+            .map(|((name, revision), module)| Source { name, revision, text: module.text.clone() })
+            .collect();
         let content_id = content_id(&modules, &sources);
         Ok(Resolved { content_id, modules, sources })
     }
@@ -127,97 +149,129 @@ impl ModuleSet {
 
 /// Puts modules that others import before these: a module that is first met as an import is compiled without its
 /// features, and what depends on them is missing in all that was compiled with it.
-fn imported_first(modules: Vec<Named>, sources: &[Source]) -> Vec<Named> {
-    let needs: BTreeMap<&str, Vec<String>> = sources
+fn imported_first(modules: Vec<Named>, found: &Found) -> Vec<Named> {
+    let needs: BTreeMap<&str, Vec<&str>> = found
         .iter()
-        .filter_map(|source| Some((source.name.as_str(), Head::of(&source.text)?.needs)))
-        .map(|(name, needs)| (name, needs.into_iter().map(|(name, _)| name).collect()))
+        .filter_map(|((name, _), module)| Some((name.as_str(), module.head.as_ref()?)))
+        .map(|(name, head)| (name, head.needs.iter().map(|(name, _)| name.as_str()).collect()))
         .collect();
-    let (mut seen, mut order): (BTreeSet<String>, Vec<String>) = Default::default();
+    let mut order: BTreeMap<String, usize> = BTreeMap::new();
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
     for module in &modules {
         // Depth first without recursion: a name is taken up again once all that it needs is in the order.
-        let mut waiting = vec![(module.name.clone(), false)];
+        let mut waiting = vec![(module.name.as_str(), false)];
         while let Some((name, done)) = waiting.pop() {
             if done {
-                order.push(name);
-            } else if seen.insert(name.clone()) {
-                let needed = needs.get(name.as_str()).into_iter().flatten().rev();
-                let needed: Vec<_> = needed.map(|name| (name.clone(), false)).collect();
+                let place = order.len();
+                order.insert(name.to_owned(), place);
+            } else if seen.insert(name) {
                 waiting.push((name, true));
-                waiting.extend(needed);
+                waiting.extend(needs.get(name).into_iter().flatten().rev().map(|name| (*name, false)));
             }
         }
     }
     let mut modules = modules;
-    modules.sort_by_key(|module| order.iter().position(|name| *name == module.name));
+    modules.sort_by_key(|module| order.get(&module.name).copied());
     modules
 }
 
-/// All texts that can be had.
+/// A text and what it says about itself.
+struct Module {
+    text: Arc<str>,
+    head: Option<Head>,
+}
+
+/// Texts by name and the revision that they say.
+type Found = BTreeMap<(String, Option<String>), Arc<Module>>;
+
+/// All texts that can be had. Each file is read once.
 #[derive(Default)]
 struct Library {
-    texts: BTreeMap<(String, String), String>,
+    texts: BTreeMap<(String, String), Arc<Module>>,
     /// Per directory: name and revision (empty: none in the file name) to file.
     files: Vec<BTreeMap<(String, String), PathBuf>>,
+    read: BTreeMap<PathBuf, Arc<Module>>,
+    bytes: usize,
 }
 
 impl Library {
     /// All modules (not submodules), each name once.
-    fn all(&self) -> Result<Vec<String>, SourceError> {
-        let mut names: BTreeSet<&str> = self.texts.keys().map(|(name, _)| name.as_str()).collect();
-        names.extend(self.files.iter().flat_map(|dir| dir.keys()).map(|(name, _)| name.as_str()));
+    fn all(&mut self) -> Result<Vec<String>, SourceError> {
+        let mut names: BTreeSet<String> = self.texts.keys().map(|(name, _)| name.clone()).collect();
+        names.extend(self.files.iter().flat_map(|dir| dir.keys()).map(|(name, _)| name.clone()));
         let mut modules = Vec::new();
         for name in names {
-            if let Some(text) = self.text(name, None)?
-                && Head::of(&text).is_some_and(|head| !head.submodule)
+            if let Some(module) = self.module(&name, None)?
+                && module.head.as_ref().is_some_and(|head| !head.submodule)
             {
-                modules.push(name.to_owned());
+                modules.push(name);
             }
         }
         Ok(modules)
     }
 
-    /// The text of a module: texts first, then the directories in order; the newest revision when none is asked for.
-    fn text(&self, name: &str, revision: Option<&str>) -> Result<Option<String>, SourceError> {
-        let fits = |key: &&(String, String)| key.0 == name && revision.is_none_or(|revision| key.1 == revision);
-        let newest = self.texts.keys().rfind(fits);
-        if let Some(text) = newest.and_then(|key| self.texts.get(key)) {
-            return Ok(Some(text.clone()));
+    /// A module: texts first, then the directories in order; the newest revision when none is asked for.
+    fn module(&mut self, name: &str, revision: Option<&str>) -> Result<Option<Arc<Module>>, SourceError> {
+        let (from, to) = ((name.to_owned(), String::new()), (name.to_owned(), LAST.to_owned()));
+        let newest = |keys: &BTreeMap<(String, String), PathBuf>| {
+            let mut range = keys.range(from.clone()..=to.clone());
+            range.rfind(|(key, _)| revision.is_none_or(|revision| key.1 == revision)).map(|(_, file)| file.clone())
+        };
+        let mut texts = self.texts.range(from.clone()..=to.clone());
+        if let Some((_, module)) = texts.rfind(|(key, _)| revision.is_none_or(|revision| key.1 == revision)) {
+            return Ok(Some(module.clone()));
         }
-        for dir in &self.files {
-            if let Some(file) = dir.keys().rfind(fits).and_then(|key| dir.get(key)) {
-                return read(file).map(Some);
+        for place in 0..self.files.len() {
+            if let Some(file) = newest(&self.files[place]) {
+                return self.file(file).map(Some);
             }
             // A file without revision in its name may be the one.
-            if let Some(file) = dir.get(&(name.to_owned(), String::new())) {
-                let text = read(file)?;
-                let has = Head::of(&text).and_then(|head| head.revision);
-                if revision.is_none() || has.as_deref() == revision {
-                    return Ok(Some(text));
+            if let Some(file) = self.files[place].get(&from).cloned() {
+                let module = self.file(file)?;
+                let says = module.head.as_ref().and_then(|head| head.revision.as_deref());
+                if revision.is_none() || says == revision {
+                    return Ok(Some(module));
                 }
             }
         }
         Ok(None)
     }
 
-    fn closure(&self, modules: &[Named]) -> Result<Vec<Source>, SourceError> {
+    fn file(&mut self, file: PathBuf) -> Result<Arc<Module>, SourceError> {
+        if let Some(known) = self.read.get(&file) {
+            return Ok(known.clone());
+        }
+        let text = read(&file)?;
+        self.bytes += text.len();
+        if self.bytes > MAX_BYTES || self.read.len() >= MAX_SOURCES {
+            return Err(SourceError::TooMuch);
+        }
+        let module = Arc::new(Module { head: Head::of(&text), text: text.into() });
+        self.read.insert(file, module.clone());
+        Ok(module)
+    }
+
+    fn closure(&mut self, modules: &[Named]) -> Result<Found, SourceError> {
         let mut waiting: Vec<(String, Option<String>)> =
             modules.iter().map(|module| (module.name.clone(), module.revision.clone())).collect();
         let mut seen: BTreeSet<(String, Option<String>)> = waiting.iter().cloned().collect();
-        let mut sources: BTreeMap<(String, Option<String>), Source> = BTreeMap::new();
+        let mut found = Found::new();
         while let Some((name, revision)) = waiting.pop() {
-            let Some(text) = self.text(&name, revision.as_deref())? else { continue };
-            let Some(head) = Head::of(&text) else { continue };
-            for need in head.needs {
+            let Some(module) = self.module(&name, revision.as_deref())? else { continue };
+            let Some(head) = &module.head else { continue };
+            for need in &head.needs {
                 if seen.insert(need.clone()) {
-                    waiting.push(need);
+                    waiting.push(need.clone());
                 }
             }
-            sources.insert((name.clone(), head.revision.clone()), Source { name, revision: head.revision, text });
+            found.insert((name, head.revision.clone()), module);
         }
-        Ok(sources.into_values().collect())
+        Ok(found)
     }
 }
+
+/// Behind every revision.
+const LAST: &str = "\u{10ffff}";
 
 fn list(dir: &Path) -> Result<BTreeMap<(String, String), PathBuf>, SourceError> {
     let fault = |cause| SourceError::Directory { dir: dir.to_path_buf(), cause };
@@ -265,17 +319,21 @@ fn content_id(modules: &[Named], sources: &[Source]) -> String {
 }
 
 /// What a module text says about itself.
-struct Head {
-    name: String,
-    submodule: bool,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Module name.
+    pub name: String,
+    /// It is a submodule.
+    pub submodule: bool,
     /// The first `revision` statement, which is the newest by rule (RFC 7950 §7.1.9).
-    revision: Option<String>,
-    /// What it imports and includes.
-    needs: Vec<(String, Option<String>)>,
+    pub revision: Option<String>,
+    /// What it imports and includes, with the revision where it asks for one.
+    pub needs: Vec<(String, Option<String>)>,
 }
 
 impl Head {
-    fn of(text: &str) -> Option<Self> {
+    /// Reads the beginning of a module or submodule; `None` when the text is neither.
+    pub fn of(text: &str) -> Option<Self> {
         let mut words = Words(text);
         let submodule = match words.next()? {
             "module" => false,

@@ -5,8 +5,10 @@
 use andante::tree::schema::{Canonical, SchemaIndex, SchemaKind, SchemaModule, SchemaNode, Tables, TypeSpec};
 use andante::tree::{Children, ConfigTree, Keys, Name, Node, QName, SchemaId, Value};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// A generator of numbers (splitmix64).
+#[derive(Clone, Debug, Default)]
 pub struct Dice(pub u64);
 
 impl Dice {
@@ -19,7 +21,8 @@ impl Dice {
         ((z ^ (z >> 31)) % n as u64) as usize
     }
 
-    fn chance(&mut self, percent: usize) -> bool {
+    /// True in `percent` of a hundred cases.
+    pub fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 }
@@ -93,9 +96,7 @@ fn push(
     kind: SchemaKind,
     ty: Option<TypeSpec>,
 ) -> SchemaId {
-    let (keys, cases, children) = (Vec::new(), Vec::new(), Vec::new());
-    let node =
-        SchemaNode { name, parent, kind, config: true, mandatory: false, keys, ty, default: None, cases, children };
+    let node = SchemaNode { parent, ty: ty.map(Arc::new), ..SchemaNode::new(name, kind) };
     tables.nodes.push(node);
     SchemaId(tables.nodes.len() as u32 - 1)
 }
@@ -105,7 +106,7 @@ fn type_of(dice: &mut Dice, kind: SchemaKind) -> TypeSpec {
     match dice.below(13) {
         0 => TypeSpec::Integer { bits: [8, 16, 32, 64][dice.below(4)], signed: dice.chance(50) },
         1 => TypeSpec::Integer { bits: 64, signed: false },
-        2 => TypeSpec::Decimal64,
+        2 => TypeSpec::Decimal64 { digits: 2 },
         3 => TypeSpec::Bool,
         4 if kind == SchemaKind::Leaf => TypeSpec::Empty,
         5 => TypeSpec::Enumeration(vec!["up".into(), "down".into(), "x y".into()]),
@@ -127,7 +128,7 @@ pub fn value(dice: &mut Dice, ty: &TypeSpec) -> Value {
         }
         TypeSpec::Integer { bits: 64, .. } => (u64::MAX - dice.below(9) as u64).to_string(),
         TypeSpec::Integer { bits, .. } => dice.below(1 << (bits - 1)).to_string(),
-        TypeSpec::Decimal64 => format!("-{}.{}", dice.below(900), 1 + dice.below(9)),
+        TypeSpec::Decimal64 { .. } => format!("-{}.{}", dice.below(900), 1 + dice.below(9)),
         TypeSpec::Bool => ["true", "false"][dice.below(2)].into(),
         TypeSpec::Empty => String::new(),
         TypeSpec::Enumeration(names) => names[dice.below(names.len())].clone(),

@@ -9,6 +9,7 @@ use super::sshd::{self, Cut, Front, WireSession};
 use super::{Access, CliSession, Unavailable, program, require_root, wait_until};
 use std::ops::Deref;
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -140,6 +141,10 @@ impl FrrElement {
             .arg("-f")
             .arg(own.join(format!("{daemon}.conf")))
             .args(["-A", "127.0.0.1", "-P", "0", "--log", "stdout", "--log-level", "warnings"]);
+        if daemon == "ldpd" {
+            // Its own control socket stands in one place for the whole machine otherwise.
+            command.arg("--ctl_socket").arg(&own);
+        }
         self.processes.spawn(daemon, &mut command);
         self.processes
             .wait_for(daemon, "its vty socket", || UnixStream::connect(&vty).is_ok())
@@ -177,6 +182,26 @@ impl FrrElement {
     /// Runs a command in the element's network namespace, to look at or make kernel objects.
     pub fn in_namespace(&self, command: &[&str]) -> String {
         run(self.processes.command_in_namespace(command[0]).args(&command[1..]))
+    }
+
+    /// A cable: an interface here and one in the other element, both up.
+    pub fn link(&self, here: &str, other: &FrrElement, there: &str) {
+        let theirs = other.processes.namespace_path();
+        let theirs = theirs.to_str().and_then(|path| path.split('/').nth(2)).expect("/proc/PID/ns/net");
+        self.in_namespace(&["ip", "link", "add", here, "type", "veth", "peer", "name", there, "netns", theirs]);
+        self.in_namespace(&["ip", "link", "set", here, "up"]);
+        other.in_namespace(&["ip", "link", "set", there, "up"]);
+    }
+
+    /// Where the daemons have their sockets and their configuration: what `vtysh --vty_socket` takes.
+    pub fn socket_folder(&self) -> PathBuf {
+        self.processes.folder().join("frr")
+    }
+
+    /// The daemons that have ended by themselves.
+    pub fn crashed(&mut self) -> Vec<String> {
+        let daemons = self.daemons.clone();
+        daemons.into_iter().filter(|daemon| !self.processes.is_alive(daemon)).collect()
     }
 
     /// What a daemon has logged.

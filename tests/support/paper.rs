@@ -67,12 +67,15 @@ impl Element {
         candidate: &[Claims],
         allowed: &Allowed,
     ) -> Result<Option<ElementPlan>, Vec<Refused>> {
+        let merged = |claims: &[Claims]| {
+            Intended::merge(claims).map_err(|found| found.into_iter().map(Refused::Conflict).collect::<Vec<_>>())
+        };
         plan_element(&ElementInput {
             element: &self.name,
             adapter: &self.adapter,
             class: self.class,
-            current,
-            candidate,
+            before: &merged(current)?,
+            after: &merged(candidate)?,
             recorded: &self.recorded,
             actual: &self.actual,
             allowed,

@@ -10,6 +10,7 @@ use crate::tree::schema::{SchemaModule, Tables};
 use crate::tree::{
     Edit, Key, Name, Node, Path, QName, SchemaId, SchemaIndex, SchemaKind, SchemaNode, TypeSpec, schema::Canonical,
 };
+use std::sync::Arc;
 
 impl Rules {
     /// Whether the node at a path belongs to who creates it.
@@ -173,18 +174,7 @@ fn spec(value: &Pattern) -> TypeSpec {
 }
 
 fn schema_node(name: QName, parent: Option<SchemaId>, kind: SchemaKind, ty: Option<TypeSpec>) -> SchemaNode {
-    SchemaNode {
-        name,
-        parent,
-        kind,
-        config: true,
-        mandatory: false,
-        keys: Vec::new(),
-        ty,
-        default: None,
-        cases: Vec::new(),
-        children: Vec::new(),
-    }
+    SchemaNode { parent, ty: ty.map(Arc::new), ..SchemaNode::new(name, kind) }
 }
 
 /// The node of this name below `parent`, made if it is new.

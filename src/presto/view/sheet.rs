@@ -111,7 +111,7 @@ impl<'a> Sheet<'a> {
     fn value(&self, name: &str, text: &str) -> Option<(SchemaId, Value)> {
         let id = self.child(name)?;
         let clean = clean(text);
-        let ty = self.index.node(id).ty.as_ref();
+        let ty = self.index.node(id).ty.as_deref();
         match ty.map(|ty| ty.value(MODULE, &clean)) {
             Some(Ok(value)) => Some((id, value)),
             Some(Err(why)) => {

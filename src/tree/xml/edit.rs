@@ -175,7 +175,7 @@ impl Branch {
             None => declared,
         };
         if let Key::Member(value) = &step.key {
-            let ty = id.and_then(|id| printer.index.node(id).ty.as_ref());
+            let ty = id.and_then(|id| printer.index.node(id).ty.as_deref());
             return printer.leaf(&step.name, value, ty, outer, &attributes);
         }
         let inner = printer.open(step, id, outer, &attributes);
@@ -215,7 +215,7 @@ fn insert(id: Option<SchemaId>, after: Option<&Step>, printer: &Printer<'_>) -> 
     out.push_str(" yang:insert=\"after\"");
     let (attribute, text) = match &after.key {
         Key::Member(value) => {
-            let ty = id.and_then(|id| printer.index.node(id).ty.as_ref());
+            let ty = id.and_then(|id| printer.index.node(id).ty.as_deref());
             ("value", printer.wire(value, ty, &mut out))
         }
         Key::Entry(keys) => {
@@ -224,7 +224,7 @@ fn insert(id: Option<SchemaId>, after: Option<&Step>, printer: &Printer<'_>) -> 
             for (key, value) in keys.iter() {
                 let name = QName { module: after.name.module.clone(), name: key.clone() };
                 let leaf = id.and_then(|id| printer.index.child(Some(id), &name));
-                let ty = leaf.and_then(|leaf| printer.index.node(leaf).ty.as_ref());
+                let ty = leaf.and_then(|leaf| printer.index.node(leaf).ty.as_deref());
                 let value = printer.wire(value, ty, &mut out);
                 if value.contains('\'') && value.contains('"') {
                     return out.replace(" yang:insert=\"after\"", " yang:insert=\"last\"");

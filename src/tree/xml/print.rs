@@ -65,7 +65,7 @@ impl<'a> Printer<'a> {
     pub(super) fn node(&mut self, id: Option<SchemaId>, node: &Node, outer: Option<&Name>, attributes: &str) {
         match (node.value(), node.opaque_text()) {
             (Some(value), _) => {
-                let ty = id.and_then(|id| self.index.node(id).ty.as_ref());
+                let ty = id.and_then(|id| self.index.node(id).ty.as_deref());
                 self.leaf(node.name(), value, ty, outer, attributes);
             }
             (_, Some(text)) => self.opaque(node.name(), text, attributes),
@@ -95,7 +95,7 @@ impl<'a> Printer<'a> {
             for (key, value) in keys.iter() {
                 let name = QName { module: step.name.module.clone(), name: key.clone() };
                 let leaf = id.and_then(|id| self.index.child(Some(id), &name));
-                let ty = leaf.and_then(|leaf| self.index.node(leaf).ty.as_ref());
+                let ty = leaf.and_then(|leaf| self.index.node(leaf).ty.as_deref());
                 self.leaf(&name, value, ty, Some(&step.name.module), "");
             }
         }

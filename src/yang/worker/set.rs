@@ -1,12 +1,8 @@
 //! One compiled module set: a libyang context and the texts it came from.
-//!
-//! Loading is one batch with explicit compile (large vendor sets: far faster than one by one). A batch is all or nothing and
-//! its error does not name the module, so a failing batch is split until the bad modules stand alone; they are left out
-//! with libyang's reason.
 #![allow(unsafe_code)]
 
-use super::super::protocol::{DocumentKind, Encoding, Fault, LeftOut, Named, Response, Source};
-use super::export;
+use super::super::protocol::{DocumentKind, Encoding, Fault, LeftOut, MAX_FAULTS, MAX_TEXT, Named, TextOf};
+use super::{export, modules};
 use crate::tree::schema::Tables;
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{CStr, CString, c_char, c_void};
@@ -19,24 +15,61 @@ pub(super) struct Set {
     // Declared before the texts: the context is dropped first and may still look at them.
     context: Context,
     _texts: Box<Texts>,
-    tables: Tables,
+    id: String,
+    good: Vec<String>,
     left_out: Vec<LeftOut>,
 }
 
+/// Why something could not be done; never the fault of a document.
+pub(super) enum Failed {
+    /// Memory ran out; the process must not go on.
+    Memory,
+    /// Anything else.
+    Because(String),
+}
+
+impl Failed {
+    pub(super) fn because(what: impl Into<String>) -> Self {
+        Self::Because(what.into())
+    }
+}
+
 /// Module texts by name, then revision (empty: unknown).
-type Texts = HashMap<String, BTreeMap<String, CString>>;
+#[derive(Default)]
+pub(super) struct Texts(HashMap<String, BTreeMap<String, CString>>);
+
+impl Texts {
+    /// The text of a module or submodule; the newest when no revision is asked for.
+    pub(super) fn find(&self, name: &str, revision: Option<&str>) -> Option<&CStr> {
+        let revisions = self.0.get(name)?;
+        let found = match revision {
+            Some(revision) => revisions.get(revision),
+            None => revisions.values().next_back(),
+        };
+        found.map(CString::as_c_str)
+    }
+}
 
 impl Set {
     /// Compiles a set. Modules that cannot be compiled are left out.
-    pub(super) fn compile(id: &str, modules: &[Named], sources: Vec<Source>) -> Result<Self, String> {
+    pub(super) fn compile(id: &str, modules: &[Named], heads: &[TextOf], body: &[u8]) -> Result<Self, Failed> {
         let mut texts: Box<Texts> = Box::default();
-        for source in sources {
-            let text = CString::new(source.text).map_err(|_| format!("module {} contains a NUL byte", source.name))?;
-            texts.entry(source.name).or_default().insert(source.revision.unwrap_or_default(), text);
+        let mut left = body;
+        for head in heads {
+            let Some((text, rest)) = left.split_at_checked(head.bytes) else {
+                return Err(Failed::because(format!("the text of module {} is cut short", head.name)));
+            };
+            left = rest;
+            // A text with a NUL byte is no text: libyang does not find the module then, and it is left out by name.
+            if let Ok(text) = CString::new(text) {
+                let revision = head.revision.clone().unwrap_or_default();
+                texts.0.entry(head.name.clone()).or_default().insert(revision, text);
+            }
         }
         let flags =
             ContextFlags::NO_YANGLIBRARY | ContextFlags::DISABLE_SEARCHDIRS | ContextFlags::DISABLE_SEARCHDIR_CWD;
-        let mut context = Context::new(flags).map_err(|error| format!("libyang makes no context: {error}"))?;
+        let context = Context::new(flags);
+        let mut context = context.map_err(|error| Failed::because(format!("libyang makes no context: {error}")))?;
         context.set_log_level_error();
         // SAFETY: the callback gets `texts`, which lives in a box as long as the context (field order of `Set`) and is never
         // changed again. The log options are plain flags: keep all errors, print none.
@@ -44,38 +77,36 @@ impl Set {
             context.set_module_import_callback(import, (&raw const *texts).cast_mut().cast());
             ffi::ly_log_options(ffi::LY_LOSTORE);
         }
-        let mut left_out = Vec::new();
-        load(&mut context, modules, &mut left_out);
-        let good: Vec<&str> = modules
-            .iter()
-            .map(|module| module.name.as_str())
-            .filter(|name| !left_out.iter().any(|out| out.module == *name))
-            .collect();
-        let tables = export::tables(&context, id, &good)?;
-        Ok(Self { context, _texts: texts, tables, left_out })
+        let left_out = modules::load(&mut context, modules, &texts)?;
+        let good = modules.iter().map(|module| module.name.clone());
+        let good = good.filter(|name| !left_out.iter().any(|out| out.module == *name)).collect();
+        Ok(Self { context, _texts: texts, id: id.into(), good, left_out })
     }
 
-    /// The answer to a load request.
-    pub(super) fn answer(&self) -> Response {
-        Response::Loaded { tables: self.tables.clone(), left_out: self.left_out.clone() }
+    /// Modules that could not be compiled.
+    pub(super) fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
     }
 
-    /// Parses and validates a document. `Err` is a failure of ours, not of the document.
+    /// The tables of its schema index.
+    pub(super) fn tables(&self) -> Result<Tables, Failed> {
+        let good: Vec<&str> = self.good.iter().map(String::as_str).collect();
+        let tables = export::tables(&self.context, &self.id, &good).map_err(Failed::Because)?;
+        take_errors(self.raw())?;
+        Ok(tables)
+    }
+
+    /// Parses and validates a document.
     pub(super) fn validate(
         &self,
         kind: DocumentKind,
         encoding: Encoding,
-        document: String,
-    ) -> Result<Vec<Fault>, String> {
-        let document = CString::new(document).map_err(|_| "the document contains a NUL byte".to_owned())?;
-        let format = match encoding {
-            Encoding::Json => ffi::LYD_FORMAT::LYD_JSON,
-            Encoding::Xml => ffi::LYD_FORMAT::LYD_XML,
-        };
-        let context = self.context_raw();
-        errors(context, true);
+        document: Vec<u8>,
+    ) -> Result<Vec<Fault>, Failed> {
+        let document = without_nul(document)?;
+        take_errors(self.raw())?;
         let result = match kind {
-            DocumentKind::Input => self.parse_input(&document, format),
+            DocumentKind::Input => self.parse_input(&document, format(encoding)),
             DocumentKind::Config | DocumentKind::Data => {
                 let (mut parse, mut check) =
                     (ffi::LYD_PARSE_STRICT, ffi::LYD_VALIDATE_PRESENT | ffi::LYD_VALIDATE_MULTI_ERROR);
@@ -83,30 +114,60 @@ impl Set {
                     parse |= ffi::LYD_PARSE_NO_STATE;
                     check |= ffi::LYD_VALIDATE_NO_STATE;
                 }
-                let mut tree = ptr::null_mut();
-                // SAFETY: the context outlives the call, the document is NUL-terminated, and the tree that comes back (it
-                // may be null) is freed once, here.
-                unsafe {
-                    let result = ffi::lyd_parse_data_mem(context, document.as_ptr(), format, parse, check, &mut tree);
-                    ffi::lyd_free_all(tree);
-                    result
-                }
+                let (result, tree) = self.parse(&document, encoding, parse, check);
+                // SAFETY: the tree is ours, may be null, and is freed once.
+                unsafe { ffi::lyd_free_all(tree) };
+                result
             }
         };
-        let mut faults = errors(context, true);
-        if result != ffi::LY_ERR::LY_SUCCESS && faults.is_empty() {
-            faults.push(Fault {
-                path: String::new(),
-                message: format!("libyang refuses the document with code {result} and says nothing else"),
-                app_tag: None,
-                tag: "operation-failed".into(),
-            });
-        }
-        Ok(faults)
+        self.faults(result)
+    }
+
+    /// The document with all its defaults, or why it cannot be read.
+    pub(super) fn fill(&self, encoding: Encoding, document: Vec<u8>) -> Result<Result<Vec<u8>, Vec<Fault>>, Failed> {
+        let document = without_nul(document)?;
+        let raw = self.raw();
+        take_errors(raw)?;
+        let parse = ffi::LYD_PARSE_STRICT | ffi::LYD_PARSE_NO_STATE | ffi::LYD_PARSE_ONLY;
+        let (mut result, mut tree) = self.parse(&document, encoding, parse, 0);
+        let mut printed = ptr::null_mut();
+        // SAFETY: context and tree live during the calls; libyang may set the tree to another one of its nodes; the printed text
+        // is NUL-terminated, ours, and freed once, as is the tree.
+        let text = unsafe {
+            if result == ffi::LY_ERR::LY_SUCCESS {
+                result = ffi::lyd_new_implicit_all(&mut tree, raw, ffi::LYD_IMPLICIT_NO_STATE, ptr::null_mut());
+            }
+            if result == ffi::LY_ERR::LY_SUCCESS {
+                let how = ffi::LYD_PRINT_SIBLINGS | ffi::LYD_PRINT_WD_ALL | ffi::LYD_PRINT_SHRINK;
+                result = ffi::lyd_print_mem(&mut printed, tree, format(encoding), how);
+            }
+            let text = if printed.is_null() { Vec::new() } else { CStr::from_ptr(printed).to_bytes().to_vec() };
+            libc::free(printed.cast());
+            ffi::lyd_free_all(tree);
+            text
+        };
+        let faults = self.faults(result)?;
+        Ok(if faults.is_empty() { Ok(text) } else { Err(faults) })
+    }
+
+    fn parse(
+        &self,
+        document: &CStr,
+        encoding: Encoding,
+        parse: u32,
+        check: u32,
+    ) -> (ffi::LY_ERR::Type, *mut ffi::lyd_node) {
+        let mut tree = ptr::null_mut();
+        // SAFETY: the context outlives the call and the document is NUL-terminated; the tree that comes back belongs to the
+        // caller.
+        let result = unsafe {
+            ffi::lyd_parse_data_mem(self.raw(), document.as_ptr(), format(encoding), parse, check, &mut tree)
+        };
+        (result, tree)
     }
 
     fn parse_input(&self, document: &CStr, format: ffi::LYD_FORMAT::Type) -> ffi::LY_ERR::Type {
-        let context = self.context_raw();
+        let context = self.raw();
         let (mut input, mut tree, mut operation) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
         // SAFETY: all pointers come from libyang and are used while they live: the input until `ly_in_free`, the tree (owner of
         // the operation) until `lyd_free_all`. The document outlives the input.
@@ -134,13 +195,30 @@ impl Set {
         }
     }
 
-    fn context_raw(&self) -> *const ffi::ly_ctx {
+    /// What libyang said, as faults; a refusal without a word is one, too.
+    fn faults(&self, result: ffi::LY_ERR::Type) -> Result<Vec<Fault>, Failed> {
+        let mut faults = take_errors(self.raw())?;
+        if result == ffi::LY_ERR::LY_EMEM {
+            return Err(Failed::Memory);
+        }
+        if result != ffi::LY_ERR::LY_SUCCESS && faults.is_empty() {
+            faults.push(Fault {
+                path: String::new(),
+                message: format!("libyang refuses the document with code {result} and says nothing else"),
+                app_tag: None,
+                tag: "operation-failed".into(),
+            });
+        }
+        Ok(told_once(faults))
+    }
+
+    fn raw(&self) -> *const ffi::ly_ctx {
         raw(&self.context)
     }
 }
 
 /// The context's own pointer. The binding gives it away only by value, but every schema node knows it.
-fn raw(context: &Context) -> *const ffi::ly_ctx {
+pub(super) fn raw(context: &Context) -> *const ffi::ly_ctx {
     // Every context has libyang's own modules.
     match context.modules(false).next() {
         // SAFETY: a module that the context hands out is valid as long as the context is.
@@ -149,54 +227,81 @@ fn raw(context: &Context) -> *const ffi::ly_ctx {
     }
 }
 
-fn load(context: &mut Context, modules: &[Named], left_out: &mut Vec<LeftOut>) {
-    if modules.is_empty() {
-        return;
+fn format(encoding: Encoding) -> ffi::LYD_FORMAT::Type {
+    match encoding {
+        Encoding::Json => ffi::LYD_FORMAT::LYD_JSON,
+        Encoding::Xml => ffi::LYD_FORMAT::LYD_XML,
     }
-    let features: Vec<Vec<&str>> =
-        modules.iter().map(|module| module.features.iter().map(String::as_str).collect()).collect();
-    let batch: Vec<(&str, Option<&str>, &[&str])> = modules
-        .iter()
-        .zip(&features)
-        .map(|(module, features)| (module.name.as_str(), module.revision.as_deref(), features.as_slice()))
-        .collect();
-    errors(raw(context), true);
-    let Err(error) = context.load_modules(&batch) else { return };
-    if let [module] = modules {
-        let mut reasons: Vec<String> = errors(raw(context), true).into_iter().map(|fault| fault.message).collect();
-        reasons.dedup();
-        if reasons.is_empty() {
-            reasons.push(error.to_string());
-        }
-        left_out.push(LeftOut { module: module.name.clone(), reason: reasons.join("; ") });
-        return;
-    }
-    let (first, second) = modules.split_at(modules.len() / 2);
-    load(context, first, left_out);
-    load(context, second, left_out);
 }
 
-/// All errors that libyang has stored, oldest first.
-fn errors(context: *const ffi::ly_ctx, clean: bool) -> Vec<Fault> {
-    let mut faults = Vec::new();
+fn without_nul(document: Vec<u8>) -> Result<CString, Failed> {
+    CString::new(document).map_err(|_| Failed::because("the document contains a NUL byte"))
+}
+
+/// A leaf with a bad value is not in libyang's tree, so libyang misses it a second time where it is mandatory or a key of
+/// `unique`. One fault is told once, and the number of faults is bounded.
+fn told_once(faults: Vec<Fault>) -> Vec<Fault> {
+    let mut kept: Vec<Fault> = Vec::new();
+    let mut more = 0;
+    for fault in faults {
+        let missed = fault.message.split('"').nth(1).filter(|_| fault.message.starts_with("Mandatory "));
+        let echo = missed.is_some_and(|name| {
+            kept.iter().any(|told| {
+                told.tag == "invalid-value"
+                    && told.path.strip_prefix(fault.path.as_str()).is_some_and(|rest| ends_at(rest, name))
+            })
+        });
+        if echo || kept.contains(&fault) {
+            continue;
+        }
+        if kept.len() < MAX_FAULTS { kept.push(fault) } else { more += 1 }
+    }
+    if more > 0 {
+        kept.push(Fault {
+            path: String::new(),
+            message: format!("{more} more faults are not told"),
+            app_tag: None,
+            tag: "operation-failed".into(),
+        });
+    }
+    kept
+}
+
+/// Whether a path below a node is that of its child `name`.
+fn ends_at(rest: &str, name: &str) -> bool {
+    let step = rest.strip_prefix('/').unwrap_or(rest);
+    step.rsplit_once(':').map_or(step, |(_, step)| step) == name
+}
+
+/// All errors that libyang has stored, oldest first; it forgets them.
+pub(super) fn take_errors(context: *const ffi::ly_ctx) -> Result<Vec<Fault>, Failed> {
+    let (mut faults, mut memory) = (Vec::new(), false);
     // SAFETY: the list belongs to the context and is not changed while we walk it; all texts are NUL-terminated or null.
     unsafe {
         let mut item = ffi::ly_err_first(context);
         while !item.is_null() {
+            memory |= (*item).err == ffi::LY_ERR::LY_EMEM;
             if (*item).level == ffi::LY_LOG_LEVEL::LY_LLERR {
                 let path = text((*item).data_path).or_else(|| text((*item).schema_path)).unwrap_or_default();
-                let message = text((*item).msg).unwrap_or_default();
-                let app_tag = text((*item).apptag);
+                let message = cut(text((*item).msg).unwrap_or_default());
+                let app_tag = text((*item).apptag).map(cut);
                 let tag = tag(&message, app_tag.as_deref()).to_owned();
-                faults.push(Fault { path, message, app_tag, tag });
+                faults.push(Fault { path: cut(path), message, app_tag, tag });
             }
             item = (*item).next;
         }
-        if clean {
-            ffi::ly_err_clean(context, ptr::null_mut());
-        }
+        ffi::ly_err_clean(context, ptr::null_mut());
     }
-    faults
+    if memory { Err(Failed::Memory) } else { Ok(faults) }
+}
+
+fn cut(mut text: String) -> String {
+    if text.len() > MAX_TEXT {
+        let end = (0..=MAX_TEXT).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 /// The error-tag that RFC 7950 §15 pairs with an app-tag; a value that does not fit its type is the rest.
@@ -236,10 +341,7 @@ unsafe extern "C" fn import(
         let texts = &*texts.cast_const().cast::<Texts>();
         let (name, revision) =
             if submodule.is_null() { (module, module_revision) } else { (submodule, submodule_revision) };
-        let found = text(name).and_then(|name| texts.get(&name)).and_then(|revisions| match text(revision) {
-            Some(revision) => revisions.get(&revision),
-            None => revisions.values().next_back(),
-        });
+        let found = text(name).and_then(|name| texts.find(&name, text(revision).as_deref()));
         let Some(found) = found else { return ffi::LY_ERR::LY_ENOTFOUND };
         *format = ffi::LYS_INFORMAT::LYS_IN_YANG;
         *data = found.as_ptr();

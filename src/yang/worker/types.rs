@@ -6,13 +6,15 @@ use crate::tree::TypeSpec;
 use crate::tree::schema::Canonical;
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::c_char;
+use std::sync::Arc;
 use yang5::ffi;
 use yang5::ffi::LY_DATA_TYPE as Base;
 use yang5::schema::SchemaNode;
 
-/// Reads types; remembers the identities of each base.
+/// Reads types; remembers those that it has read, for libyang shares equal ones, and the identities of each base.
 #[derive(Default)]
 pub(super) struct Types {
+    known: HashMap<usize, Arc<TypeSpec>>,
     identities: HashMap<Vec<usize>, Vec<String>>,
 }
 
@@ -21,10 +23,15 @@ const MAX_DEPTH: usize = 32;
 
 impl Types {
     /// The type of a leaf or leaf-list.
-    pub(super) fn of(&mut self, node: &SchemaNode<'_>) -> Option<TypeSpec> {
-        let ty = node.leaf_type()?;
+    pub(super) fn of(&mut self, node: &SchemaNode<'_>) -> Option<Arc<TypeSpec>> {
+        let ty = node.leaf_type()?.as_raw();
+        if let Some(known) = self.known.get(&(ty as usize)) {
+            return Some(known.clone());
+        }
         // SAFETY: a compiled leaf has a compiled type, which lives as long as its context.
-        Some(unsafe { self.read(ty.as_raw(), 0) })
+        let read = Arc::new(unsafe { self.read(ty, 0) });
+        self.known.insert(ty as usize, read.clone());
+        Some(read)
     }
 
     /// # Safety
@@ -44,7 +51,9 @@ impl Types {
             Base::LY_TYPE_INT16 => integer(16, true),
             Base::LY_TYPE_INT32 => integer(32, true),
             Base::LY_TYPE_INT64 => integer(64, true),
-            Base::LY_TYPE_DEC64 => TypeSpec::Decimal64,
+            Base::LY_TYPE_DEC64 => {
+                TypeSpec::Decimal64 { digits: unsafe { (*ty.cast::<ffi::lysc_type_dec>()).fraction_digits } }
+            }
             Base::LY_TYPE_BOOL => TypeSpec::Bool,
             Base::LY_TYPE_EMPTY => TypeSpec::Empty,
             Base::LY_TYPE_BINARY => TypeSpec::Binary,
@@ -126,7 +135,7 @@ impl Types {
 ///
 /// # Safety
 /// `items` is null or a sized array of a living context.
-unsafe fn array<'a, T>(items: *const T) -> &'a [T] {
+pub(super) unsafe fn array<'a, T>(items: *const T) -> &'a [T] {
     if items.is_null() {
         return &[];
     }

@@ -1,0 +1,1 @@
+//! What the oracle found: each a named test.

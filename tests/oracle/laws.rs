@@ -1,0 +1,156 @@
+//! What must hold for every tree, and for every pair of trees, of any module set: we and libyang say the same.
+
+use crate::edit_config;
+use crate::libyang::{self, Effects, Libyang, Take};
+use andante::tree::{ConfigTree, Diff, Edit, Limits, Policy, SchemaIndex, apply, diff, inverse, json, xml};
+use andante::adapter::Adapter;
+use andante::plan::as_sent;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::OnceLock;
+use yang5::data::{DataFormat, DataTree};
+
+pub const LIMITS: &Limits = &Limits::SOUTH;
+
+/// Our print, libyang's reading, libyang's print, our reading: the same tree, in both encodings and across them; and every
+/// value has the canonical text that libyang gives it.
+pub fn round_trips(libyang: &Libyang, index: &SchemaIndex, tree: &ConfigTree, take: Take) {
+    for (format, text) in
+        [(DataFormat::XML, xml::print(tree, index, false)), (DataFormat::JSON, json::print(tree, index, false))]
+    {
+        let theirs = libyang.read(&text, format, take).unwrap_or_else(|refusal| panic!("{refusal:?}: {text}"));
+        for (back, printed) in [
+            (DataFormat::XML, libyang::print(&theirs, DataFormat::XML)),
+            (DataFormat::JSON, libyang::print(&theirs, DataFormat::JSON)),
+        ] {
+            let ours = parse(&printed, back, index);
+            assert_eq!(ours.hash(), tree.hash(), "\nours:   {text}\ntheirs: {printed}");
+        }
+        // Pretty printing is for people: it says the same.
+        let pretty = match format {
+            DataFormat::XML => xml::print(tree, index, true),
+            _ => json::print(tree, index, true),
+        };
+        assert_eq!(parse(&pretty, format, index), *tree, "{pretty}");
+    }
+    let parsed = libyang.of(tree, index, Take::Parsed).unwrap();
+    let (theirs, ours) = (libyang::values(&parsed), libyang::own_values(tree));
+    assert_eq!(theirs, ours);
+}
+
+fn parse(text: &str, format: DataFormat, index: &SchemaIndex) -> ConfigTree {
+    let read = match format {
+        DataFormat::XML => xml::parse(text.as_bytes(), index, None, Policy::STRICT, LIMITS),
+        _ => json::parse(text.as_bytes(), index, None, Policy::STRICT, LIMITS),
+    };
+    read.unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// What a pair said, for the count at the end of a test.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Said {
+    pub effects: usize,
+    pub moves: usize,
+    /// Moves that libyang needs.
+    pub their_moves: usize,
+    /// `lyd_diff_apply` of libyang's own difference does not give the second tree.
+    pub they_lose: bool,
+}
+
+/// Our difference is libyang's, node for node; applied by us, by libyang and as an edit-config by the interpreter it makes
+/// `b` of `a`; its inverse goes back.
+pub fn difference(libyang: &Libyang, index: &SchemaIndex, a: &ConfigTree, b: &ConfigTree, take: Take) -> Said {
+    let (first, second) = (libyang.of(a, index, take).unwrap(), libyang.of(b, index, take).unwrap());
+    let ours = diff(a, b);
+    let (effects, mut theirs) = (own_effects(&ours), libyang::effects(&first, &second));
+    if take == Take::Valid {
+        // A subtree comes with the defaults in it; elsewhere libyang leaves defaults out.
+        let explicit = |tree| libyang::spots_of(&libyang.of(tree, index, Take::Parsed).unwrap());
+        let (in_a, in_b) = (explicit(a), explicit(b));
+        theirs.created.retain(|spot| in_b.contains(spot));
+        theirs.removed.retain(|spot| in_a.contains(spot));
+    }
+    let context = || format!("\na: {}\nb: {}\nours: {ours:#?}", xml::print(a, index, false), xml::print(b, index, false));
+    assert_eq!(effects.created, theirs.created, "created{}", context());
+    assert_eq!(effects.removed, theirs.removed, "removed{}", context());
+    assert_eq!(effects.changed, theirs.changed, "changed{}", context());
+    assert_eq!(effects.moved.is_empty(), theirs.moved.is_empty(), "moved{}", context());
+    assert!(effects.moved.len() <= theirs.moved.len(), "moved {:?} {:?}{}", effects.moved, theirs.moved, context());
+    assert_eq!(ours.is_empty(), theirs.is_empty());
+
+    let done = apply(&ours, a).unwrap();
+    assert_eq!(done, *b, "applied{}", context());
+    assert_eq!(apply(&inverse(&ours), &done).unwrap(), *a, "undone{}", context());
+    // Two trees of libyang are the same when it finds no difference; lists without a user's order have none in its print.
+    let same = |one: &DataTree<'_>| libyang::effects(one, &second).is_empty();
+    // A container that is there for its defaults only is in the way when libyang applies a difference without defaults.
+    let bare = (libyang.of(a, index, Take::Parsed).unwrap(), libyang.of(b, index, Take::Parsed).unwrap());
+    let their_way = applied(&bare.0, &bare.1);
+    let they_lose = !libyang::effects(&their_way, &bare.1).is_empty();
+    if they_lose {
+        // libyang 5.4.9 stops applying siblings behind a user-ordered node that it has put in.
+        assert!(libyang::orders(&bare.0, &bare.1), "libyang applies its own{}", context());
+    } else {
+        assert_eq!(parse(&libyang::print(&their_way, DataFormat::XML), DataFormat::XML, index), done, "{}", context());
+    }
+    assert!(same(&libyang.of(&done, index, take).unwrap()), "libyang reads what we applied{}", context());
+
+    // As a plan sends it to a NETCONF element: an emptied container goes as a whole. Otherwise a case of a choice whose nodes
+    // stand in a container could not be left: the server removes them with the container when the other case comes.
+    let edit = xml::edit_config(&as_sent(adapter(), &ours, a, b), index);
+    assert_eq!(edit.is_empty(), ours.is_empty());
+    let mut now = xml::print(a, index, false);
+    // The second time: what was answered with a timeout is sent again, and does no harm.
+    for round in ["once", "again"] {
+        now = edit_config::execute(&now, &edit, index).unwrap_or_else(|fault| panic!("{fault}: {edit}{}", context()));
+        assert_eq!(parse(&now, DataFormat::XML, index), *b, "{round}: {edit}{}", context());
+        let read = libyang.read(&now, DataFormat::XML, Take::Parsed).unwrap();
+        let plain = libyang.of(b, index, Take::Parsed).unwrap();
+        assert!(libyang::effects(&read, &plain).is_empty(), "{round}, by libyang: {edit}{}", context());
+    }
+    Said {
+        effects: effects.created.len() + effects.removed.len() + effects.changed.len() + effects.moved.len(),
+        moves: effects.moved.len(),
+        their_moves: theirs.moved.len(),
+        they_lose,
+    }
+}
+
+/// Any adapter whose transport is NETCONF.
+fn adapter() -> &'static Adapter {
+    static ADAPTER: OnceLock<Adapter> = OnceLock::new();
+    ADAPTER.get_or_init(|| Adapter::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("adapters/iosxr")).unwrap())
+}
+
+fn applied<'a>(first: &DataTree<'a>, second: &DataTree<'a>) -> DataTree<'a> {
+    let difference = first.diff(second, yang5::data::DataDiffFlags::empty()).unwrap();
+    let mut copy = first.duplicate().unwrap();
+    copy.diff_apply(&difference).unwrap();
+    copy
+}
+
+/// What our difference does, node by node.
+pub fn own_effects(difference: &Diff) -> Effects {
+    let mut effects = Effects::default();
+    for edit in &difference.edits {
+        let steps = edit.path().steps();
+        let above = &steps[..steps.len() - 1];
+        match edit {
+            Edit::Create { node, .. } => libyang::spots(above, node, &mut effects.created),
+            Edit::Remove { node, .. } => libyang::spots(above, node, &mut effects.removed),
+            Edit::Set { old, new, .. } => {
+                effects.changed.insert(libyang::changed(&libyang::spot(steps), old.as_str(), new.as_str()));
+            }
+            Edit::Move { .. } => {
+                effects.moved.insert(libyang::spot(steps));
+            }
+            Edit::Replace { old, new, .. } => {
+                libyang::spots(above, old, &mut effects.removed);
+                libyang::spots(above, new, &mut effects.created);
+            }
+        }
+    }
+    let both: BTreeSet<_> = effects.created.intersection(&effects.removed).collect();
+    assert!(both.is_empty(), "created and removed: {both:?}");
+    effects
+}
