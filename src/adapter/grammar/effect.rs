@@ -356,17 +356,26 @@ impl Line {
         if self.value.is_empty() {
             return Value::new(ValueKind::Empty, "");
         }
+        if self.secret {
+            return Value::text(&self.masked(bindings));
+        }
         let text = self.value.value_text(bindings).unwrap_or_default();
         let text = if text.is_empty() { self.default.clone().unwrap_or_default() } else { text };
-        if self.secret {
-            return Value::text(SECRET);
-        }
         let kind = match &self.value.args()[..] {
             [(_, ty, _)] => ty.kind(),
             _ => ValueKind::Text,
         };
         // An optional number that is absent is no number.
         Value::new(if text.is_empty() { ValueKind::Text } else { kind }, &text)
+    }
+
+    /// The value with its last argument masked: what stands before the secret says how it is written.
+    fn masked(&self, bindings: &Bindings) -> String {
+        let mut bindings = bindings.clone();
+        if let Some((name, ..)) = self.value.args().last() {
+            bindings.insert((*name).to_owned(), vec![SECRET.to_owned()]);
+        }
+        self.value.value_text(&bindings).unwrap_or_else(|| SECRET.to_owned())
     }
 
     /// The step of a leaf-list member.

@@ -24,6 +24,7 @@ mod pattern;
 mod read;
 mod resolve;
 mod rules;
+mod schema;
 mod sequence;
 mod source;
 mod text;

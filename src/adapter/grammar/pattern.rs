@@ -215,8 +215,9 @@ fn parts<'a>(words: &mut impl Iterator<Item = &'a str>, types: &Types, inside: b
                         None => (ty, false),
                     };
                     let ty = types.find(spelled)?;
-                    // `{no-prepend:no-prepend}` is an optional word; anything else that is one word is a misspelt type.
-                    if ty.is_word(spelled) && spelled != name {
+                    // `[{only:prefix-routes-only}]` is an optional word. Outside of brackets one word would be no argument:
+                    // it is a misspelt type.
+                    if ty.is_word(spelled) && spelled != name && !inside {
                         return Err(format!("there is no type `{spelled}`"));
                     }
                     let quoted = ty.is_quoted();
@@ -336,6 +337,7 @@ mod tests {
         let bindings = p.matches(&words("neighbor 2001:DB8::0:1 maximum-prefix 100 warning-only")).unwrap();
         let value = p.value(&["peer"]);
         assert_eq!(value.build(&bindings).unwrap(), "100 warning-only");
+        assert_eq!(value.bind_text("100 warning-only").unwrap()["max"], ["100"]);
         assert_eq!(bindings["peer"], ["2001:db8::1"]);
     }
 

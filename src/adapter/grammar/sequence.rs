@@ -58,10 +58,15 @@ impl Sequence {
             }
         }
         let automatic = unique && kept.iter().all(|(number, _)| self.deals(*number));
-        let texts = kept.into_iter().filter_map(|(number, mut bindings)| {
-            match automatic {
-                true => bindings.remove(&self.argument),
-                false => bindings.insert(self.argument.clone(), vec![number.to_string()]),
+        self.spelt(line, kept.into_iter().map(|(number, bindings)| (number, bindings, false)).collect(), !automatic)
+    }
+
+    /// The values of the members, with or without their numbers.
+    fn spelt(&self, line: &Line, members: Vec<(u64, Bindings, bool)>, numbers: bool) -> Vec<String> {
+        let texts = members.into_iter().filter_map(|(number, mut bindings, _)| {
+            match numbers {
+                false => bindings.remove(&self.argument),
+                true => bindings.insert(self.argument.clone(), vec![number.to_string()]),
             };
             line.value.value_text(&bindings)
         });
@@ -85,12 +90,14 @@ impl Sequence {
 }
 
 impl Rules {
-    /// The tree with a member in a numbered list.
+    /// The tree with a member in a numbered list. A list with numbers keeps them until it is brought to its canonical form:
+    /// the element has them, too.
     pub(super) fn insert(&self, tree: &ConfigTree, parent: &Path, id: LineId, bindings: &Bindings) -> ConfigTree {
         let line = self.line(id);
         let Some(sequence) = &line.sequence else { return tree.clone() };
         let mut members = sequence.numbered(line, &self.members_at(tree, parent, line));
         let given = sequence.number(bindings);
+        let numbers = given.is_some() || members.iter().any(|(.., given)| *given);
         let same = |have: &Bindings| sequence.bare.build(have) == sequence.bare.build(bindings);
         match given {
             None if members.iter().any(|(_, have, _)| same(have)) => return tree.clone(),
@@ -104,7 +111,7 @@ impl Rules {
                 members.insert(at, (number, bindings.clone(), true));
             }
         }
-        self.with_members(tree, parent, line, &sequence.canonical(line, members))
+        self.with_members(tree, parent, line, &sequence.spelt(line, members, numbers))
     }
 
     /// The tree without a member of a numbered list.
@@ -114,12 +121,27 @@ impl Rules {
         let before = self.members_at(tree, parent, line);
         let mut members = sequence.numbered(line, &before);
         let count = members.len();
+        let numbers = members.iter().any(|(.., given)| *given);
         members.retain(|(number, have, _)| !sequence.is(bindings, *number, have));
         if members.len() == count {
             return tree.clone();
         }
-        let tree = self.with_members(tree, parent, line, &sequence.canonical(line, members));
+        let tree = self.with_members(tree, parent, line, &sequence.spelt(line, members, numbers));
         self.pruned(tree, Some(parent.clone()))
+    }
+
+    /// The tree with the lists below these places in their canonical form.
+    pub(super) fn with_canonical_lists<'p>(
+        &self,
+        tree: &ConfigTree,
+        places: impl IntoIterator<Item = &'p Path>,
+    ) -> ConfigTree {
+        places.into_iter().fold(tree.clone(), |tree, path| {
+            let Some(node) = tree.at(path) else { return tree };
+            let (context, depth, _) = self.context_of(path);
+            let new = self.sequenced(context, &path.steps()[depth..], node.clone());
+            if Node::same(&new, node) { tree } else { plant(&tree, path, new) }
+        })
     }
 
     fn members_at(&self, tree: &ConfigTree, parent: &Path, line: &Line) -> Vec<String> {

@@ -4,7 +4,7 @@ use super::GrammarError;
 use super::effect::{SECRET, named};
 use super::pattern::Bindings;
 use super::rules::{ContextId, Line, LineId, Rules, Shape};
-use crate::tree::{Body, Key, Node, Path, Step};
+use crate::tree::{Body, Node, Path, Step};
 
 /// A line that stands for a part of the tree.
 #[derive(Clone, Debug)]
@@ -103,11 +103,6 @@ impl Walk<'_> {
     /// Takes the value of a node into the bindings.
     fn value(&self, node: &Node, bindings: &mut Bindings) -> bool {
         match (self.line.shape, node.body()) {
-            (Shape::Leaf, Body::Leaf(value)) if self.line.secret => {
-                let name = self.line.value.args().first().map(|(name, _, _)| (*name).to_owned());
-                bindings.extend(name.map(|name| (name, vec![value.as_str().to_owned()])));
-                true
-            }
             (Shape::Leaf, Body::Leaf(value)) => self.line.bind_value(value.as_str(), bindings),
             (Shape::Member, Body::Member { .. }) => {
                 node.value().is_some_and(|value| self.line.bind_value(value.as_str(), bindings))

@@ -44,7 +44,8 @@ pub(super) fn read(reading: &mut Reading<'_>, text: &str) -> Result<(), GrammarE
                 reading.opaque(&Path::root(), OPAQUE, &word);
             }
             None => {
-                reading.opaque(&Path::root(), FOREIGN, &rules.masked(&words));
+                let text = if line == "}" { line.to_owned() } else { rules.masked(&words) };
+                reading.opaque(&Path::root(), FOREIGN, &text);
             }
         }
     }
@@ -116,6 +117,21 @@ impl Reading<'_> {
         }
     }
 
+    /// A text that is no other statement behind the word that puts: `delete x` there would be one that deletes.
+    fn plain_words(&self, text: String) -> String {
+        let rules = self.rules;
+        let line = rules.statement_text(Verb::Put, "", &text);
+        let words = lex(&line, rules.quoting);
+        match rules.verbs.of(&words) {
+            Some((Verb::Put, rest)) if !rest.is_empty() => text,
+            _ => {
+                let words = lex(&text, rules.quoting);
+                let first = words.first().map(|word| rules.quoting.written(&word.text, true).into_owned());
+                [first.unwrap_or_default(), rules.quoting.joined(words.get(1..).unwrap_or_default())].join(" ")
+            }
+        }
+    }
+
     /// Takes a statement of which only the beginning is known: the rest is an opaque node of that context.
     fn unknown(&mut self, verb: Verb, path: &Path, rest: &[Token<'_>]) {
         let rules = self.rules;
@@ -123,6 +139,7 @@ impl Reading<'_> {
         let mark = path.child(rules.inactive_step(&text));
         match verb {
             Verb::Put => {
+                let text = if path.steps().is_empty() { self.plain_words(text) } else { text };
                 self.opaque(path, OPAQUE, &text);
             }
             Verb::Delete => self.draft.change(rules, vec![Effect::ClearText(path.clone(), text)]),

@@ -57,6 +57,10 @@ impl Rules {
         for (at, context) in source.context.iter().enumerate() {
             building.place(ContextId(at + 1), context, &types).map_err(|wrong| site(&context.name, wrong))?;
         }
+        if let Some(at) = building.circle() {
+            let context = &source.context[at];
+            return Err(site(&context.name, ("in", "the contexts stand in one another in a circle".to_owned())));
+        }
         for line in &source.line {
             let compiled = Line::compile(line, &manner).map_err(|wrong| site(&line.line, wrong))?;
             building.line(compiled, line.line.as_ref(), &line.contexts).map_err(|wrong| site(&line.line, wrong))?;
@@ -183,6 +187,23 @@ impl Building {
             self.contexts[parent.0].children.push(id);
         }
         Ok(())
+    }
+
+    /// A context that stands in itself, by its place in the file.
+    fn circle(&self) -> Option<usize> {
+        // A context is free when all those around it are.
+        let mut around: Vec<usize> = vec![0; self.contexts.len()];
+        self.contexts.iter().flat_map(|context| &context.children).for_each(|child| around[child.0] += 1);
+        let mut free: Vec<usize> = (0..around.len()).filter(|at| around[*at] == 0).collect();
+        while let Some(at) = free.pop() {
+            for child in &self.contexts[at].children {
+                around[child.0] -= 1;
+                if around[child.0] == 0 {
+                    free.push(child.0);
+                }
+            }
+        }
+        around.iter().position(|left| *left > 0).map(|at| at.saturating_sub(1))
     }
 
     fn line(&mut self, line: Line, text: &str, contexts: &[String]) -> Result<(), Wrong> {

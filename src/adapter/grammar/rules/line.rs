@@ -1,5 +1,6 @@
 //! A compiled line and what is attached to it.
 
+use super::super::effect::SECRET;
 use super::super::nodepath::{NodePath, NodeStep};
 use super::super::pattern::{Bindings, Pattern};
 use super::super::source::{AskedSource, BlockSource, DialogueSource, ImpactSource, LineSource, OwnerSource};
@@ -211,6 +212,10 @@ impl Line {
         if self.never_delete && (self.shape == Shape::Members || !self.replace) {
             return wrong("never_delete", "what is never deleted is typed over, one value at a time");
         }
+        let masked = |ty: &super::super::types::ArgType| ty.is_rest() || ty.canonical(SECRET).is_some();
+        if self.secret && !self.value.args().last().is_some_and(|(_, ty, _)| masked(ty)) {
+            return wrong("secret", "the last argument of the value is masked, so it must take any word");
+        }
         if let Some(hidden) = &self.hidden
             && self.value.bind_text(hidden).is_none()
         {
@@ -247,7 +252,8 @@ impl Line {
             before_context: false,
             order: i32::MAX,
             block_order: i32::MAX,
-            remove_order: i32::MIN,
+            // Behind the statement itself, for the mark goes with it.
+            remove_order: i32::MAX,
             ownership: OwnerSource::Own,
             secret: false,
             opaque: false,
@@ -270,12 +276,17 @@ fn negates(
         Some(positive) if positive.starts_with(' ') => compile(positive),
         _ => compile(&format!("{} {text}", manner.no)),
     };
+    // A block is taken back by the words around it.
+    let whole = || match pattern.args().into_iter().find(|(_, ty, _)| ty.is_block()) {
+        Some((block, ..)) => whole().map(|negate| negate.without(block)),
+        None => whole(),
+    };
     match (&source.negate[..], source.negate_words) {
-        ([], _) if source.permanent => Ok(Vec::new()),
         (given, None) if !given.is_empty() => given.iter().map(|text| compile(text)).collect(),
         (_, Some(_)) if !source.negate.is_empty() || source.permanent => {
             Err(("negate_words", "a line is taken back in one way".to_owned()))
         }
+        _ if source.permanent => Ok(Vec::new()),
         (_, Some(count)) if manner.deletes_paths => Ok(vec![pattern.first_parts(count), pattern.clone()]),
         (_, Some(count)) => Ok(vec![whole()?.first_parts(count + 1), whole()?]),
         (_, None) if manner.deletes_paths => Ok(match shape {

@@ -84,7 +84,7 @@ impl Verbs {
     pub(super) fn of<'t, 'a>(&self, tokens: &'t [Token<'a>]) -> Option<(Verb, &'t [Token<'a>])> {
         self.words.iter().find_map(|(verb, words)| {
             let (head, rest) = tokens.split_at_checked(words.len())?;
-            head.iter().zip(words).all(|(token, word)| token.text == **word).then_some((*verb, rest))
+            head.iter().zip(words).all(|(token, word)| !token.quoted && token.text == **word).then_some((*verb, rest))
         })
     }
 

@@ -38,13 +38,15 @@ pub(super) struct Work<'w> {
     pub(super) items: Vec<Item>,
     /// What lines refer to that get another value in place.
     pub(super) held: Vec<Target>,
+    /// The places of numbered lists of which something goes.
+    pub(super) lists: BTreeSet<Path>,
     /// Contexts that are typed, or gone, as a whole.
     whole: BTreeSet<Path>,
 }
 
 impl<'w> Work<'w> {
     pub(super) fn new(rules: &'w Rules, now: &'w ConfigTree, after: &'w ConfigTree) -> Self {
-        Self { rules, now, after, items: Vec::new(), held: Vec::new(), whole: BTreeSet::new() }
+        Self { rules, now, after, items: Vec::new(), held: Vec::new(), lists: BTreeSet::new(), whole: BTreeSet::new() }
     }
 
     /// Finds what goes.
@@ -105,13 +107,15 @@ impl<'w> Work<'w> {
         false
     }
 
-    /// In a list whose order counts all goes that stands behind the first wrong one: what is typed comes last.
+    /// In a list whose order counts what stays is what it begins with when all is done: what is typed comes last.
     fn order_removals(&mut self, context: &Path, name: &QName) -> Result<(), GrammarError> {
         let have = children(self.now, context, name);
         let wanted = children(self.after, context, name);
-        let both: Vec<&Node> = have.iter().filter(|node| wanted.iter().any(|other| other.is_beside(node))).collect();
-        let right = both.iter().zip(&wanted).take_while(|(have, wanted)| have.is_beside(wanted)).count();
-        for node in have.iter().filter(|node| !both[..right].iter().any(|kept| kept.is_beside(node))) {
+        let mut right = wanted.iter().peekable();
+        for node in &have {
+            if right.next_if(|wanted| wanted.is_beside(node)).is_some() {
+                continue;
+            }
             let path = context.child(node.step());
             self.remove(&path, node)?;
             self.whole.insert(path);
@@ -182,13 +186,14 @@ impl<'w> Work<'w> {
                 staying.extend(places.iter().zip(&have).filter(|(_, text)| kept.contains(*text)).map(|(at, _)| *at));
                 continue;
             }
-            let known: BTreeSet<&Path> = wanted.iter().map(|unit| &unit.path).collect();
-            let both = places.iter().filter(|at| known.contains(&old[**at].path));
-            let right = both.zip(&wanted).take_while(|(at, unit)| {
-                let old = &old[**at];
-                old.path == unit.path && (old.text == unit.text || line.replace)
-            });
-            staying.extend(right.map(|(at, _)| *at));
+            let mut right = wanted.iter().peekable();
+            for at in places {
+                let old = &old[at];
+                let same = |unit: &&&Unit| old.path == unit.path && (old.text == unit.text || line.replace);
+                if right.next_if(same).is_some() {
+                    staying.insert(at);
+                }
+            }
         }
         staying
     }
@@ -234,8 +239,27 @@ impl<'w> Work<'w> {
         let key = [key, vec![(i32::MAX, String::new(), 0, String::new())]].concat();
         let answers = answers(&context.dialogue, AskedSource::Remove);
         let what = What::Line { text, verb, busy: context.busy, answers, only_if };
-        let refs = self.context_refs(context, path, &bindings);
+        let mut refs = self.context_refs(context, path, &bindings);
+        if rules.has_refs {
+            self.refs_below(id, path, node, &mut refs)?;
+        }
         self.items.push(Item { key, context: at, place: path.clone(), refs, what });
+        Ok(())
+    }
+
+    /// What the lines in a context refer to, for it takes them along.
+    fn refs_below(&self, id: ContextId, path: &Path, node: &Node, out: &mut Vec<Target>) -> Result<(), GrammarError> {
+        for unit in self.rules.units(id, path, node, None)? {
+            out.extend(self.refs(&unit, path));
+        }
+        for child in node.children() {
+            let step = child.step();
+            if let Some((below, bindings)) = self.rules.child_at(id, &step) {
+                let path = path.child(step);
+                out.extend(self.context_refs(self.rules.context(below), &path, &bindings));
+                self.refs_below(below, &path, child, out)?;
+            }
+        }
         Ok(())
     }
 
@@ -357,6 +381,9 @@ impl<'w> Work<'w> {
             return Err(GrammarError::Permanent { path: unit.path });
         };
         let refs = self.refs(&unit, context);
+        if line.sequence.is_some() {
+            self.lists.extend(unit.path.parent());
+        }
         let (_, group, _, last) = unit.sort;
         let place = (line.remove_order, group, line.remove_order, last);
         let verb = match line.verb {

@@ -61,10 +61,11 @@ impl Rules {
     fn remove_pass(&self, writer: &mut Writer<'_>, after: &ConfigTree, hold: bool) -> Result<bool, GrammarError> {
         let mut work = Work::new(self, &writer.session.tree, after);
         work.removals()?;
-        let Work { items, held, .. } = work;
+        let Work { items, held, lists, .. } = work;
         let waits = |path: &Path| hold && held.iter().any(|target| target.covers(path));
         let (later, now): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| waits(&item.place));
         writer.write(ordered(self, now, true))?;
+        writer.session.tree = self.with_canonical_lists(&writer.session.tree, &lists);
         Ok(!later.is_empty())
     }
 }
