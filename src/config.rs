@@ -27,6 +27,8 @@ pub struct Settings {
     pub reconcile: Reconcile,
     /// Kept plans.
     pub plan: Plan,
+    /// Automatic numbers.
+    pub ledger: Ledger,
     /// Logs.
     pub log: Log,
 }
@@ -131,6 +133,24 @@ pub struct Plan {
     pub keep_bytes: usize,
 }
 
+/// `[ledger]`: first and last number of each space, both handed out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ledger {
+    /// Seconds that a released number rests after no element carries it any more.
+    pub quarantine: u64,
+    /// Pseudowire ids.
+    pub vc_id: [u64; 2],
+    /// VXLAN network identifiers.
+    pub vni: [u64; 2],
+    /// EVPN instances.
+    pub evi: [u64; 2],
+    /// The number behind the router id of a route distinguisher.
+    pub route_distinguisher: [u64; 2],
+    /// The number behind the autonomous system of a route target.
+    pub route_target: [u64; 2],
+}
+
 /// `[log]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -205,6 +225,19 @@ impl Default for Plan {
     }
 }
 
+impl Default for Ledger {
+    fn default() -> Self {
+        Self {
+            quarantine: 86_400,
+            vc_id: [1, LEDGER_MAX.vc_id],
+            vni: [1, LEDGER_MAX.vni],
+            evi: [1, LEDGER_MAX.evi],
+            route_distinguisher: [1, LEDGER_MAX.route_distinguisher],
+            route_target: [1, LEDGER_MAX.route_target],
+        }
+    }
+}
+
 impl Default for Log {
     fn default() -> Self {
         Self { level: "info".into(), format: LogFormat::Text }
@@ -257,6 +290,18 @@ impl Settings {
         if self.reconcile.parallel == 0 {
             return Err("reconcile.parallel: must be at least 1".into());
         }
+        let ledger = &self.ledger;
+        for (key, [first, last], most) in [
+            ("vc_id", ledger.vc_id, LEDGER_MAX.vc_id),
+            ("vni", ledger.vni, LEDGER_MAX.vni),
+            ("evi", ledger.evi, LEDGER_MAX.evi),
+            ("route_distinguisher", ledger.route_distinguisher, LEDGER_MAX.route_distinguisher),
+            ("route_target", ledger.route_target, LEDGER_MAX.route_target),
+        ] {
+            if first == 0 || first > last || last > most {
+                return Err(format!("ledger.{key}: [{first}, {last}] is not within [1, {most}]"));
+            }
+        }
         let window = self.transaction.confirm_window;
         if window <= self.transaction.commit_timeout {
             return Err(format!(
@@ -266,6 +311,23 @@ impl Settings {
         }
         Ok(self)
     }
+}
+
+/// The last number that each space has.
+const LEDGER_MAX: LedgerMax = LedgerMax {
+    vc_id: 4_294_967_295,
+    vni: 16_777_214,
+    evi: 65_534,
+    route_distinguisher: 65_535,
+    route_target: 4_294_967_295,
+};
+
+struct LedgerMax {
+    vc_id: u64,
+    vni: u64,
+    evi: u64,
+    route_distinguisher: u64,
+    route_target: u64,
 }
 
 /// Seconds of a setting as a duration.
@@ -325,6 +387,15 @@ mod tests {
     fn plain_http_beyond_loopback_is_refused() {
         let error = read("[presto]\nlisten = \"0.0.0.0:8080\"\n").unwrap_err();
         assert!(error.reason.contains("loopback"), "{error}");
+    }
+
+    #[test]
+    fn numbers_that_do_not_exist_are_not_handed_out() {
+        assert!(read("[ledger]\nvni = [10000, 19999]\n").is_ok());
+        for bad in ["evi = [0, 10]", "evi = [1, 65535]", "vni = [20, 10]"] {
+            let error = read(&format!("[ledger]\n{bad}\n")).unwrap_err();
+            assert!(error.reason.contains("ledger."), "{error}");
+        }
     }
 
     #[test]

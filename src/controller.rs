@@ -12,17 +12,23 @@
 //! refused; every verb asks `authorize` first; every write leaves an audit record.
 
 mod closing;
+mod desk;
 mod failure;
 mod gate;
 mod inventory;
 mod look;
 mod model;
+mod numbers;
 mod propose;
 mod request;
+mod rewrite;
 mod undo;
 
+pub use desk::{Desk, Drafted, Wanted};
 pub use failure::Failure;
+pub use model::{Meaning, Model};
 pub use request::{Absent, AdapterSummary, CheckReport, DocumentEdit, Expect, KeptPlan, Probe, Terms, Why};
+pub use rewrite::RewriteAsked;
 
 use crate::adagio::Southbound;
 use crate::adagio::connect::Connector;
@@ -33,6 +39,7 @@ use crate::domain::{
 };
 use crate::face;
 use crate::plan::{Allowed, Plan, ServiceChange};
+use crate::service::{Ranges, Service};
 use crate::store::{self, Batch, Change, Durability, Store, Table};
 use crate::transaction::{
     Ambient, Probe as Points, Recovery, Runner, StopSignal, TransactionLimits, TransactionRequest,
@@ -43,7 +50,6 @@ use crate::yang::protocol::{DocumentKind, Encoding};
 use closing::{EndClosing, PlanClosing};
 use futures::FutureExt;
 use gate::Gate;
-use model::Model;
 use propose::Proposal;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -79,6 +85,10 @@ pub struct Parts {
     pub keep_max: usize,
     /// Their size together, bytes.
     pub keep_bytes: usize,
+    /// Where automatic numbers come from.
+    pub ranges: Ranges,
+    /// How long a released number rests after no element carries it any more.
+    pub quarantine: Duration,
 }
 
 /// The controller. Share it by `Arc`.
@@ -99,9 +109,7 @@ enum Work {
 impl Controller {
     /// Loads what is known.
     pub async fn start(parts: Parts) -> Result<Arc<Self>, Failure> {
-        let schema = parts.north.index.clone();
-        let meaning = move |document: &StoredDocument| service_in(&schema, document);
-        let model = Model::load(parts.store.as_ref(), &meaning).await?;
+        let model = Model::load(parts.store.as_ref(), &meaning(&parts.north.index)).await?;
         let model = Arc::new(RwLock::new(Arc::new(model)));
         let undo = AdapterUndo { model: model.clone(), adapters: parts.adapters.clone() };
         let (store, ambient, probe) = (parts.store.clone(), parts.ambient.clone(), parts.probe.clone());
@@ -130,8 +138,8 @@ impl Controller {
     /// Drivers of all elements that have what a driver needs.
     fn reachable(&self) -> BTreeMap<String, Arc<dyn Southbound>> {
         let model = self.model();
-        let names: Vec<&String> = model.elements.keys().collect();
-        let found = names.into_iter().filter_map(|name| {
+        let found = model.inventory.iter().filter_map(|element| {
+            let name = &element.name;
             let south = self.southbounds(&model, std::iter::once(name.as_str()));
             if let Err(error) = &south {
                 tracing::warn!(element = %name, %error, "cannot be driven");
@@ -171,7 +179,7 @@ impl Controller {
 
     /// Splits a tree of many services into one document each.
     pub fn split(&self, tree: &ConfigTree) -> Result<Vec<(ServiceKey, ConfigTree)>, Failure> {
-        face::documents(tree).map_err(propose::refused_document)
+        face::documents(tree).map_err(desk::refused_document)
     }
 
     /// The path of a service in its document.
@@ -209,7 +217,7 @@ impl Controller {
         let expires = created.saturating_add(jiff::SignedDuration::try_from(self.parts.keep).unwrap_or_default());
         let expires = expires.unwrap_or(created);
         let kept = KeptPlan { plan, allowed: allowed.clone(), created, expires, author: principal.user.clone() };
-        let mut batch = self.without_old_plans().await?;
+        let mut batch = self.without_old_plans();
         batch.put(Table::Plans, &kept_key(&kept.plan.id), &kept)?;
         self.commit_batch(batch).await?;
         Ok(kept)
@@ -231,12 +239,15 @@ impl Controller {
 
     /// The kept plan whose id begins so; at least 8 characters, and only one.
     pub async fn kept(&self, principal: &Principal, id: &str) -> Result<KeptPlan, Failure> {
-        let mut found = self.kept_list(principal).await?;
-        found.retain(|kept| kept.plan.id.starts_with(id));
-        match (id.len() >= 8, found.len()) {
-            (true, 1) => Ok(found.remove(0)),
-            (true, n) if n > 1 => Err(Failure::NotFound { what: format!("a single plan that begins with {id}") }),
-            _ => Err(Failure::NotFound { what: format!("a plan {id} that is still kept") }),
+        authorize(principal, Verb::Read, "plans")?;
+        let (model, now, prefix) = (self.model(), self.parts.ambient.now(), kept_key(id));
+        let alike = model.kept.range(prefix.clone()..).take_while(|(key, _)| key.starts_with(&prefix));
+        let mut alike = alike.filter(|(_, kept)| kept.expires > now).map(|(key, _)| key);
+        let gone = || Failure::NotFound { what: format!("a plan {id} that is still kept") };
+        match (id.len() >= KEPT_ID_MIN, alike.next(), alike.next()) {
+            (true, Some(key), None) => store::get(self.parts.store.as_ref(), Table::Plans, key).await?.ok_or_else(gone),
+            (true, Some(_), Some(_)) => Err(Failure::NotFound { what: format!("a single plan that begins with {id}") }),
+            _ => Err(gone()),
         }
     }
 
@@ -293,9 +304,9 @@ impl Controller {
 
     /// The transaction whose id begins so.
     pub async fn transaction(&self, principal: &Principal, id: &str) -> Result<Option<TransactionRecord>, Failure> {
-        let mut found = self.transactions(principal).await?;
-        found.retain(|record| record.id.starts_with(id));
-        Ok(if found.len() == 1 { found.pop() } else { None })
+        authorize(principal, Verb::Read, "transactions")?;
+        let mut found = store::list(self.parts.store.as_ref(), Table::Transactions, id).await?;
+        Ok(if found.len() == 1 { found.pop().map(|(_, record)| record) } else { None })
     }
 
     /// Outbox rows after a sequence number.
@@ -500,10 +511,8 @@ impl Controller {
     }
 
     fn mirror(&self, batch: &Batch) -> Result<(), Failure> {
-        let schema = self.schema().clone();
-        let meaning = move |document: &StoredDocument| service_in(&schema, document);
         let mut model = self.model.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::make_mut(&mut model).apply(batch, &meaning)?;
+        Arc::make_mut(&mut model).apply(batch, &meaning(self.schema()))?;
         Ok(())
     }
 
@@ -520,15 +529,14 @@ impl Controller {
     }
 
     /// A batch that removes plans that have expired or are too many.
-    async fn without_old_plans(&self) -> Result<Batch, Failure> {
+    fn without_old_plans(&self) -> Batch {
         let now = self.parts.ambient.now();
-        let rows = self.parts.store.list_bytes(Table::Plans, KEPT).await?;
-        let mut plans = Vec::new();
-        let mut batch = Batch::default();
-        for (key, bytes) in rows {
-            match serde_json::from_slice::<KeptPlan>(&bytes) {
-                Ok(kept) if kept.expires > now => plans.push((kept.created, key, bytes.len())),
-                _ => batch.delete(Table::Plans, &key),
+        let (mut plans, mut batch) = (Vec::new(), Batch::default());
+        for (key, kept) in self.model().kept.iter() {
+            if kept.expires > now {
+                plans.push((kept.created, key.clone(), kept.bytes));
+            } else {
+                batch.delete(Table::Plans, key);
             }
         }
         plans.sort();
@@ -542,7 +550,7 @@ impl Controller {
             count -= 1;
             bytes -= size;
         }
-        Ok(batch)
+        batch
     }
 
     fn edits_of(&self, plan: &Plan) -> Result<Vec<DocumentEdit>, Failure> {
@@ -651,7 +659,10 @@ fn same_bytes(pinned: &Plan, fresh: &Plan) -> Result<(), Failure> {
         return Err(Failure::Stale { element: None, path });
     }
     for (old, new) in pinned.elements.iter().zip(&fresh.elements) {
-        let same = old.payload == new.payload && old.read_set == new.read_set && old.adopted == new.adopted;
+        let same = old.payload == new.payload
+            && old.read_set == new.read_set
+            && old.adopted == new.adopted
+            && old.echoes == new.echoes;
         if old.element != new.element || !same {
             let moved = old.read_set.iter().find(|entry| !new.read_set.contains(entry));
             let path = moved.or(old.read_set.first()).map_or_else(|| "/".into(), |entry| entry.path.to_string());
@@ -681,7 +692,13 @@ fn tree_in(schema: &SchemaIndex, document: &StoredDocument) -> Result<ConfigTree
     parsed(schema, &document.body)
 }
 
-fn service_in(schema: &SchemaIndex, document: &StoredDocument) -> Result<crate::service::Service, String> {
+/// What documents mean, by the schema of the north.
+pub fn meaning(schema: &Arc<SchemaIndex>) -> impl Fn(&StoredDocument) -> Result<Service, String> + Send + Sync + use<> {
+    let schema = schema.clone();
+    move |document| service_in(&schema, document)
+}
+
+fn service_in(schema: &SchemaIndex, document: &StoredDocument) -> Result<Service, String> {
     let tree = tree_in(schema, document)?;
     face::service_of(&tree, &document.key)
         .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
@@ -693,6 +710,9 @@ const KEPT: &str = "kept/";
 fn kept_key(id: &str) -> String {
     format!("{KEPT}{id}")
 }
+
+/// The shortest prefix of a kept plan's id.
+const KEPT_ID_MIN: usize = 8;
 
 /// How often, and how long apart, the store is asked what became of a decision.
 const ASK_ATTEMPTS: u32 = 60;

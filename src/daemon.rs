@@ -147,6 +147,8 @@ pub async fn start(invocation: Invocation) -> Result<(Arc<Controller>, StopSigna
         keep: Duration::from_secs(settings.plan.keep_hours * 3600),
         keep_max: settings.plan.keep_max,
         keep_bytes: settings.plan.keep_bytes,
+        ranges: ranges(&settings.ledger),
+        quarantine: seconds(settings.ledger.quarantine),
     };
     let controller = Controller::start(parts).await.map_err(|error| failed("cannot load the store")(error.into()))?;
     inventory(&controller, &settings.paths.elements).await?;
@@ -309,6 +311,17 @@ fn limits(settings: &Settings) -> TransactionLimits {
         confirm: commit,
         confirm_window: seconds(settings.transaction.confirm_window),
         ..TransactionLimits::default()
+    }
+}
+
+fn ranges(settings: &crate::config::Ledger) -> crate::service::Ranges {
+    let range = |[first, last]: [u64; 2]| first..=last;
+    crate::service::Ranges {
+        vc_id: range(settings.vc_id),
+        vni: range(settings.vni),
+        evi: range(settings.evi),
+        rd: range(settings.route_distinguisher),
+        rt: range(settings.route_target),
     }
 }
 

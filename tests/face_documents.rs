@@ -4,7 +4,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, also in its helper functions")]
 
-use andante::domain::Element;
+use andante::domain::{Element, Inventory};
 use andante::face;
 use andante::service::{Draft, Exclusions, Ledger, PortUse, admit, decompose};
 use andante::tree::{ConfigTree, Limits, Policy, SchemaIndex, json, xml};
@@ -66,7 +66,7 @@ fn check(name: &str, tree: &ConfigTree, index: &SchemaIndex) {
 }
 
 /// The same elements as in the unit tests of the faces.
-fn inventory() -> Vec<Element> {
+fn inventory() -> Inventory {
     let ports: Vec<_> = ["GigabitEthernet0/0/0/1", "GigabitEthernet0/0/0/2", "eth1", "eth2"]
         .iter()
         .map(|name| serde_json::json!({"name": name}))
@@ -75,7 +75,7 @@ fn inventory() -> Vec<Element> {
         serde_json::json!({"name": format!("pe{number}"), "adapter": "any", "address": "198.18.0.1:22", "username": "andante",
             "router_id": format!("10.0.0.{number}"), "asn": 65000, "ports": ports})
     };
-    (1..=4).map(|number| serde_json::from_value(element(number)).unwrap()).collect()
+    (1..=4).map(|number| serde_json::from_value::<Element>(element(number)).unwrap()).collect()
 }
 
 fn root(path: &str) -> PathBuf {

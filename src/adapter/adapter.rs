@@ -272,7 +272,8 @@ impl Adapter {
                 return Err(file("grammar.toml", "a NETCONF adapter has no grammar".into()));
             }
             Transport::Netconf => {
-                let rules = Rules::compile(&manifest.paths).map_err(|what| file("adapter.toml", what))?;
+                let rules =
+                    Rules::compile(&manifest.paths, &manifest.names).map_err(|what| file("adapter.toml", what))?;
                 Language::Netconf { schema: None, rules: Arc::new(rules) }
             }
             Transport::Cli => {

@@ -48,6 +48,23 @@ pub struct Manifest {
     /// Judgement on paths, NETCONF only (a CLI grammar says it itself). Later rules win.
     #[serde(default)]
     pub paths: Vec<PathRule>,
+    /// Tables of names for `text = "names.<table>"` of a path rule.
+    #[serde(default)]
+    pub names: BTreeMap<String, NameTable>,
+}
+
+/// Words of the platform that mean one another.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NameTable {
+    /// A place follows the word, as in `GigabitEthernet0/0/0/1`.
+    #[serde(default)]
+    pub place: bool,
+    /// The beginning of a word means it, as far as it is no other's.
+    #[serde(default)]
+    pub abbreviate: bool,
+    /// Canonical word -> its other spellings.
+    pub words: BTreeMap<String, Vec<String>>,
 }
 
 /// How the platform is recognised.
@@ -134,8 +151,9 @@ pub struct PathRule {
     /// For which edits `impact` holds; all when it is absent.
     #[serde(default)]
     pub on: Vec<EditKind>,
-    /// How the text of the leaf is compared.
-    pub text: Option<TextKind>,
+    /// How the text of the leaf, of the leaf-list's members or of the key is compared: a form of
+    /// [`crate::tree::canon`] or `names.<table>`.
+    pub text: Option<String>,
     /// The session that is reset, with `{key}` for key values of the path.
     pub session: Option<String>,
     /// For readers.
@@ -165,15 +183,6 @@ impl PathKind {
             PathKind::Protected | PathKind::Derived => None,
         }
     }
-}
-
-/// How the text of a leaf is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TextKind {
-    /// Line by line: blanks at the ends of lines and blank lines at both ends of the text do not count (a policy that the
-    /// element prints with another line end than it was given).
-    Lines,
 }
 
 /// What an edit does.

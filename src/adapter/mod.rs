@@ -19,6 +19,7 @@ pub mod pattern;
 pub mod payload;
 mod refusal;
 mod rules;
+mod spelling;
 mod template;
 
 pub use adapter::{Adapter, Reading};

@@ -77,6 +77,24 @@ impl Pattern {
     pub fn fits_steps(&self, steps: &[Step]) -> bool {
         fits(&self.parts, steps)
     }
+
+    /// Whether some path below one with these steps could fit.
+    pub fn leads_below(&self, steps: &[Step]) -> bool {
+        leads(&self.parts, steps)
+    }
+}
+
+fn leads(parts: &[Part], steps: &[Step]) -> bool {
+    let Some((part, rest)) = parts.split_first() else {
+        return false;
+    };
+    let Some((step, below)) = steps.split_first() else {
+        return true;
+    };
+    match part {
+        Part::AnySteps => true,
+        Part::Step { .. } => part.takes(step) && leads(rest, below),
+    }
 }
 
 fn fits(parts: &[Part], steps: &[Step]) -> bool {
@@ -85,15 +103,23 @@ fn fits(parts: &[Part], steps: &[Step]) -> bool {
     };
     match part {
         Part::AnySteps => (0..=steps.len()).any(|skip| fits(rest, &steps[skip..])),
-        Part::Step { name, keys } => {
+        Part::Step { .. } => {
             let Some((step, below)) = steps.split_first() else {
                 return false;
             };
-            let named = name
-                .as_ref()
-                .is_none_or(|(module, name)| step.name.module.as_str() == module && step.name.name.as_str() == name);
-            named && keys.iter().all(|(key, pattern)| key_fits(step, key, pattern)) && fits(rest, below)
+            part.takes(step) && fits(rest, below)
         }
+    }
+}
+
+impl Part {
+    /// Whether a single step fits.
+    fn takes(&self, step: &Step) -> bool {
+        let Part::Step { name, keys } = self else { return true };
+        let named = name
+            .as_ref()
+            .is_none_or(|(module, name)| step.name.module.as_str() == module && step.name.name.as_str() == name);
+        named && keys.iter().all(|(key, pattern)| key_fits(step, key, pattern))
     }
 }
 
@@ -162,6 +188,22 @@ mod tests {
             ("/*/*", false),
         ] {
             assert_eq!(Pattern::parse(text).unwrap().fits(&path("eth1", "mtu")), fit, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_says_where_it_leads() {
+        let at = path("eth1", "mtu");
+        let entry = at.parent().unwrap();
+        for (text, below_entry, below_leaf) in [
+            ("/if:interfaces/interface/ip:mtu", true, false),
+            ("/if:interfaces/interface[name='lo*']/ip:mtu", false, false),
+            ("/if:other/**", false, false),
+            ("/**/ip:mtu", true, true),
+        ] {
+            let pattern = Pattern::parse(text).unwrap();
+            assert_eq!(pattern.leads_below(entry.steps()), below_entry, "{text}");
+            assert_eq!(pattern.leads_below(at.steps()), below_leaf, "{text}");
         }
     }
 

@@ -1,20 +1,35 @@
 //! What a NETCONF adapter says about paths: its `[[paths]]`, compiled. Later rules win.
 
 use super::judgement::{Impact, Ownership};
-use super::manifest::{EditKind, ImpactKind, PathKind, PathRule, TextKind};
+use super::manifest::{EditKind, ImpactKind, NameTable, PathKind, PathRule};
 use super::pattern::Pattern;
-use crate::tree::{Body, ConfigTree, Edit, Key, Node, Path, Step, Value};
+use super::spelling::{Spelling, Spellings};
+use crate::tree::{Body, ConfigTree, Edit, Key, Node, Path, QName, Step, Value};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The compiled `[[paths]]` of an adapter.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rules {
     rules: Vec<(Pattern, PathRule)>,
+    /// The rules that say what a text is, or that a node is derived, in their order: all that normalising asks.
+    normal: Vec<(Pattern, Normal)>,
+}
+
+/// What normalising does with a node.
+#[derive(Clone, Debug)]
+enum Normal {
+    /// Depends on state: left out.
+    Drop,
+    /// Its text is read so.
+    Read(Spelling),
 }
 
 impl Rules {
     /// Compiles; the error names the pattern.
-    pub(crate) fn compile(rules: &[PathRule]) -> Result<Self, String> {
-        let mut compiled = Vec::new();
+    pub(crate) fn compile(rules: &[PathRule], names: &BTreeMap<String, NameTable>) -> Result<Self, String> {
+        let spellings = Spellings::compile(names)?;
+        let (mut compiled, mut normal) = (Vec::new(), Vec::new());
         for rule in rules {
             let wrong = |what: &str| format!("[[paths]] match = \"{}\": {what}", rule.pattern);
             let pattern = Pattern::parse(&rule.pattern).map_err(|what| wrong(&what))?;
@@ -27,9 +42,16 @@ impl Rules {
             if (rule.impact == Some(ImpactKind::ResetsSession)) != rule.session.is_some() {
                 return Err(wrong("`session` belongs to impact = \"resets-session\", and only there"));
             }
+            if rule.is == Some(PathKind::Derived) {
+                normal.push((pattern.clone(), Normal::Drop));
+            }
+            if let Some(text) = &rule.text {
+                let spelling = spellings.find(text).map_err(|what| wrong(&what))?;
+                normal.push((pattern.clone(), Normal::Read(spelling)));
+            }
             compiled.push((pattern, rule.clone()));
         }
-        Ok(Self { rules: compiled })
+        Ok(Self { rules: compiled, normal })
     }
 
     /// Going from the node to the root, the first place that a rule speaks about decides. Where no rule does, a list
@@ -59,35 +81,95 @@ impl Rules {
         self.is_within(path, PathKind::Protected)
     }
 
-    /// The tree without what depends on state, and with each text in the form in which it is compared. Idempotent.
+    /// The tree without what depends on state, and with each text in the form in which it is compared: of leafs, of members
+    /// and of the keys of list entries (a rule for a key names it as if it were a child of its entry). Idempotent. The cost
+    /// follows what rules can speak about, not the tree.
     pub(crate) fn normalise(&self, tree: &ConfigTree) -> ConfigTree {
-        let says = |rule: &PathRule| rule.is == Some(PathKind::Derived) || rule.text.is_some();
-        if !self.rules.iter().any(|(_, rule)| says(rule)) {
+        if self.normal.is_empty() {
             return tree.clone();
         }
-        ConfigTree::new(self.normal(&Path::root(), tree.root()))
+        match self.below(&mut Vec::new(), tree.root()) {
+            Some(top) => ConfigTree::new(top),
+            None => tree.clone(),
+        }
     }
 
-    fn normal(&self, path: &Path, node: &Node) -> Vec<Node> {
-        let children = node.children().iter().filter_map(|child| {
-            let path = path.child(child.step());
-            let said = self.last(path.steps(), |rule| rule.is.filter(|kind| *kind == PathKind::Derived));
-            if said.is_some() {
-                return None;
+    /// The children in their normal form; `None` when all stay as they are. `at` holds the steps to `node`.
+    fn below(&self, at: &mut Vec<Step>, node: &Node) -> Option<Vec<Node>> {
+        let (mut changed, mut renamed) = (false, BTreeSet::new());
+        let mut children: Vec<Node> = Vec::with_capacity(node.children().len());
+        for child in node.children() {
+            at.push(child.step());
+            match self.one(at, child) {
+                Some(Some(new)) => {
+                    changed = true;
+                    // Two spellings of one name, both there: one keeps its own, so that it is seen.
+                    let step = new.step();
+                    let taken = !new.is_beside(child) && (node.child(&step).is_some() || !renamed.insert(step));
+                    children.push(if taken { child.clone() } else { new });
+                }
+                Some(None) => changed = true,
+                None => children.push(child.clone()),
             }
-            if let Body::Leaf(value) = child.body() {
-                let Some(TextKind::Lines) = self.last(path.steps(), |rule| rule.text) else {
-                    return Some(child.clone());
-                };
-                let value = Value::new(value.kind(), &lines(value.as_str()));
-                return Some(Node::leaf(child.name().clone(), value));
+            at.pop();
+        }
+        changed.then_some(children)
+    }
+
+    /// The node at `at` in its normal form: `None` as it is, `Some(None)` not at all.
+    fn one(&self, at: &mut Vec<Step>, node: &Node) -> Option<Option<Node>> {
+        if self.normal.iter().any(|(pattern, what)| matches!(what, Normal::Drop) && pattern.fits_steps(at)) {
+            return Some(None);
+        }
+        match node.body() {
+            Body::Leaf(value) => {
+                let text = self.read(at, value.as_str())?;
+                Some(Some(Node::leaf(node.name().clone(), Value::new(value.kind(), &text))))
             }
-            let below = self.normal(&path, child);
-            let same = below.len() == child.children().len()
-                && below.iter().zip(child.children()).all(|(a, b)| Node::same(a, b));
-            Some(if same { child.clone() } else { child.with_children(below) })
-        });
-        children.collect()
+            Body::Member { user_ordered } => {
+                let value = node.value()?;
+                // A member's own step carries its value; the rule speaks of the leaf-list.
+                let text = self.read(at, value.as_str())?;
+                Some(Some(Node::member(node.name().clone(), Value::new(value.kind(), &text), user_ordered)))
+            }
+            _ if !self.normal.iter().any(|(pattern, _)| pattern.leads_below(at)) => None,
+            Body::Entry { user_ordered } => {
+                let keys = self.keys(at, node);
+                let below = self.below(at, node);
+                if keys.is_none() && below.is_none() {
+                    return None;
+                }
+                let children = below.unwrap_or_else(|| node.children().to_vec());
+                let Some(keys) = keys else { return Some(Some(node.with_children(children))) };
+                Some(Some(Node::entry(node.name().clone(), keys, user_ordered, children)))
+            }
+            _ => self.below(at, node).map(|children| Some(node.with_children(children))),
+        }
+    }
+
+    /// The keys of the entry at `at`, if one of them is spelled otherwise.
+    fn keys(&self, at: &mut Vec<Step>, node: &Node) -> Option<Vec<(crate::tree::Name, Value)>> {
+        let keys = node.keys()?;
+        let mut changed = false;
+        let mut read = Vec::with_capacity(keys.len());
+        for (name, value) in keys.iter() {
+            at.push(Step::single(QName { module: node.name().module.clone(), name: name.clone() }));
+            let text = self.read(at, value.as_str()).map(Cow::into_owned);
+            at.pop();
+            changed |= text.is_some();
+            let value = text.map_or_else(|| value.clone(), |text| Value::new(value.kind(), &text));
+            read.push((name.clone(), value));
+        }
+        changed.then_some(read)
+    }
+
+    /// The text in its normal form, if that is another one.
+    fn read<'a>(&self, at: &[Step], text: &'a str) -> Option<Cow<'a, str>> {
+        let spelling = self.normal.iter().rev().find_map(|(pattern, what)| match what {
+            Normal::Read(spelling) if pattern.fits_steps(at) => Some(spelling),
+            _ => None,
+        })?;
+        Some(spelling.of(text)).filter(|read| read != text)
     }
 
     /// What an edit does. Without a rule, what is created disturbs nothing and everything else is the worst.
@@ -124,15 +206,6 @@ impl Rules {
     }
 }
 
-/// Lines without blanks at their ends, without blank lines at both ends.
-fn lines(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-    let says = |line: &str| !line.is_empty();
-    let first = lines.iter().position(|line| says(line)).unwrap_or(lines.len());
-    let last = lines.iter().rposition(|line| says(line)).map_or(first, |at| at + 1);
-    lines[first..last].join("\n")
-}
-
 /// `{key}` replaced by the value of the innermost key of that name on the path.
 fn filled(text: &str, steps: &[Step]) -> String {
     let mut out = text.to_owned();
@@ -151,12 +224,19 @@ mod tests {
     use super::*;
     use crate::tree::QName;
 
-    fn rules(text: &str) -> Rules {
+    fn compiled(text: &str) -> Result<Rules, String> {
         #[derive(serde::Deserialize)]
-        struct Paths {
+        struct Adapter {
             paths: Vec<PathRule>,
+            #[serde(default)]
+            names: BTreeMap<String, NameTable>,
         }
-        Rules::compile(&toml::from_str::<Paths>(text).unwrap().paths).unwrap()
+        let adapter: Adapter = toml::from_str(text).unwrap();
+        Rules::compile(&adapter.paths, &adapter.names)
+    }
+
+    fn rules(text: &str) -> Rules {
+        compiled(text).unwrap()
     }
 
     fn interface(name: &str) -> Path {
@@ -232,5 +312,52 @@ mod tests {
         let normal = tree(vec![leaf("policy", "a\n  b"), leaf("note", " x ")]);
         assert_eq!(rules.normalise(&read), normal);
         assert_eq!(rules.normalise(&normal), normal);
+    }
+
+    #[test]
+    fn keys_members_and_leafs_are_read_by_their_type_and_by_the_tables_of_the_platform() {
+        let rules = rules(
+            r#"
+            paths = [
+                { match = "/if:interfaces/interface/name", text = "names.interface" },
+                { match = "/if:interfaces/interface/if:vlans", text = "range-set" },
+                { match = "/if:interfaces/interface/if:dns", text = "ip" },
+            ]
+            [names.interface]
+            place = true
+            words = { GigabitEthernet = ["Gi"] }
+            "#,
+        );
+        let leaf = |name: &str, value: &str| Node::leaf(QName::new("if", name), Value::text(value));
+        let member = |value: &str| Node::member(QName::new("if", "dns"), Value::text(value), false);
+        let tree = |name: &str, nodes: Vec<Node>| {
+            let at = interface(name);
+            nodes.into_iter().fold(ConfigTree::default(), |tree, node| tree.with(&at, node, crate::tree::After::Keep))
+        };
+        let read = tree("gi0/0/0/1", vec![leaf("vlans", "1,2,3,5"), member("2001:DB8::1"), leaf("note", "1,2")]);
+        let normal =
+            tree("GigabitEthernet0/0/0/1", vec![leaf("vlans", "1-3,5"), member("2001:db8::1"), leaf("note", "1,2")]);
+        assert_eq!(rules.normalise(&read), normal);
+        assert_eq!(rules.normalise(&normal), normal);
+        let same = rules.normalise(&normal);
+        assert!(Node::same(same.root(), normal.root()), "what is normal is shared");
+        // What is not of the type is compared as it is.
+        let odd = tree("eth0", vec![leaf("vlans", "all")]);
+        assert_eq!(rules.normalise(&odd), odd);
+        // Both spellings of one name: neither may hide the other.
+        let both = read.overlay(&normal);
+        assert_eq!(both.count(), read.count() + normal.count() - 1);
+        assert_eq!(rules.normalise(&both).root().children().first().map(|top| top.children().len()), Some(2));
+    }
+
+    #[test]
+    fn a_spelling_that_does_not_exist_is_refused_by_name() {
+        let Err(error) = compiled(r#"paths = [ { match = "/a:b", text = "romanic" } ]"#) else { panic!("taken") };
+        assert!(error.contains("/a:b") && error.contains("romanic") && error.contains("range-set"), "{error}");
+        let twice = r#"
+            paths = []
+            [names.x]
+            words = { a = ["c"], b = ["C"] }"#;
+        assert!(compiled(twice).is_err_and(|error| error.contains("names.x")));
     }
 }

@@ -1,12 +1,15 @@
-//! What becomes durable with the decision of a transaction: documents, claims, recorded trees, numbers, audit, events.
+//! What becomes durable with the decision of a transaction: documents, claims, what is recorded, numbers, audit, events.
+//! Only what the plan changes is written: an element or a store with much in it does not make a commit dearer.
 
-use super::model::{Model, adopted_key, claims_key, document_key};
+use super::model::{ClaimChange, Model, claim_change, document_key};
 use crate::domain::{AuditRecord, Event, Outcome, StoredDocument, TransactionRecord};
-use crate::plan::{Plan, ServiceChange, ServiceEffect, adopted_owner, content_digest};
+use crate::plan::{Plan, ServiceChange, ServiceEffect, content_digest};
+use crate::service::ledger::Take;
 use crate::store::{Batch, StoreError, Table};
 use crate::transaction::{Ambient, Closing};
-use crate::tree::{Claims, ConfigTree, Intended, Layer};
-use std::collections::BTreeMap;
+use crate::tree::ConfigTree;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// The closing of one plan. It is made from the plan alone, so recovery can make it again.
@@ -34,87 +37,112 @@ impl PlanClosing {
     fn model(&self) -> Arc<Model> {
         self.model.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
 
-    fn documents(&self, model: &Model, record: &TransactionRecord, batch: &mut Batch) -> Result<(), StoreError> {
-        let now = self.ambient.now();
-        for change in &self.plan.services {
-            let key = document_key(&change.key);
-            match &change.document {
-                None => batch.delete(Table::Documents, &key),
-                // The same words again: the document stays as it is, its revision and entity tag too.
-                Some(_) if unchanged(model, change) => {}
-                Some(body) => {
-                    let old = model.documents.get(&change.key);
-                    let revision = old.map_or(1, |old| old.revision + 1);
-                    let document = StoredDocument {
-                        key: change.key.clone(),
-                        revision,
-                        etag: content_digest(&(revision, body))[..16].to_string(),
-                        author: record.principal.user.clone(),
-                        modified: now,
-                        body: body.clone(),
-                        elements: elements_of(change),
-                    };
-                    batch.put(Table::Documents, &key, &document)?;
-                }
-            }
-            for take in model.ledger.releases(&change.key, &change.asked, now) {
+impl Model {
+    /// The records that change with the decision on a plan. `read` is what each element echoed, whole.
+    pub fn decided(
+        &self,
+        plan: &Plan,
+        author: &str,
+        now: Timestamp,
+        read: &BTreeMap<String, ConfigTree>,
+    ) -> Result<Batch, StoreError> {
+        let mut batch = Batch::default();
+        for change in &plan.services {
+            self.document(change, author, now, &mut batch)?;
+            for take in self.ledger.unasked(&change.key, &change.asked) {
+                let take = self.released(take, change, now, read);
                 batch.put(Table::Numbers, &take.key(), &take)?;
             }
         }
-        for take in &self.plan.numbers {
+        for take in &plan.numbers {
             batch.put(Table::Numbers, &take.key(), take)?;
+        }
+        self.claims(plan, &mut batch)?;
+        Ok(batch)
+    }
+
+    fn document(
+        &self,
+        change: &ServiceChange,
+        author: &str,
+        now: Timestamp,
+        batch: &mut Batch,
+    ) -> Result<(), StoreError> {
+        let key = document_key(&change.key);
+        match &change.document {
+            None => batch.delete(Table::Documents, &key),
+            // The same words again: the document stays as it is, its revision and entity tag too.
+            Some(_) if unchanged(self, change) => {}
+            Some(body) => {
+                let revision = self.documents.get(&change.key).map_or(1, |old| old.revision + 1);
+                let document = StoredDocument {
+                    key: change.key.clone(),
+                    revision,
+                    etag: content_digest(&(revision, body))[..16].to_string(),
+                    author: author.into(),
+                    modified: now,
+                    body: body.clone(),
+                    elements: elements_of(change),
+                };
+                batch.put(Table::Documents, &key, &document)?;
+            }
         }
         Ok(())
     }
 
+    /// A number that the service no longer asks for. What was read back may show already that elements are without it.
+    fn released(
+        &self,
+        take: &Take,
+        change: &ServiceChange,
+        now: Timestamp,
+        read: &BTreeMap<String, ConfigTree>,
+    ) -> Take {
+        let before: Vec<_> = change
+            .claims
+            .iter()
+            .filter_map(|(element, after)| {
+                let before = self.claimed_on(element).of(&change.key)?.tree.clone();
+                Some((element.as_str(), before, after.as_ref().map(|after| &after.tree)))
+            })
+            .collect();
+        let carried = before.iter().map(|(element, before, after)| (*element, before, *after));
+        let released = take.released(now, carried);
+        read.iter().fold(released, |take, (element, actual)| take.read(element, actual, now).unwrap_or(take))
+    }
+
     /// Claims of the services, adopted claims, and what is recorded with them.
-    fn claims(&self, model: &Model, batch: &mut Batch) -> Result<(), StoreError> {
-        let mut after: BTreeMap<String, BTreeMap<String, Claims>> = BTreeMap::new();
-        let now = |element: &str| {
-            let claims = model.claims.get(element).into_iter().flatten();
-            claims.map(|(key, claims)| (key.clone(), (**claims).clone())).collect::<BTreeMap<_, _>>()
-        };
-        for change in &self.plan.services {
+    fn claims(&self, plan: &Plan, batch: &mut Batch) -> Result<(), StoreError> {
+        let mut changes: BTreeMap<&str, Vec<ClaimChange>> = BTreeMap::new();
+        for change in &plan.services {
             for (element, claims) in &change.claims {
-                let all = after.entry(element.clone()).or_insert_with(|| now(element));
-                let key = claims_key(element, &change.key);
+                let changes = changes.entry(element).or_default();
+                if self.claimed_on(element).of(&change.key) != claims.as_ref() {
+                    changes.push(claim_change(element, &change.key, claims.as_ref()));
+                }
+            }
+        }
+        let found: BTreeMap<&str, _> =
+            plan.elements.iter().map(|plan| (plan.element.as_str(), plan.adopted.as_ref())).collect();
+        let touched: BTreeSet<&str> = changes.keys().chain(found.keys()).copied().collect();
+        for element in touched {
+            let claimed = self.claimed_on(element);
+            let mut changes = changes.remove(element).unwrap_or_default();
+            changes.extend(claimed.adopting(&changes, found.get(element).copied().flatten()));
+            for (key, claims) in &changes {
                 match claims {
-                    Some(claims) => {
-                        all.insert(key, claims.clone());
-                    }
-                    None => {
-                        all.remove(&key);
-                    }
+                    Some(claims) => batch.put(Table::Claims, key, claims)?,
+                    None => batch.delete(Table::Claims, key),
                 }
             }
-        }
-        for plan in &self.plan.elements {
-            let all = after.entry(plan.element.clone()).or_insert_with(|| now(&plan.element));
-            if let Some(found) = &plan.adopted {
-                let key = adopted_key(&plan.element);
-                let tree = match all.get(&key) {
-                    // What was adopted first stays: later values are ours.
-                    Some(old) => found.tree.overlay(&old.tree),
-                    None => found.tree.clone(),
-                };
-                all.insert(key, Claims::new(adopted_owner(&plan.element), Layer::Adopted, tree));
-            }
-        }
-        for (element, mut all) in after {
-            prune_adopted(&element, &mut all);
-            let before = now(&element);
-            for (key, claims) in &all {
-                if before.get(key) != Some(claims) {
-                    batch.put(Table::Claims, key, claims)?;
-                }
-            }
-            for key in before.keys().filter(|key| !all.contains_key(*key)) {
-                batch.delete(Table::Claims, key);
-            }
-            // The plan was made from a merge without conflict; should that no longer hold, the old record stays.
-            if let Ok(intended) = Intended::merge(all.values()) {
-                batch.put(Table::Recorded, &element, &intended.tree)?;
+            match claimed.after(&changes) {
+                // Recorded is what is intended: nothing has to say so.
+                Ok(_) if claimed.has_record() => batch.delete(Table::Recorded, element),
+                Ok(_) => {}
+                // The plan was made from a merge without conflict; should that no longer hold, the old record stays.
+                Err(_) => batch.put(Table::Recorded, element, &claimed.recorded())?,
             }
         }
         Ok(())
@@ -124,10 +152,8 @@ impl PlanClosing {
 impl Closing for PlanClosing {
     fn decided(&self, record: &TransactionRecord, read: &BTreeMap<String, ConfigTree>) -> Result<Batch, StoreError> {
         let model = self.model();
-        let mut batch = Batch::default();
-        self.documents(&model, record, &mut batch)?;
-        self.claims(&model, &mut batch)?;
         let now = self.ambient.now();
+        let mut batch = model.decided(&self.plan, &record.principal.user, now, read)?;
         for change in self.plan.services.iter().filter(|change| !unchanged(&model, change)) {
             batch.events.push(service_event(now, change, record));
         }
@@ -158,7 +184,7 @@ impl Closing for EndClosing {
 }
 
 /// Audit and event of an end.
-fn end(record: &TransactionRecord, now: jiff::Timestamp) -> Batch {
+fn end(record: &TransactionRecord, now: Timestamp) -> Batch {
     let mut batch = Batch::default();
     if let Some(outcome) = &record.outcome {
         batch.audit.push(AuditRecord {
@@ -177,20 +203,6 @@ fn end(record: &TransactionRecord, now: jiff::Timestamp) -> Batch {
         });
     }
     batch
-}
-
-/// An adopted value is kept only as long as somebody claims the node: what no one claims is left alone.
-fn prune_adopted(element: &str, all: &mut BTreeMap<String, Claims>) {
-    let key = adopted_key(element);
-    let Some(adopted) = all.remove(&key) else { return };
-    // The candidate was merged without conflict; should that no longer hold, nothing is forgotten.
-    let tree = match Intended::merge(all.values()) {
-        Ok(others) => adopted.tree.masked(&others.tree),
-        Err(_) => adopted.tree.clone(),
-    };
-    if !tree.is_empty() {
-        all.insert(key, Claims { tree, ..adopted });
-    }
 }
 
 fn elements_of(change: &ServiceChange) -> Vec<String> {
@@ -212,7 +224,7 @@ pub(super) fn in_words(outcome: &Outcome) -> String {
     }
 }
 
-fn service_event(now: jiff::Timestamp, change: &ServiceChange, record: &TransactionRecord) -> Event {
+fn service_event(now: Timestamp, change: &ServiceChange, record: &TransactionRecord) -> Event {
     let effect = match change.effect {
         ServiceEffect::Create => "create",
         ServiceEffect::Modify => "modify",

@@ -1,8 +1,8 @@
 //! The inventory: which elements there are, how they are onboarded, what is known of them.
 
 use super::Controller;
+use super::desk::not_found;
 use super::failure::Failure;
-use super::propose::not_found;
 use super::request::{Absent, Probe};
 use crate::adagio::ssh::probe_host_key;
 use crate::domain::{Element, ElementState, Fault, FaultTag, Principal, Verb, authorize};
@@ -15,7 +15,18 @@ impl Controller {
         authorize(principal, Verb::Read, "elements")?;
         let model = self.model();
         let state = |element: &Element| model.states.get(&element.name).cloned().unwrap_or_default();
-        Ok(model.elements.values().map(|element| (element.clone(), state(element))).collect())
+        Ok(model.inventory.iter().map(|element| (Element::clone(element), state(element))).collect())
+    }
+
+    /// The names of the managed elements, and a count that grows when the inventory changes. `None` while it is still the
+    /// given one: asking often costs nothing.
+    pub fn managed(&self, known: Option<u64>) -> Option<(u64, BTreeSet<String>)> {
+        let model = self.model();
+        if known == Some(model.inventory_generation) {
+            return None;
+        }
+        let managed = model.inventory.iter().filter(|element| element.managed);
+        Some((model.inventory_generation, managed.map(|element| element.name.clone()).collect()))
     }
 
     /// Takes an inventory: new and changed entries. Answers the names that changed.
@@ -32,11 +43,11 @@ impl Controller {
         let mut batch = Batch::default();
         let mut changed = Vec::new();
         let named: BTreeSet<&str> = elements.iter().map(|element| element.name.as_str()).collect();
-        let leaving = model.elements.values().filter(|old| old.managed && !named.contains(old.name.as_str()));
+        let leaving = model.inventory.iter().filter(|old| old.managed && !named.contains(old.name.as_str()));
         let leaving =
-            leaving.filter(|_| absent == Absent::Unmanage).map(|old| Element { managed: false, ..old.clone() });
+            leaving.filter(|_| absent == Absent::Unmanage).map(|old| Element { managed: false, ..Element::clone(old) });
         for mut element in elements.iter().cloned().chain(leaving) {
-            let old = model.elements.get(&element.name);
+            let old = model.inventory.get(&element.name).map(|old| &**old);
             // Their order says nothing, and it does not survive every way here.
             element.ports.sort_by(|a, b| a.name.cmp(&b.name));
             // A key that was pinned by probing stays pinned when the file does not speak of it.
@@ -49,6 +60,11 @@ impl Controller {
             if old.is_some_and(|old| old.address != element.address || old.host_key != element.host_key) {
                 // Another device, perhaps: what was known of the old one says nothing of it.
                 batch.delete(Table::ElementStates, &element.name);
+            }
+            if old.is_some_and(|old| old.host_key.is_some() && old.host_key != element.host_key) {
+                for key in model.rewrites.get(&element.name).into_iter().flat_map(|facts| facts.keys()) {
+                    batch.delete(Table::Rewrites, key);
+                }
             }
             batch.put(Table::Elements, &element.name, &element)?;
             changed.push(element.name.clone());
@@ -64,7 +80,7 @@ impl Controller {
     pub async fn probe(&self, principal: &Principal, element: &str, trust: bool) -> Result<Probe, Failure> {
         authorize(principal, if trust { Verb::Onboard } else { Verb::Read }, element)?;
         let model = self.model();
-        let known = model.elements.get(element).ok_or_else(|| not_found(element))?;
+        let known = model.inventory.get(element).ok_or_else(|| not_found(element))?;
         let key = probe_host_key(&known.address, &self.parts.connector.ssh).await;
         let key = key.map_err(|error| Failure::Unreachable {
             element: element.into(),
@@ -92,9 +108,9 @@ impl Controller {
             // Its entry may have changed while it was asked: the key goes to the entry as it is now.
             let _pass = self.gate.enter(inventory()).await;
             let model = self.model();
-            let known = model.elements.get(element).ok_or_else(|| not_found(element))?;
+            let known = model.inventory.get(element).ok_or_else(|| not_found(element))?;
             let mut batch = Batch::default();
-            let pinned = Element { host_key: Some(key.openssh.clone()), ..known.clone() };
+            let pinned = Element { host_key: Some(key.openssh.clone()), ..Element::clone(known) };
             batch.put(Table::Elements, element, &pinned)?;
             self.audited(&mut batch, principal, "trust-host-key", element, &key.fingerprint);
             self.commit_batch(batch).await?;

@@ -4,11 +4,13 @@
 //! it creates no deviation and removes none.
 
 use super::Controller;
+use super::desk::not_found;
 use super::failure::Failure;
 use super::gate::Pass;
 use super::model::{Model, service_of};
-use super::propose::{Proposal, not_found, refused};
+use super::propose::Proposal;
 use super::request::{CheckReport, Why};
+use super::rewrite::{as_meant, heard, written_as};
 use crate::adagio::{Reading, Southbound};
 use crate::domain::{
     Class, Deviation, ElementState, Event, Principal, Reachability, ServiceKey, SyncState, Verb, authorize,
@@ -41,12 +43,12 @@ impl Controller {
 
     fn onboarded(&self, principal: &Principal, element: &str) -> Result<(), Failure> {
         authorize(principal, Verb::Read, element)?;
-        if self.model().elements.contains_key(element) { Ok(()) } else { Err(not_found(element)) }
+        if self.model().inventory.get(element).is_some() { Ok(()) } else { Err(not_found(element)) }
     }
 
     async fn look(&self, _pass: Pass<'_>, element: &str) -> Result<CheckReport, Failure> {
         let model = self.model();
-        if model.elements.get(element).is_some_and(|entry| !entry.managed) {
+        if model.inventory.get(element).is_some_and(|entry| !entry.managed) {
             return Ok(known(&model, element));
         }
         let read = self.read(&model, element).await;
@@ -54,6 +56,7 @@ impl Controller {
         let model = self.model();
         let mut state = model.states.get(element).cloned().unwrap_or_default();
         let mut batch = Batch::default();
+        let mut numbers = Vec::new();
         match read {
             Ok((reading, class)) => {
                 state.reachability = Reachability::Reachable;
@@ -63,7 +66,11 @@ impl Controller {
                         state.sync = SyncState::Partial;
                         state.detail = Some(why);
                     }
-                    None => self.compared(&model, element, &reading.tree, &mut state, &mut batch)?,
+                    None => {
+                        self.compared(&model, element, &reading.tree, &mut state, &mut batch)?;
+                        let now = self.parts.ambient.now();
+                        numbers = self.numbers_seen(&model, element, &reading.tree, now, &mut batch)?;
+                    }
                 }
             }
             Err(Failure::Unreachable { message, .. }) => {
@@ -75,11 +82,10 @@ impl Controller {
         if model.states.get(element) != Some(&state) {
             batch.put(Table::ElementStates, element, &state)?;
         }
-        // The mirror is copied when it changes while somebody looks at it.
-        drop(model);
         if batch != Batch::default() {
             self.commit_batch(batch).await?;
         }
+        drop(numbers);
         Ok(known(&self.model(), element))
     }
 
@@ -119,7 +125,7 @@ impl Controller {
     /// All known deviations.
     pub async fn deviations(&self, principal: &Principal) -> Result<Vec<Deviation>, Failure> {
         authorize(principal, Verb::Read, "deviations")?;
-        Ok(self.model().deviations.values().cloned().collect())
+        Ok(self.model().deviations().cloned().collect())
     }
 
     /// What an element says now, in its own syntax, normalised.
@@ -127,15 +133,15 @@ impl Controller {
         authorize(principal, Verb::Read, element)?;
         let model = self.model();
         let (reading, _) = self.read(&model, element).await?;
-        Ok(self.adapter_of(&model, element)?.text(&reading.tree))
+        Ok(self.desk(&model).adapter_of(element)?.text(&reading.tree))
     }
 
     /// Who wants the nodes at a path: a printed path, a part of one, or a native line.
     pub async fn why(&self, principal: &Principal, element: &str, path: &str) -> Result<Vec<Why>, Failure> {
         authorize(principal, Verb::Read, element)?;
         let model = self.model();
-        let adapter = self.adapter_of(&model, element)?;
-        let intended = Intended::merge(&model.claims_on(element)).map_err(|found| conflict(element, &found))?;
+        let adapter = self.desk(&model).adapter_of(element)?;
+        let intended = merged(&model, element)?;
         let wanted = path.trim();
         let mut found = Vec::new();
         intended.walk(&mut |at| {
@@ -154,6 +160,7 @@ impl Controller {
                     path: at.to_string(),
                     layer: layer_name(claimant.layer).into(),
                     owner: claimant.owner.to_string(),
+                    written_as: written_as(&model, element, at),
                     value: node.and_then(|node| match node.body() {
                         Body::Leaf(value) => Some(value.to_string()),
                         _ => None,
@@ -168,12 +175,14 @@ impl Controller {
     /// The deviating paths of an element, by deviation id; all when no id is given.
     pub(super) async fn deviating(&self, element: &str, ids: &[String]) -> Result<Vec<Path>, Failure> {
         let model = self.model();
-        if !model.elements.contains_key(element) {
+        if model.inventory.get(element).is_none() {
             return Err(not_found(element));
         }
         let (reading, _) = self.complete(&model, element).await?;
         let intended = merged(&model, element)?;
-        let found = differences(&intended, &model.recorded_on(element), &reading.tree);
+        let recorded = model.recorded_on(element);
+        let actual = as_meant(&model, element, &reading.tree, &[&intended.tree, &recorded]);
+        let found = differences(&intended, &recorded, &actual);
         let chosen = |difference: &Difference| {
             let id = deviation_id(element, &difference.found.path);
             // A prefix too short to be meant would heal what nobody asked for.
@@ -190,8 +199,10 @@ impl Controller {
     pub(super) async fn healing(&self, element: &str, paths: &[Path]) -> Result<Proposal, Failure> {
         let model = self.model();
         let (reading, class) = self.complete(&model, element).await?;
-        let intended = merged(&model, element)?;
-        let adapter = self.adapter_of(&model, element)?;
+        let adapter = self.desk(&model).adapter_of(element)?;
+        let (intended, recorded) = (merged(&model, element)?, model.recorded_on(element));
+        let views = [&intended.tree, &recorded];
+        let actual = as_meant(&model, element, &reading.tree, &views);
         let allowed = Allowed::default();
         let input = ElementInput {
             element,
@@ -199,14 +210,18 @@ impl Controller {
             class,
             before: &intended,
             after: &intended,
-            recorded: &model.recorded_on(element),
-            actual: &reading.tree,
+            recorded: &recorded,
+            actual: &actual,
             allowed: &allowed,
         };
-        let plan = plan_heal(&input, paths).map_err(|reasons| refused(&model, element, reasons))?;
+        let mut plan =
+            plan_heal(&input, paths).map_err(|reasons| Failure::Refused { element: element.into(), reasons })?;
+        if let Some(plan) = &mut plan {
+            plan.echoes = heard(&model, plan, &reading.tree, &views);
+        }
         if plan.is_none() {
             // It went away by itself, or grew: more is missing now than what somebody looked at and asked for.
-            let now = differences(&intended, &model.recorded_on(element), &reading.tree);
+            let now = differences(&intended, &recorded, &actual);
             let above = |found: &&Difference| paths.iter().any(|asked| asked.starts_with(&found.found.path));
             if let Some(grown) = now.iter().find(above) {
                 let path = grown.found.path.to_string();
@@ -226,7 +241,7 @@ impl Controller {
 
     /// A complete reading of an element that is going to be changed.
     async fn complete(&self, model: &Model, element: &str) -> Result<(Reading, Class), Failure> {
-        if model.elements.get(element).is_some_and(|known| !known.managed) {
+        if model.inventory.get(element).is_some_and(|known| !known.managed) {
             let message = "it is not managed: it left the inventory; put it back to change it".into();
             return Err(Failure::Unreachable { element: element.into(), message });
         }
@@ -239,7 +254,7 @@ impl Controller {
 
     pub(super) async fn read(&self, model: &Model, element: &str) -> Result<(Reading, Class), Failure> {
         let unreachable = |message: String| Failure::Unreachable { element: element.into(), message };
-        if model.elements.get(element).is_some_and(|known| !known.managed) {
+        if model.inventory.get(element).is_some_and(|known| !known.managed) {
             return Err(unreachable("it is not managed (it left the inventory): nothing is read or sent".into()));
         }
         let south = self.southbound(model, element)?;
@@ -259,8 +274,8 @@ impl Controller {
     }
 
     fn southbound(&self, model: &Model, element: &str) -> Result<Arc<dyn Southbound>, Failure> {
-        let known = model.elements.get(element).ok_or_else(|| not_found(element))?;
-        let adapter = self.adapter_of(model, element)?;
+        let known = model.inventory.get(element).ok_or_else(|| not_found(element))?;
+        let adapter = self.desk(model).adapter_of(element)?;
         let south = self.parts.connector.southbound(known, &adapter);
         south.map_err(|message| Failure::Unreachable { element: element.into(), message })
     }
@@ -274,7 +289,9 @@ impl Controller {
         now: Timestamp,
     ) -> Result<Vec<Deviation>, Failure> {
         let intended = merged(model, element)?;
-        let found = differences(&intended, &model.recorded_on(element), actual);
+        let recorded = model.recorded_on(element);
+        let actual = as_meant(model, element, actual, &[&intended.tree, &recorded]);
+        let found = differences(&intended, &recorded, &actual);
         Ok(found.into_iter().map(|difference| deviation(model, element, difference, now)).collect())
     }
 }
@@ -285,7 +302,7 @@ fn names_of(element: &str) -> BTreeSet<String> {
 
 fn deviation(model: &Model, element: &str, found: Difference, now: Timestamp) -> Deviation {
     let id = deviation_id(element, &found.found.path);
-    let before = model.deviations.get(&id);
+    let before = model.deviation(&id);
     Deviation {
         element: element.into(),
         path: found.found.path.to_string(),
@@ -305,9 +322,9 @@ fn deviation(model: &Model, element: &str, found: Difference, now: Timestamp) ->
 
 /// The services that own a path or something below it.
 fn owners(model: &Model, element: &str, path: &Path) -> Vec<ServiceKey> {
-    let claims = model.claims.get(element).into_iter().flat_map(BTreeMap::values);
-    let all: BTreeSet<ServiceKey> =
-        claims.filter(|claims| claims.tree.at(path).is_some()).filter_map(|claims| service_of(&claims.owner)).collect();
+    let claimed = model.claimed_on(element);
+    let owners = claimed.intended().map(|intended| intended.owners_of(path)).unwrap_or_default();
+    let all: BTreeSet<ServiceKey> = owners.iter().filter_map(|(_, owner)| service_of(owner)).collect();
     all.into_iter().collect()
 }
 
@@ -320,12 +337,12 @@ fn remember(
     batch: &mut Batch,
 ) -> Result<(), Failure> {
     let ids: BTreeSet<String> = found.iter().map(|deviation| deviation.id.clone()).collect();
-    for gone in model.deviations.values().filter(|old| old.element == element && !ids.contains(&old.id)) {
+    for gone in model.deviations_of(element).filter(|old| !ids.contains(&old.id)) {
         batch.delete(Table::Deviations, &gone.id);
         batch.events.push(deviation_event("deviation-cleared", gone, now));
     }
     for deviation in found {
-        if !model.deviations.contains_key(&deviation.id) {
+        if model.deviation(&deviation.id).is_none() {
             batch.events.push(deviation_event("deviation-raised", &deviation, deviation.since));
         }
         batch.put(Table::Deviations, &deviation.id, &deviation)?;
@@ -340,12 +357,12 @@ fn deviation_event(kind: &str, deviation: &Deviation, at: Timestamp) -> Event {
 
 fn known(model: &Model, element: &str) -> CheckReport {
     let state: ElementState = model.states.get(element).cloned().unwrap_or_default();
-    let deviations = model.deviations.values().filter(|deviation| deviation.element == element).cloned().collect();
+    let deviations = model.deviations_of(element).cloned().collect();
     CheckReport { state, deviations }
 }
 
 fn merged(model: &Model, element: &str) -> Result<Intended, Failure> {
-    Intended::merge(&model.claims_on(element)).map_err(|found| conflict(element, &found))
+    model.claimed_on(element).intended().cloned().map_err(|found| conflict(element, found))
 }
 
 fn conflict(element: &str, found: &[ClaimConflict]) -> Failure {

@@ -1,107 +1,174 @@
 //! What the daemon knows, in memory: a mirror of the store, loaded at start and changed only by batches that are durable.
+//!
+//! Everything is kept in maps that are cheap to copy, with the indexes that a plan asks: ports, numbers, elements, the
+//! merged intent of each element. A batch changes what it is about; a plan works on the copy of one moment. Neither costs
+//! more where there are more services, and [`Model::visits`] counts the entries that were looked at.
 
-use crate::domain::{Deviation, Element, ElementState, ServiceKey, StoredDocument};
+mod claimed;
+mod load;
+
+pub(super) use claimed::{ClaimChange, Claimed};
+
+use crate::domain::{Deviation, ElementState, Inventory, Map, Rewrite, ServiceKey, StoredDocument, Visits};
 use crate::face;
-use crate::service::Service;
 use crate::service::ledger::{Ledger, Take};
-use crate::store::{Batch, Change, Store, StoreError, Table};
+use crate::service::{NumberUse, PortUse, Service, explicit_numbers};
+use crate::store::{Batch, Change, StoreError, Table};
 use crate::tree::{Claims, ConfigTree, Owner};
+use jiff::Timestamp;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The mirror.
-#[derive(Clone, Default)]
-pub(super) struct Model {
-    /// Inventory by name.
-    pub elements: BTreeMap<String, Element>,
+#[derive(Clone)]
+pub struct Model {
+    /// The elements.
+    pub(super) inventory: Inventory,
     /// State by element name.
-    pub states: BTreeMap<String, ElementState>,
+    pub(super) states: Map<String, ElementState>,
     /// Documents by service.
-    pub documents: BTreeMap<ServiceKey, Arc<StoredDocument>>,
-    /// What the documents mean.
-    pub services: BTreeMap<ServiceKey, Arc<Service>>,
-    /// Claims by element, then by key in the store.
-    pub claims: BTreeMap<String, BTreeMap<String, Arc<Claims>>>,
-    /// What the last verified transaction left, by element.
-    pub recorded: BTreeMap<String, ConfigTree>,
+    pub(super) documents: Map<ServiceKey, Arc<StoredDocument>>,
+    /// Which service uses which frames of which port.
+    pub(super) ports: PortUse,
+    /// Which service uses which explicit number.
+    pub(super) numbers: NumberUse,
     /// All numbers.
-    pub ledger: Ledger,
+    pub(super) ledger: Ledger,
+    /// What is claimed, by element.
+    pub(super) claimed: Map<String, Arc<Claimed>>,
     /// Deviations by id.
-    pub deviations: BTreeMap<String, Deviation>,
-    /// Counts the changes of documents, claims and inventory.
-    pub generation: u64,
+    deviations: Map<String, Arc<Deviation>>,
+    /// Their ids by element.
+    deviating: Map<(String, String), ()>,
+    /// The plans that are kept in the store, by key.
+    pub(super) kept: Map<String, KeptSize>,
+    /// What elements write in their own way, by element, then by key in the store.
+    pub(super) rewrites: Map<String, Arc<BTreeMap<String, Rewrite>>>,
+    /// Counts the changes of documents, claims, numbers, rewrites and inventory.
+    pub(super) generation: u64,
+    /// Counts the changes of the inventory.
+    pub(super) inventory_generation: u64,
+    visits: Visits,
+}
+
+/// What is known of a kept plan without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct KeptSize {
+    pub created: Timestamp,
+    pub expires: Timestamp,
+    pub bytes: usize,
+}
+
+impl Default for Model {
+    fn default() -> Self {
+        let visits = Visits::default();
+        Self {
+            inventory: Inventory::new(&visits),
+            states: Map::new(&visits),
+            documents: Map::new(&visits),
+            ports: PortUse::new(&visits),
+            numbers: NumberUse::new(&visits),
+            ledger: Ledger::counted(&visits),
+            claimed: Map::new(&visits),
+            deviations: Map::new(&visits),
+            deviating: Map::new(&visits),
+            kept: Map::new(&visits),
+            rewrites: Map::new(&visits),
+            generation: 0,
+            inventory_generation: 0,
+            visits,
+        }
+    }
 }
 
 impl Model {
-    /// Loads everything. `meaning` turns a stored document into its service.
-    pub async fn load(store: &dyn Store, meaning: &Meaning) -> Result<Self, StoreError> {
-        let mut model = Self::default();
-        for table in TABLES {
-            for (key, bytes) in store.list_bytes(table, "").await? {
-                model.put(table, &key, &bytes, meaning)?;
-            }
-        }
-        Ok(model)
-    }
-
     /// Follows a batch that has become durable.
     pub fn apply(&mut self, batch: &Batch, meaning: &Meaning) -> Result<(), StoreError> {
+        let mut claims: BTreeMap<&str, Vec<ClaimChange>> = BTreeMap::new();
+        let mut recorded: Vec<(&str, Option<ConfigTree>)> = Vec::new();
         for change in &batch.changes {
             match change {
+                Change::Put(table @ Table::Claims, key, bytes) => {
+                    let put = Some(decode(*table, key, bytes)?);
+                    claims.entry(element_of(key)).or_default().push((key.clone(), put));
+                }
+                Change::Delete(Table::Claims, key) => {
+                    claims.entry(element_of(key)).or_default().push((key.clone(), None));
+                }
+                Change::Put(table @ Table::Recorded, key, bytes) => {
+                    recorded.push((key, Some(decode(*table, key, bytes)?)));
+                }
+                Change::Delete(Table::Recorded, key) => recorded.push((key, None)),
                 Change::Put(table, key, bytes) => self.put(*table, key, bytes, meaning)?,
                 Change::Delete(table, key) => self.delete(*table, key),
             }
         }
+        for (element, changes) in claims {
+            self.generation += 1;
+            self.change_claimed(element, |claimed| claimed.follow(&changes));
+        }
+        for (element, tree) in recorded {
+            self.change_claimed(element, |claimed| claimed.set_recorded(tree));
+        }
         Ok(())
     }
 
-    /// All claims on an element.
-    pub fn claims_on(&self, element: &str) -> Vec<Claims> {
-        self.claims.get(element).into_iter().flat_map(BTreeMap::values).map(|claims| (**claims).clone()).collect()
+    /// Counts every entry of the mirror that was looked at.
+    pub fn visits(&self) -> &Visits {
+        &self.visits
+    }
+
+    /// What is claimed on an element.
+    pub(super) fn claimed_on(&self, element: &str) -> Arc<Claimed> {
+        let known = self.claimed.get(element).cloned();
+        known.unwrap_or_else(|| Arc::new(Claimed::new(element, &self.visits)))
     }
 
     /// What was recorded for an element.
-    pub fn recorded_on(&self, element: &str) -> ConfigTree {
-        self.recorded.get(element).cloned().unwrap_or_default()
+    pub(super) fn recorded_on(&self, element: &str) -> ConfigTree {
+        self.claimed.get(element).map(|claimed| claimed.recorded()).unwrap_or_default()
     }
 
-    /// The inventory as a list, by name.
-    pub fn inventory(&self) -> Vec<Element> {
-        self.elements.values().cloned().collect()
+    /// All deviations, by id.
+    pub(super) fn deviations(&self) -> impl Iterator<Item = &Deviation> {
+        self.deviations.values().map(|deviation| &**deviation)
+    }
+
+    /// The deviation of this id.
+    pub(super) fn deviation(&self, id: &str) -> Option<&Deviation> {
+        self.deviations.get(id).map(|deviation| &**deviation)
+    }
+
+    /// The deviations of an element, by id.
+    pub(super) fn deviations_of<'a>(&'a self, element: &'a str) -> impl Iterator<Item = &'a Deviation> {
+        let from = (element.to_string(), String::new());
+        let here = self.deviating.range(from..).take_while(move |((on, _), ())| on == element);
+        here.filter_map(|((_, id), ())| self.deviation(id))
+    }
+
+    fn change_claimed(&mut self, element: &str, change: impl FnOnce(&mut Claimed)) {
+        let (name, visits) = (element.to_string(), self.visits.clone());
+        let absent = || Arc::new(Claimed::new(element, &visits));
+        self.claimed.change(&name, absent, |claimed| change(Arc::make_mut(claimed)));
+        if self.claimed.get(element).is_some_and(|claimed| claimed.is_empty()) {
+            self.claimed.remove(element);
+        }
     }
 
     fn put(&mut self, table: Table, key: &str, bytes: &[u8], meaning: &Meaning) -> Result<(), StoreError> {
         match table {
             Table::Elements => {
-                self.elements.insert(key.into(), decode(table, key, bytes)?);
+                self.inventory.insert(decode(table, key, bytes)?);
+                self.inventory_generation += 1;
                 self.generation += 1;
             }
-            Table::ElementStates => {
-                self.states.insert(key.into(), decode(table, key, bytes)?);
-            }
+            Table::ElementStates => self.states.insert(key.into(), decode(table, key, bytes)?),
             Table::Documents => {
                 let document: StoredDocument = decode(table, key, bytes)?;
-                match meaning(&document) {
-                    Ok(service) => {
-                        self.services.insert(document.key.clone(), Arc::new(service));
-                    }
-                    // It was accepted once; its claims still stand. Say it and go on.
-                    Err(error) => {
-                        tracing::error!(service = %document.key, error, "a stored document has lost its meaning")
-                    }
-                }
-                self.documents.insert(document.key.clone(), Arc::new(document));
-                self.generation += 1;
-            }
-            Table::Claims => {
-                let element = key.split('/').next().unwrap_or_default().to_string();
-                let claims: Claims = decode(table, key, bytes)?;
-                self.claims.entry(element).or_default().insert(key.into(), Arc::new(claims));
-                self.generation += 1;
-            }
-            Table::Recorded => {
-                self.recorded.insert(key.into(), decode(table, key, bytes)?);
+                let service = meaning(&document);
+                self.take(document, service);
             }
             Table::Numbers => {
                 let take: Take = decode(table, key, bytes)?;
@@ -109,52 +176,104 @@ impl Model {
                 self.generation += 1;
             }
             Table::Deviations => {
-                self.deviations.insert(key.into(), decode(table, key, bytes)?);
+                let deviation: Deviation = decode(table, key, bytes)?;
+                self.deviating.insert((deviation.element.clone(), key.into()), ());
+                self.deviations.insert(key.into(), Arc::new(deviation));
             }
-            Table::Plans | Table::Transactions | Table::Installation => {}
+            Table::Plans => {
+                let Times { created, expires } = decode(table, key, bytes)?;
+                self.kept.insert(key.into(), KeptSize { created, expires, bytes: bytes.len() });
+            }
+            Table::Rewrites => {
+                let fact: Rewrite = decode(table, key, bytes)?;
+                let element = fact.element.clone();
+                self.rewrites.change(&element, Arc::default, |facts| {
+                    Arc::make_mut(facts).insert(key.into(), fact);
+                });
+                self.generation += 1;
+            }
+            Table::Claims | Table::Recorded | Table::Transactions | Table::Installation => {}
         }
         Ok(())
+    }
+
+    fn take(&mut self, document: StoredDocument, service: Result<Service, String>) {
+        match service {
+            Ok(service) => self.understand(&service),
+            // It was accepted once; its claims still stand. Say it and go on.
+            Err(error) => {
+                tracing::error!(service = %document.key, error, "a stored document has lost its meaning");
+                self.forget(&document.key);
+            }
+        }
+        self.documents.insert(document.key.clone(), Arc::new(document));
+        self.generation += 1;
     }
 
     fn delete(&mut self, table: Table, key: &str) {
         match table {
             Table::Elements => {
-                self.elements.remove(key);
+                self.inventory.remove(key);
+                self.inventory_generation += 1;
                 self.generation += 1;
             }
-            Table::ElementStates => {
-                self.states.remove(key);
-            }
+            Table::ElementStates => drop(self.states.remove(key)),
             Table::Documents => {
                 if let Some(key) = service_key(key) {
                     self.documents.remove(&key);
-                    self.services.remove(&key);
+                    self.forget(&key);
                 }
                 self.generation += 1;
-            }
-            Table::Claims => {
-                if let Some(claims) = self.claims.get_mut(key.split('/').next().unwrap_or_default()) {
-                    claims.remove(key);
-                }
-                self.generation += 1;
-            }
-            Table::Recorded => {
-                self.recorded.remove(key);
             }
             Table::Numbers => {
                 self.ledger.remove(key);
                 self.generation += 1;
             }
             Table::Deviations => {
-                self.deviations.remove(key);
+                if let Some(deviation) = self.deviations.get(key).cloned() {
+                    self.deviating.remove(&(deviation.element.clone(), key.to_string()));
+                    self.deviations.remove(key);
+                }
             }
-            Table::Plans | Table::Transactions | Table::Installation => {}
+            Table::Plans => drop(self.kept.remove(key)),
+            Table::Rewrites => {
+                let element = element_of(key).to_string();
+                if let Some(facts) = self.rewrites.get_mut(&element) {
+                    Arc::make_mut(facts).remove(key);
+                }
+                if self.rewrites.get(&element).is_some_and(|facts| facts.is_empty()) {
+                    self.rewrites.remove(&element);
+                }
+                self.generation += 1;
+            }
+            Table::Claims | Table::Recorded | Table::Transactions | Table::Installation => {}
         }
+    }
+
+    /// Ports and explicit numbers of a service, in the place of those of its old document.
+    pub(super) fn understand(&mut self, service: &Service) {
+        self.ports.add(service);
+        self.numbers.add(service);
+        self.ledger.explicit(&service.key, explicit_numbers([service]));
+    }
+
+    /// The service uses no port and no explicit number any more.
+    pub(super) fn forget(&mut self, service: &ServiceKey) {
+        self.ports.remove(service);
+        self.numbers.remove(service);
+        self.ledger.explicit(service, BTreeMap::<String, BTreeSet<u64>>::new());
     }
 }
 
+/// What is read of a kept plan at start.
+#[derive(Deserialize)]
+struct Times {
+    created: Timestamp,
+    expires: Timestamp,
+}
+
 /// Turns a stored document into its service, or says why that is no longer possible.
-pub(super) type Meaning = dyn Fn(&StoredDocument) -> Result<Service, String> + Send + Sync;
+pub type Meaning = dyn Fn(&StoredDocument) -> Result<Service, String> + Send + Sync;
 
 /// Key of a document in the store.
 pub(super) fn document_key(key: &ServiceKey) -> String {
@@ -166,19 +285,38 @@ pub(super) fn claims_key(element: &str, service: &ServiceKey) -> String {
     format!("{element}/{service}")
 }
 
-/// Key of the adopted claims of an element in the store.
-pub(super) fn adopted_key(element: &str) -> String {
+/// Key of all adopted claims of an element, as older versions kept them.
+fn adopted_key(element: &str) -> String {
     format!("{element}/adopted")
+}
+
+/// Key of the adopted claim of one node.
+fn adopted_row_key(element: &str, node: &str) -> String {
+    format!("{element}/adopted/{node}")
+}
+
+/// The element of a key of claims.
+fn element_of(key: &str) -> &str {
+    key.split('/').next().unwrap_or_default()
 }
 
 /// The owner name of a service's claims.
 pub(super) fn owner_of(service: &ServiceKey) -> Owner {
+    owner_named(&service.to_string())
+}
+
+fn owner_named(service: &str) -> Owner {
     Owner(format!("{SERVICE_OWNER}{service}"))
 }
 
 /// The service behind an owner name.
 pub(super) fn service_of(owner: &Owner) -> Option<ServiceKey> {
     service_key(owner.0.strip_prefix(SERVICE_OWNER)?)
+}
+
+/// The claims of a service on an element after a change.
+pub(super) fn claim_change(element: &str, service: &ServiceKey, claims: Option<&Claims>) -> ClaimChange {
+    (claims_key(element, service), claims.cloned())
 }
 
 fn service_key(text: &str) -> Option<ServiceKey> {
@@ -193,13 +331,5 @@ fn decode<T: DeserializeOwned>(table: Table, key: &str, bytes: &[u8]) -> Result<
 
 const SERVICE_OWNER: &str = "service ";
 
-/// The tables that are mirrored, in an order in which nothing is needed before it is there.
-const TABLES: [Table; 7] = [
-    Table::Elements,
-    Table::ElementStates,
-    Table::Documents,
-    Table::Claims,
-    Table::Recorded,
-    Table::Numbers,
-    Table::Deviations,
-];
+#[cfg(test)]
+mod tests;

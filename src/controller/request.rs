@@ -115,6 +115,8 @@ pub struct Why {
     pub owner: String,
     /// The value, for a leaf.
     pub value: Option<String>,
+    /// How the element writes it, as confirmed.
+    pub written_as: Vec<String>,
 }
 
 /// An adapter in a list.

@@ -2,7 +2,9 @@
 //! touched paths only, rendered by the element's adapter.
 
 use super::model::Model;
+use super::rewrite::as_meant;
 use crate::adapter::{Adapter, Payload};
+use crate::domain::read_as;
 use crate::plan::{ElementPlan, as_sent, touched_state};
 use crate::transaction::Undo;
 use crate::tree::{ConfigTree, diff};
@@ -25,6 +27,12 @@ impl Undo for AdapterUndo {
     fn toward_after(&self, element: &str, plan: &ElementPlan, actual: &ConfigTree) -> Result<Option<Payload>, String> {
         self.toward(element, plan, actual, &plan.after)
     }
+
+    fn meant(&self, element: &str, plan: &ElementPlan, reading: ConfigTree) -> ConfigTree {
+        let model = self.model.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let reading = read_as(&reading, &plan.echoes);
+        as_meant(&model, element, &reading, &[&plan.after, &plan.before])
+    }
 }
 
 impl AdapterUndo {
@@ -36,7 +44,7 @@ impl AdapterUndo {
         side: &ConfigTree,
     ) -> Result<Option<Payload>, String> {
         let model = self.model.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let adapter = model.elements.get(element).and_then(|known| self.adapters.get(&known.adapter));
+        let adapter = model.inventory.get(element).and_then(|known| self.adapters.get(&known.adapter));
         let adapter = adapter.ok_or_else(|| format!("{element}: its adapter is not loaded"))?;
         let mut target = actual.clone();
         for path in plan.touched() {

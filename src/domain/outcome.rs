@@ -33,6 +33,12 @@ pub struct Cause {
     pub element: Option<String>,
     /// The configuration path, where one is known.
     pub path: Option<String>,
+    /// What was sent there, where a leaf was read back with another value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<String>,
+    /// What the element says there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub says: Option<String>,
     /// In words, the element's own words included.
     pub message: String,
 }

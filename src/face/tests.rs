@@ -1,7 +1,7 @@
 //! Faces, admission and decomposition over whole documents: goldens, refusals and laws.
 
 use super::*;
-use crate::domain::{Element, Port};
+use crate::domain::{Element, Inventory, Port};
 use crate::service::{Draft, ElementService, Exclusions, Ledger, PortUse, admit, decompose, explicit_numbers};
 use crate::tree::{Value, ValueKind};
 use proptest::prelude::*;
@@ -155,14 +155,21 @@ fn inventory() -> Vec<Element> {
         .collect()
 }
 
+/// The same as a domain knows it.
+fn known() -> Inventory {
+    inventory().into_iter().collect()
+}
+
 fn decomposed(service: &Service, inventory: &[Element]) -> crate::service::Decomposition {
     let (ledger, excluded) = (Ledger::default(), explicit_numbers([service]));
-    decompose(service, inventory, &mut Draft::new(&ledger, &excluded)).unwrap_or_else(|faults| panic!("{faults:#?}"))
+    let inventory = Inventory::from(inventory);
+    decompose(service, &inventory, &mut Draft::new(&ledger, &excluded)).unwrap_or_else(|faults| panic!("{faults:#?}"))
 }
 
 /// Faults of decomposition as path and message.
 fn undecomposable(service: &Service, inventory: &[Element]) -> Vec<(String, String)> {
     let (ledger, excluded) = (Ledger::default(), Exclusions::new());
-    let faults = decompose(service, inventory, &mut Draft::new(&ledger, &excluded)).expect_err("must be refused");
+    let inventory = Inventory::from(inventory);
+    let faults = decompose(service, &inventory, &mut Draft::new(&ledger, &excluded)).expect_err("must be refused");
     faults.into_iter().map(|fault| (fault.path, fault.message)).collect()
 }

@@ -174,6 +174,41 @@ pub(super) enum ElementVerb {
         /// The elements; none means all
         names: Vec<String>,
     },
+    /// Values that an element writes in its own way: X was sent, it says Y, and means the same
+    #[command(subcommand)]
+    Rewrite(RewriteVerb),
+}
+
+/// `element rewrite …`
+#[derive(Debug, Subcommand)]
+pub(super) enum RewriteVerb {
+    /// What was confirmed
+    List {
+        /// The element; none means all
+        element: Option<String>,
+    },
+    /// Confirm that an element writes a value in its own way; from then on exactly these two values are equal there
+    Confirm(RewriteArguments),
+    /// Take it back: the two values differ again
+    Forget(RewriteArguments),
+}
+
+/// Which rewriting is meant.
+#[derive(Args, Debug)]
+pub(super) struct RewriteArguments {
+    /// The element
+    pub element: String,
+    /// Configuration path as a deviation or a failed transaction names it
+    pub path: String,
+    /// What is sent; without it, as the open deviation or the failed read-back says
+    #[arg(long, value_name = "X")]
+    pub sent: Option<String>,
+    /// What the element says then
+    #[arg(long, value_name = "Y")]
+    pub says: Option<String>,
+    /// The same holds in all entries of the lists on the path
+    #[arg(long)]
+    pub all_entries: bool,
 }
 
 /// `deviation …`
@@ -239,6 +274,9 @@ mod tests {
         Arguments::command().debug_assert();
         let read = |line: &str| Arguments::try_parse_from(line.split(' '));
         assert!(read("andante plan a.json b --overwrite all --allow-collateral --native --json").is_ok());
+        assert!(read("andante element rewrite list").is_ok());
+        assert!(read("andante element rewrite confirm pe1 /frr:x/y --sent www --says 80 --all-entries").is_ok());
+        assert!(read("andante element rewrite forget pe1").is_err());
         assert!(read("andante plan").is_err());
         assert!(read("andante plan --delete acme").is_ok());
         assert!(read("andante deviation heal").is_err());

@@ -108,6 +108,13 @@ fn footer(plan: &Value, paint: Paint) -> String {
         paint.bad("collateral: goes along though nobody claims it"),
         lines("collateral", &|found| format!("{} {}", place(found), said(found, "value"))),
     );
+    let rewrites = all(plan, "element").iter().flat_map(|element| {
+        all(element, "rewrite").iter().map(move |echo| {
+            let (name, path) = (said(element, "name"), said(echo, "path"));
+            format!("{name}:{path}: {} is written as {}", value(echo, "sent"), value(echo, "says"))
+        })
+    });
+    section("written by the element in its own way, as confirmed".into(), rewrites.collect());
     section(paint.care("other deviations of these elements, left alone"), lines("other-deviation", &place));
     section(
         "values that come back when the service goes".into(),
@@ -180,7 +187,8 @@ mod tests {
             "id": "0123456789abcdef", "class": "D", "expires": "2026-11-24T00:00:00Z",
             "service": [{"face": "ietf-l3vpn-ntw", "id": "acme", "effect": "create", "customer": "acme"}],
             "element": [{"name": "pe2", "class": "D", "adapter": "frr", "impact": "resets-session", "diff": "+vrf acme\n",
-                "native": "vrf acme\n", "undo": "no vrf acme\n", "simulated-only": true}],
+                "native": "vrf acme\n", "undo": "no vrf acme\n", "simulated-only": true,
+                "rewrite": [{"path": "/frr:p", "sent": "www", "says": "80"}]}],
             "hand-made-change": [{"element": "pe2", "path": "/frr:x", "recorded": "a", "actual": "b"}],
             "collateral": [{"element": "pe2", "path": "/frr:y", "value": "z"}],
             "tentative-number": [{"name": "rd/pe2", "value": "7"}],
@@ -201,6 +209,7 @@ mod tests {
             "recorded 'a', actual 'b', wanted nothing",
             "pe2:/frr:y z",
             "look twice",
+            "pe2:/frr:p: 'www' is written as '80'",
         ] {
             assert!(text.contains(part), "{part}\n{text}");
         }

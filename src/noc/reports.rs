@@ -83,6 +83,11 @@ pub(super) fn deviation(found: &Value, now: Timestamp, paint: Paint) -> String {
             let _ = writeln!(out, "  {name:<10}{}", text.replace('\n', "\n            "));
         }
     }
+    if found["kind"] == "changed" && found["wanted"].is_string() && found["actual"].is_string() {
+        let (element, path) = (said(found, "element"), said(found, "path"));
+        let advice = format!("if {element} only writes it so: andante element rewrite confirm {element} \"{path}\"");
+        let _ = writeln!(out, "  {}", paint.faint(&advice));
+    }
     out.push('\n');
     out
 }
@@ -157,6 +162,27 @@ pub(super) fn transaction(one: &Value, now: Timestamp, paint: Paint) -> String {
     out
 }
 
+/// `element rewrite list`, and what was confirmed or forgotten.
+pub(super) fn rewrites<'a>(facts: impl IntoIterator<Item = &'a Value>, now: Timestamp) -> String {
+    let rows = facts.into_iter().map(|fact| {
+        let entries = if fact["all-entries"] == true { " (all entries)" } else { "" };
+        vec![
+            said(fact, "element"),
+            format!("{}{entries}", said(fact, "path")),
+            said(fact, "sent"),
+            said(fact, "says"),
+            said(fact, "by"),
+            said(fact, "ticket"),
+            when(fact["since"].as_str(), now),
+        ]
+    });
+    listed(
+        &["element", "path", "sent", "it says", "confirmed by", "ticket", "since"],
+        rows.collect(),
+        "no rewrites are confirmed: every value is compared as it stands",
+    )
+}
+
 /// `why`.
 pub(super) fn claims(list: &[Value], paint: Paint) -> String {
     let rows = list.iter().map(|claim| {
@@ -165,7 +191,10 @@ pub(super) fn claims(list: &[Value], paint: Paint) -> String {
             said(claim, "layer"),
             paint.strong(&said(claim, "owner")),
             said(claim, "kind"),
-            said(claim, "value"),
+            match joined(claim, "written-as") {
+                written if written.is_empty() => said(claim, "value"),
+                written => format!("{} (the element writes {written}: confirmed)", said(claim, "value")),
+            },
         ]
     });
     listed(

@@ -2,8 +2,8 @@
 
 use super::Tools;
 use super::arguments::{
-    AdapterVerb, Arguments, ConfigVerb, Consent, DeviationVerb, ElementVerb, PlanArguments, Service, TransactionVerb,
-    Verb,
+    AdapterVerb, Arguments, ConfigVerb, Consent, DeviationVerb, ElementVerb, PlanArguments, RewriteArguments,
+    RewriteVerb, Service, TransactionVerb, Verb,
 };
 use super::client::{Client, Reply};
 use super::documents;
@@ -195,6 +195,7 @@ impl Noc {
                     format!("{}\n", text.trim_end())
                 })
             }
+            ElementVerb::Rewrite(verb) => self.rewrite(verb).await,
             ElementVerb::Check { names } => {
                 let input = if names.is_empty() { json!({}) } else { json!({ "element": names }) };
                 let reply = self.call("check-sync", input).await?;
@@ -203,6 +204,42 @@ impl Noc {
                 // An element that was not seen as it should be is a difference too.
                 let fine = |one: &&Value| all(one, "deviation").is_empty() && said(one, "sync-state") == "in-sync";
                 Ok(if found.iter().all(|one| fine(&one)) { Exit::Done } else { Exit::Differences })
+            }
+        }
+    }
+
+    async fn rewrite(&self, verb: &RewriteVerb) -> Result<Exit, Failure> {
+        let asked = |action: &str, given: &RewriteArguments| {
+            let mut input = json!({ "element": given.element, "path": given.path, "action": action });
+            for (name, value) in [("sent", &given.sent), ("says", &given.says)] {
+                if let Some(value) = value {
+                    input[name] = value.clone().into();
+                }
+            }
+            if given.all_entries {
+                input["all-entries"] = true.into();
+            }
+            input
+        };
+        match verb {
+            RewriteVerb::List { element } => {
+                let reply = self.client.get("/andante:rewrites").await?;
+                self.show(&reply, |body, noc| {
+                    let facts = all(&body["andante:rewrites"], "rewrite");
+                    let of = |fact: &&Value| element.as_ref().is_none_or(|name| said(fact, "element") == *name);
+                    reports::rewrites(facts.iter().filter(of), noc.now)
+                })
+            }
+            RewriteVerb::Confirm(given) => {
+                let reply = self.call("rewrite", asked("confirm", given)).await?;
+                self.show(&reply, |body, noc| reports::rewrites(all(&body["andante:output"], "rewrite"), noc.now))
+            }
+            RewriteVerb::Forget(given) => {
+                let reply = self.call("rewrite", asked("forget", given)).await?;
+                self.show(&reply, |body, noc| {
+                    let facts = reports::rewrites(all(&body["andante:output"], "rewrite"), noc.now);
+                    format!("{facts}forgotten: these values differ again\n")
+                })
             }
         }
     }
@@ -289,7 +326,7 @@ impl Noc {
     }
 
     async fn call(&self, name: &str, mut input: Value) -> Result<Reply, Failure> {
-        let takes_ticket = matches!(name, "plan" | "commit-plan" | "heal" | "apply-elements");
+        let takes_ticket = matches!(name, "plan" | "commit-plan" | "heal" | "apply-elements" | "rewrite");
         if let (Some(ticket), true) = (&self.ticket, takes_ticket) {
             input["ticket"] = ticket.clone().into();
         }

@@ -109,6 +109,7 @@ fn finish(input: &ElementInput<'_>, old: &Intended, mut found: Scope) -> Result<
         collateral: found.collateral,
         overwritten: found.overwritten,
         deviations,
+        echoes: Vec::new(),
         simulated_only: adapter.simulated_only(),
         diff: change,
         inverse: back,

@@ -1,7 +1,7 @@
 //! What a plan holds.
 
 use crate::adapter::{Impact, Payload};
-use crate::domain::{Class, ServiceKey};
+use crate::domain::{Class, Echo, ServiceKey};
 use crate::service::element_service::ElementService;
 use crate::service::ledger::Take;
 use crate::tree::{Claims, ConfigTree, Diff, Edit, Node, Path};
@@ -108,6 +108,9 @@ pub struct ElementPlan {
     pub overwritten: Vec<HandMade>,
     /// Other deviations of this element, left alone.
     pub deviations: Vec<HandMade>,
+    /// Where the element writes a value in its own way, as an operator has confirmed: as far as this plan looks at it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub echoes: Vec<Echo>,
     /// No live server or recorded transcript has seen this platform.
     pub simulated_only: bool,
 }

@@ -1,20 +1,23 @@
 //! Admission: are the elements, ports and VLANs of a service there, and are they free?
 //!
-//! Looks at the service, the inventory and the other services of the domain. What stands on the element without any
-//! service (a sub-interface made by hand) is seen at first contact by the planner, not here.
+//! Looks at the service, the inventory and the use that the other services of the domain make of its ports. What stands
+//! on the element without any service (a sub-interface made by hand) is seen at first contact by the planner, not here.
+//!
+//! The cost follows the service's own end points and what is in their way, not the number of services.
 
 use super::canonical::{EndPoint, Part, Said, Service};
 use super::element_service::Match;
 use super::error::{ErrorTag, ServiceError};
-use crate::domain::{Element, ServiceKey};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use crate::domain::{Element, Inventory, Map, ServiceKey, Visits};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The element that a document means: by name first, then by `ne_id`.
-pub fn element_of<'a>(inventory: &'a [Element], said: &Said<String>) -> Result<&'a Element, ServiceError> {
-    let named = inventory.iter().find(|element| element.name == said.value);
-    let mut others = inventory.iter().filter(|element| element.answers_to(&said.value));
+pub fn element_of<'a>(inventory: &'a Inventory, said: &Said<String>) -> Result<&'a Element, ServiceError> {
+    let named = inventory.get(&said.value);
+    let mut answering = inventory.answering(&said.value);
     let bad = |message: String| Err(ServiceError::new(&said.path, ErrorTag::InvalidValue, message));
-    let element = match (named, others.next(), others.next()) {
+    let element = match (named, answering.next(), answering.next()) {
         (Some(element), ..) | (None, Some(element), None) => element,
         (None, None, _) => return bad(format!("no element '{}' in this domain", said.value)),
         (None, Some(_), Some(_)) => return bad(format!("more than one element answers to '{}'", said.value)),
@@ -25,73 +28,135 @@ pub fn element_of<'a>(inventory: &'a [Element], said: &Said<String>) -> Result<&
     Ok(element)
 }
 
-/// Which services use which frames of which ports.
+/// How documents may call an element: by its name, and by its `ne_id` where that is not the name of another one.
+pub(super) fn called<'a>(inventory: &Inventory, element: &'a Element) -> impl Iterator<Item = &'a str> + use<'a> {
+    let other = element.ne_id.as_deref().filter(|ne_id| *ne_id != element.name && inventory.get(*ne_id).is_none());
+    std::iter::once(element.name.as_str()).chain(other)
+}
+
+/// Which services use which frames of which ports. An element is kept under the name by which the document calls it, so
+/// that a change of the inventory moves nothing here.
 #[derive(Clone, Debug, Default)]
 pub struct PortUse {
-    ports: BTreeMap<(String, String), Vec<Use>>,
-    /// The ports of each service, so that taking one out does not visit all.
-    by_service: BTreeMap<ServiceKey, BTreeSet<(String, String)>>,
+    uses: Map<Arc<Place>, Use>,
+    /// The places of each service, so that taking one out does not visit all.
+    by_service: Map<ServiceKey, Arc<[Arc<Place>]>>,
+}
+
+/// Sorted so that everything that may be in the way of some frames stands together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    element: Arc<str>,
+    port: Arc<str>,
+    slot: Slot,
+    service: Arc<ServiceKey>,
+    /// Counts the uses that one service makes of one slot.
+    nth: u32,
+}
+
+/// What of a port is used, as coarse as two uses can exclude each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Slot {
+    /// The port itself.
+    Whole,
+    /// Frames with this (outer) tag.
+    Tag(u16),
 }
 
 #[derive(Clone, Debug)]
 struct Use {
-    service: ServiceKey,
-    path: String,
+    path: Arc<str>,
     frames: Match,
 }
 
 impl PortUse {
-    /// The use that these services make of ports. Ends on unknown elements are left out: such a service is refused, or
-    /// was admitted while the element was known under that name.
-    pub fn of<'a>(services: impl IntoIterator<Item = &'a Service>, inventory: &[Element]) -> Self {
-        let mut names: HashMap<&str, &str> = HashMap::new();
-        names.extend(inventory.iter().filter_map(|element| Some((element.ne_id.as_deref()?, element.name.as_str()))));
-        // Later, so that a name goes before another element's `ne_id`.
-        names.extend(inventory.iter().map(|element| (element.name.as_str(), element.name.as_str())));
+    /// An empty use that counts its visits with others.
+    pub fn new(visits: &Visits) -> Self {
+        Self { uses: Map::new(visits), by_service: Map::new(visits) }
+    }
+
+    /// The use that these services make of ports.
+    pub fn of<'a>(services: impl IntoIterator<Item = &'a Service>) -> Self {
         let mut all = Self::default();
-        for service in services {
-            all.insert(service, |said| names.get(said).map(ToString::to_string));
-        }
+        services.into_iter().for_each(|service| all.add(service));
         all
     }
 
-    /// Adds one service.
-    pub fn add(&mut self, service: &Service, inventory: &[Element]) {
-        let named = |said: &str| inventory.iter().find(|element| element.name == said);
-        let known = |said: &str| named(said).or_else(|| inventory.iter().find(|element| element.answers_to(said)));
-        self.insert(service, |said| known(said).map(|element| element.name.clone()));
+    /// Adds one service, or its new version in the place of the old one.
+    pub fn add(&mut self, service: &Service) {
+        self.remove(&service.key);
+        let key = Arc::new(service.key.clone());
+        let mut places: BTreeMap<Arc<Place>, Use> = BTreeMap::new();
+        for part in &service.parts {
+            let element: Arc<str> = part.element.value.as_str().into();
+            for end in &part.ends {
+                let frames = end.frames.value;
+                let mut place = Place {
+                    element: element.clone(),
+                    port: end.port.value.as_str().into(),
+                    slot: slot(frames),
+                    service: key.clone(),
+                    nth: 0,
+                };
+                while places.contains_key(&place) {
+                    place.nth += 1;
+                }
+                places.insert(Arc::new(place), Use { path: end.frames.path.as_str().into(), frames });
+            }
+        }
+        if !places.is_empty() {
+            self.by_service.insert(service.key.clone(), places.keys().cloned().collect());
+        }
+        places.into_iter().for_each(|(place, used)| self.uses.insert(place, used));
     }
 
     /// Takes one service out: it was deleted, or its new version comes.
     pub fn remove(&mut self, service: &ServiceKey) {
-        for port in self.by_service.remove(service).unwrap_or_default() {
-            if let Some(uses) = self.ports.get_mut(&port) {
-                uses.retain(|other| &other.service != service);
-                if uses.is_empty() {
-                    self.ports.remove(&port);
-                }
-            }
+        let places = self.by_service.get(service).cloned();
+        for place in places.iter().flat_map(|places| places.iter()) {
+            self.uses.remove(place);
         }
+        self.by_service.remove(service);
     }
 
-    fn insert(&mut self, service: &Service, name: impl Fn(&str) -> Option<String>) {
-        for part in &service.parts {
-            let Some(element) = name(&part.element.value) else { continue };
-            for end in &part.ends {
-                let port = (element.clone(), end.port.value.clone());
-                self.by_service.entry(service.key.clone()).or_default().insert(port.clone());
-                self.ports.entry(port).or_default().push(Use {
-                    service: service.key.clone(),
-                    path: end.frames.path.clone(),
-                    frames: end.frames.value,
-                });
-            }
-        }
+    /// What others use of a port so that `frames` cannot be used, with the service and the path that says it.
+    fn in_the_way<'a>(
+        &'a self,
+        element: &'a str,
+        port: &'a str,
+        frames: Match,
+        own: &'a ServiceKey,
+    ) -> impl Iterator<Item = (&'a ServiceKey, &'a Use)> {
+        let slots = match slot(frames) {
+            // The whole port: whatever is there.
+            Slot::Whole => vec![(Slot::Whole, Slot::Tag(u16::MAX))],
+            tag @ Slot::Tag(_) => vec![(Slot::Whole, Slot::Whole), (tag, tag)],
+        };
+        let service = Arc::new(ServiceKey { face: String::new(), id: String::new() });
+        let (element, port): (Arc<str>, Arc<str>) = (element.into(), port.into());
+        let found = slots.into_iter().flat_map(move |(first, last)| {
+            let place =
+                Place { element: element.clone(), port: port.clone(), slot: first, service: service.clone(), nth: 0 };
+            let (element, port) = (element.clone(), port.clone());
+            let here = move |place: &Place| place.element == element && place.port == port && place.slot <= last;
+            self.uses.range(Arc::new(place)..).take_while(move |(place, _)| here(place))
+        });
+        found
+            .filter(move |(place, used)| *place.service != *own && overlap(frames, used.frames))
+            .map(|(place, used)| (&*place.service, used))
+    }
+}
+
+fn slot(frames: Match) -> Slot {
+    match frames {
+        Match::Port | Match::Untagged => Slot::Whole,
+        Match::Dot1q { vid } => Slot::Tag(vid),
+        Match::Qinq { svid, .. } => Slot::Tag(svid),
     }
 }
 
 /// Whether `service` may stand beside the others. `others` may contain it: its own use is not held against it.
-pub fn admit(service: &Service, others: &PortUse, inventory: &[Element]) -> Result<(), Vec<ServiceError>> {
+pub fn admit(service: &Service, others: &PortUse, inventory: &Inventory) -> Result<(), Vec<ServiceError>> {
     let mut faults = Vec::new();
     let mut own: BTreeMap<(String, String), Vec<(&EndPoint, Match)>> = BTreeMap::new();
     for part in &service.parts {
@@ -114,14 +179,9 @@ pub fn admit(service: &Service, others: &PortUse, inventory: &[Element]) -> Resu
                 let message = format!("{}: port {}: {} is taken by {whose}", port.0, port.1, Words(frames));
                 ServiceError::new(&end.frames.path, ErrorTag::InUse, message)
             };
-            for other in others.ports.get(&port).into_iter().flatten() {
-                if other.service != service.key && overlap(frames, other.frames) {
-                    faults.push(taken(format!(
-                        "service {} ({}) at {}",
-                        other.service,
-                        Words(other.frames),
-                        other.path
-                    )));
+            for name in called(inventory, element) {
+                for (other, used) in others.in_the_way(name, &port.1, frames, &service.key) {
+                    faults.push(taken(format!("service {other} ({}) at {}", Words(used.frames), used.path)));
                 }
             }
             let siblings = own.entry(port.clone()).or_default();

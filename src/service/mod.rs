@@ -23,5 +23,5 @@ pub use canonical::{Said, Service};
 pub use decompose::{Decomposition, decompose, explicit_numbers, instance_name};
 pub use element_service::ElementService;
 pub use error::{ErrorTag, ServiceError};
-pub use ledger::{Draft, Exclusions, Ledger};
+pub use ledger::{Draft, Exclusions, Ledger, Ranges};
 pub use sharing::NumberUse;

@@ -1,123 +1,191 @@
 //! Explicit numbers that more than one service uses: allowed for route targets, and said; refused where an element can
 //! have a number only once.
 
-use super::admission::element_of;
+use super::admission::{called, element_of};
 use super::canonical::{Rd, Service};
 use super::error::{ErrorTag, ServiceError};
-use crate::domain::{Element, ServiceKey};
+use super::number::{RouteDistinguisher, TargetValue};
+use crate::domain::{Inventory, Map, ServiceKey, Visits};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::ops::Bound;
+use std::sync::Arc;
 
-/// Which explicit numbers the services of the domain use.
+/// Which explicit numbers the services of the domain use. An element is kept under the name by which the document calls
+/// it, so that a change of the inventory moves nothing here.
 #[derive(Clone, Debug, Default)]
 pub struct NumberUse {
-    uses: BTreeMap<Number, Vec<Use>>,
-    by_service: BTreeMap<ServiceKey, BTreeSet<Number>>,
+    /// With each use the path that says it.
+    uses: Map<Arc<Use>, Arc<str>>,
+    by_service: Map<ServiceKey, Arc<[Arc<Use>]>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Number {
     /// On one element.
-    RouteDistinguisher(String, String),
+    RouteDistinguisher(Arc<str>, RouteDistinguisher),
     /// Between one element and a peer.
-    Pseudowire(String, IpAddr, u32),
+    Pseudowire(Arc<str>, IpAddr, u32),
     /// In the domain.
-    RouteTarget(String),
+    RouteTarget(TargetValue),
 }
 
-#[derive(Clone, Debug)]
+/// Sorted so that the users of a number stand together, those of one customer too.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Use {
-    service: ServiceKey,
-    customer: String,
-    path: String,
+    number: Number,
+    customer: Arc<str>,
+    service: Arc<ServiceKey>,
 }
 
 impl NumberUse {
+    /// An empty use that counts its visits with others.
+    pub fn new(visits: &Visits) -> Self {
+        Self { uses: Map::new(visits), by_service: Map::new(visits) }
+    }
+
     /// What these services use.
-    pub fn of<'a>(services: impl IntoIterator<Item = &'a Service>, inventory: &[Element]) -> Self {
+    pub fn of<'a>(services: impl IntoIterator<Item = &'a Service>) -> Self {
         let mut all = Self::default();
-        services.into_iter().for_each(|service| all.add(service, inventory));
+        services.into_iter().for_each(|service| all.add(service));
         all
     }
 
-    /// Adds one service.
-    pub fn add(&mut self, service: &Service, inventory: &[Element]) {
-        for (number, path) in numbers(service, inventory) {
-            self.by_service.entry(service.key.clone()).or_default().insert(number.clone());
-            self.uses.entry(number).or_default().push(Use {
-                service: service.key.clone(),
-                customer: service.customer.clone(),
-                path,
-            });
+    /// Adds one service, or its new version in the place of the old one.
+    pub fn add(&mut self, service: &Service) {
+        self.remove(&service.key);
+        let (customer, key): (Arc<str>, _) = (service.customer.as_str().into(), Arc::new(service.key.clone()));
+        let mut own = Vec::new();
+        for (number, path) in numbers(service) {
+            let used = Arc::new(Use { number, customer: customer.clone(), service: key.clone() });
+            self.uses.insert(used.clone(), path.into());
+            own.push(used);
+        }
+        if !own.is_empty() {
+            self.by_service.insert(service.key.clone(), own.into());
         }
     }
 
     /// Takes one service out.
     pub fn remove(&mut self, service: &ServiceKey) {
-        for number in self.by_service.remove(service).unwrap_or_default() {
-            if let Some(uses) = self.uses.get_mut(&number) {
-                uses.retain(|other| &other.service != service);
-                if uses.is_empty() {
-                    self.uses.remove(&number);
-                }
-            }
+        let own = self.by_service.get(service).cloned();
+        for used in own.iter().flat_map(|own| own.iter()) {
+            self.uses.remove(used);
         }
+        self.by_service.remove(service);
     }
 
     /// Whether the numbers of `service` may stand beside the others'. Its own use is not held against it. The warnings
-    /// name route targets of *other customers*: perhaps an extranet, perhaps two customers mixed by a slip.
-    pub fn check(&self, service: &Service, inventory: &[Element]) -> Result<Vec<String>, Vec<ServiceError>> {
+    /// name route targets of *other customers*: perhaps an extranet, perhaps two customers mixed by a slip. Of a target
+    /// that very many others use a few are named.
+    pub fn check(&self, service: &Service, inventory: &Inventory) -> Result<Vec<String>, Vec<ServiceError>> {
         let (mut faults, mut warnings) = (BTreeSet::new(), BTreeSet::new());
-        for (number, path) in numbers(service, inventory) {
-            for other in self.uses.get(&number).into_iter().flatten().filter(|other| other.service != service.key) {
-                let message = match &number {
-                    Number::RouteTarget(value) if other.customer != service.customer => {
-                        let customer = if other.customer.is_empty() { "no named customer" } else { &other.customer };
-                        warnings.insert(format!(
-                            "route target {value} is also used by service {} of {customer}",
-                            other.service
-                        ));
-                        continue;
+        let taken = |path: &str, message: String| ServiceError::new(path, ErrorTag::InUse, message);
+        for (number, path) in numbers(service) {
+            match number {
+                Number::RouteTarget(value) => self.foreign(value, service, &mut warnings),
+                Number::RouteDistinguisher(said, value) => {
+                    for (name, said) in said_of(service, &said, inventory) {
+                        for (other, at) in self.others(&Number::RouteDistinguisher(said, value), &service.key) {
+                            let message = format!(
+                                "route distinguisher {value} on element {name} is taken by service {other} at {at}"
+                            );
+                            faults.insert(taken(&path, message));
+                        }
                     }
-                    Number::RouteTarget(_) => continue,
-                    Number::RouteDistinguisher(element, value) => {
-                        format!(
-                            "route distinguisher {value} on element {element} is taken by service {} at {}",
-                            other.service, other.path
-                        )
+                }
+                Number::Pseudowire(said, peer, id) => {
+                    for (name, said) in said_of(service, &said, inventory) {
+                        for (other, at) in self.others(&Number::Pseudowire(said, peer, id), &service.key) {
+                            let message = format!(
+                                "pseudowire {id} from element {name} to {peer} is taken by service {other} at {at}"
+                            );
+                            faults.insert(taken(&path, message));
+                        }
                     }
-                    Number::Pseudowire(element, peer, id) => {
-                        format!(
-                            "pseudowire {id} from element {element} to {peer} is taken by service {} at {}",
-                            other.service, other.path
-                        )
-                    }
-                };
-                faults.insert(ServiceError::new(&path, ErrorTag::InUse, message));
+                }
             }
         }
         if faults.is_empty() { Ok(warnings.into_iter().collect()) } else { Err(faults.into_iter().collect()) }
     }
+
+    /// The other services that use a number of which there is one.
+    fn others<'a>(
+        &'a self,
+        number: &'a Number,
+        own: &'a ServiceKey,
+    ) -> impl Iterator<Item = (&'a ServiceKey, &'a Arc<str>)> {
+        let all = self.uses.range(Arc::new(first(number.clone(), "".into()))..);
+        let all = all.take_while(move |(used, _)| used.number == *number);
+        all.filter(move |(used, _)| *used.service != *own).map(|(used, path)| (&*used.service, path))
+    }
+
+    /// Services of other customers that use this route target.
+    fn foreign(&self, value: TargetValue, service: &Service, warnings: &mut BTreeSet<String>) {
+        let customer = &service.customer;
+        let number = Number::RouteTarget(value);
+        let mut from = Bound::Included(Arc::new(first(number.clone(), "".into())));
+        let mut named = 0;
+        loop {
+            let Some((used, _)) = self.uses.range((from.clone(), Bound::Unbounded)).next() else { return };
+            if used.number != number {
+                return;
+            }
+            if *used.service == service.key {
+                from = Bound::Excluded(used.clone());
+                continue;
+            }
+            if *used.customer == **customer {
+                // Behind all of the same customer, however many they are.
+                let next: Arc<str> = format!("{customer}\0").into();
+                from = Bound::Included(Arc::new(first(number.clone(), next)));
+                continue;
+            }
+            if named >= NAMED {
+                warnings.insert(format!("route target {value} is also used by more services of other customers"));
+                return;
+            }
+            let whose = if used.customer.is_empty() { "no named customer" } else { &*used.customer };
+            warnings.insert(format!("route target {value} is also used by service {} of {whose}", used.service));
+            from = Bound::Excluded(used.clone());
+            named += 1;
+        }
+    }
+}
+
+/// The place before all users of a number, or before those of one customer.
+fn first(number: Number, customer: Arc<str>) -> Use {
+    Use { number, customer, service: Arc::new(ServiceKey { face: String::new(), id: String::new() }) }
+}
+
+/// The element that `service` calls `said`, and all that it may be called.
+fn said_of(service: &Service, said: &str, inventory: &Inventory) -> Vec<(String, Arc<str>)> {
+    let part = service.parts.iter().find(|part| part.element.value == said);
+    let Some(element) = part.and_then(|part| element_of(inventory, &part.element).ok()) else { return Vec::new() };
+    called(inventory, element).map(|said| (element.name.clone(), said.into())).collect()
 }
 
 /// The explicit numbers of a service with the path that said them.
-fn numbers(service: &Service, inventory: &[Element]) -> Vec<(Number, String)> {
+fn numbers(service: &Service) -> BTreeMap<Number, String> {
     let mut out = BTreeMap::new();
     for part in &service.parts {
-        let Ok(element) = element_of(inventory, &part.element) else { continue };
+        let element: Arc<str> = part.element.value.as_str().into();
         if let Some(instance) = &part.instance {
             if let Rd::Fixed(rd) = instance.rd.value {
-                let number = Number::RouteDistinguisher(element.name.clone(), rd.to_string());
+                let number = Number::RouteDistinguisher(element.clone(), rd);
                 out.entry(number).or_insert_with(|| instance.rd.path.clone());
             }
             for target in &instance.targets {
-                out.entry(Number::RouteTarget(target.value.value.to_string())).or_insert_with(|| target.path.clone());
+                out.entry(Number::RouteTarget(target.value.value)).or_insert_with(|| target.path.clone());
             }
         }
         if let Some(wire) = &part.pseudowire {
-            let number = Number::Pseudowire(element.name.clone(), wire.peer.value, wire.vc_id.value);
+            let number = Number::Pseudowire(element, wire.peer.value, wire.vc_id.value);
             out.entry(number).or_insert_with(|| wire.vc_id.path.clone());
         }
     }
-    out.into_iter().collect()
+    out
 }
+
+/// How many foreign users of one route target are named.
+const NAMED: usize = 8;

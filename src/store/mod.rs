@@ -39,13 +39,15 @@ pub enum Table {
     Transactions,
     /// `domain::Deviation` by id.
     Deviations,
+    /// `domain::Rewrite` by `element/id`.
+    Rewrites,
     /// Installation facts (hash key, installation id) by name.
     Installation,
 }
 
 impl Table {
     /// All tables, in the order of the enumeration.
-    pub const ALL: [Table; 10] = [
+    pub const ALL: [Table; 11] = [
         Table::Elements,
         Table::ElementStates,
         Table::Documents,
@@ -55,6 +57,7 @@ impl Table {
         Table::Plans,
         Table::Transactions,
         Table::Deviations,
+        Table::Rewrites,
         Table::Installation,
     ];
 
@@ -70,6 +73,7 @@ impl Table {
             Table::Plans => "plans",
             Table::Transactions => "transactions",
             Table::Deviations => "deviations",
+            Table::Rewrites => "rewrites",
             Table::Installation => "installation",
         }
     }
@@ -141,6 +145,8 @@ pub trait Store: Send + Sync {
     async fn get_bytes(&self, table: Table, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
     /// Reads the records whose keys begin with `prefix`, in key order.
     async fn list_bytes(&self, table: Table, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError>;
+    /// The first records whose keys come behind `after`, at most `limit`, in key order: for going through a large table.
+    async fn page_bytes(&self, table: Table, after: &str, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StoreError>;
     /// Writes a batch under the writer's epoch.
     async fn commit(&self, epoch: u64, batch: Batch, durability: Durability) -> Result<(), StoreError>;
     /// The journal of one transaction, in order.

@@ -180,6 +180,8 @@ impl Crew {
             kind: CauseKind::Verify,
             element: Some(self.name.clone()),
             path: path.map(ToString::to_string),
+            sent: None,
+            says: None,
             message,
         };
         if let Some(why) = &reading.partial {
@@ -188,15 +190,37 @@ impl Crew {
         let tree = self.forgiving(&reading.tree, &self.plan.after);
         match side::side(&self.plan, &tree) {
             Side::After => {}
-            Side::Before => return Some(verify(None, "the element said yes, but nothing changed".into())),
+            Side::Before => {
+                let cause = verify(None, "the element said yes, but nothing changed".into());
+                return Some(match side::first_wrong(&self.plan, &tree) {
+                    Some(wrong) if wrong.sent.is_some() && wrong.says.is_some() => {
+                        Cause { path: Some(wrong.path.to_string()), sent: wrong.sent, says: wrong.says, ..cause }
+                    }
+                    _ => cause,
+                });
+            }
             Side::OnTheWay | Side::Foreign(_) => {
-                let (path, found) = side::first_wrong(&self.plan, &tree)?;
-                return Some(verify(Some(&path), format!("{path} reads {found}")));
+                let wrong = side::first_wrong(&self.plan, &tree)?;
+                let cause = verify(Some(&wrong.path), String::new());
+                return Some(Cause { message: self.rewritten(&wrong), sent: wrong.sent, says: wrong.says, ..cause });
             }
         }
         let earlier = self.earlier.as_ref().filter(|_| tools.limits.check_outside)?;
         let path = side::outside(&self.plan, earlier, &tree)?;
         Some(verify(Some(&path), format!("{path} is not part of the plan, and changed meanwhile")))
+    }
+
+    /// What was sent and what the element says, and what to do if both mean the same.
+    fn rewritten(&self, wrong: &side::Wrong) -> String {
+        let side::Wrong { path, sent, says, found } = wrong;
+        match (sent, says) {
+            (Some(sent), Some(_)) => format!(
+                "{path} reads {found} where '{sent}' was sent; if the element only writes it so: \
+                 andante element rewrite confirm {} \"{path}\"",
+                self.name
+            ),
+            _ => format!("{path} reads {found}"),
+        }
     }
 
     async fn extend(&mut self, tools: &Tools) -> Answer {
@@ -393,7 +417,11 @@ impl Crew {
         };
         let result = within(tools, &self.name, doing, tools.limits.verify, writer.read_running()).await;
         self.drop_if_lost(&result);
-        result
+        result.map(|reading| self.meant(tools, reading))
+    }
+
+    fn meant(&self, tools: &Tools, reading: Reading) -> Reading {
+        Reading { tree: tools.undo.meant(&self.name, &self.plan, reading.tree), ..reading }
     }
 
     fn drop_if_lost<T>(&mut self, result: &Result<T, DriverError>) {
@@ -432,7 +460,7 @@ impl Crew {
                     Ok(())
                 };
                 let _ = within(tools, &self.name, "close", limits.confirm, closing).await;
-                return Ok((reading, None));
+                return Ok((self.meant(tools, reading), None));
             }
             Err(error) => error,
         };

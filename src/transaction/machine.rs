@@ -516,6 +516,8 @@ impl Machine {
             kind: CauseKind::Internal,
             element: None,
             path: None,
+            sent: None,
+            says: None,
             message: "the transaction ended without a cause".into(),
         })
     }

@@ -27,8 +27,8 @@ pub use recovery::Recovery;
 pub use runner::{Runner, TransactionRequest};
 
 use crate::adagio::Payload;
-use crate::domain::TransactionRecord;
 use crate::domain::outcome::{Cause, CauseKind};
+use crate::domain::{TransactionRecord, read_as};
 use crate::plan::ElementPlan;
 use crate::store::{Batch, StoreError};
 use crate::tree::ConfigTree;
@@ -139,6 +139,12 @@ pub trait Undo: Send + Sync {
     fn toward_before(&self, element: &str, plan: &ElementPlan, actual: &ConfigTree) -> Result<Option<Payload>, String>;
     /// The bytes that bring the touched paths forward; `None` when they are there.
     fn toward_after(&self, element: &str, plan: &ElementPlan, actual: &ConfigTree) -> Result<Option<Payload>, String>;
+    /// A reading as it is meant: values that the element writes in its own way, by the facts that the plan knows and those
+    /// that were confirmed since.
+    fn meant(&self, element: &str, plan: &ElementPlan, reading: ConfigTree) -> ConfigTree {
+        let _ = element;
+        read_as(&reading, &plan.echoes)
+    }
 }
 
 /// What becomes durable together with the decision and with the end.
@@ -218,5 +224,5 @@ impl StopSignal {
 }
 
 pub(crate) fn cause(kind: CauseKind, element: Option<&str>, message: impl Into<String>) -> Cause {
-    Cause { kind, element: element.map(str::to_owned), path: None, message: message.into() }
+    Cause { kind, element: element.map(str::to_owned), path: None, sent: None, says: None, message: message.into() }
 }

@@ -57,14 +57,41 @@ fn between(have: &Node, before: Option<&Node>, after: Option<&Node>) -> bool {
     })
 }
 
-/// The first touched path that is not as the plan leaves it, with what was read there.
-pub(super) fn first_wrong(plan: &ElementPlan, actual: &ConfigTree) -> Option<(Path, String)> {
-    let path = plan.touched().find(|path| !matches_at(actual, &plan.after, path))?;
-    let found = match actual.at(path) {
-        None => "nothing".to_owned(),
-        Some(node) => node.value().map_or_else(|| "other content".to_owned(), |value| format!("'{value}'")),
-    };
-    Some((path.clone(), found))
+/// A place that is not as the plan leaves it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wrong {
+    /// The lowest node that differs.
+    pub path: Path,
+    /// What was sent there, if it is a value.
+    pub sent: Option<String>,
+    /// What the element says there, if it is a value.
+    pub says: Option<String>,
+    /// What was read there, in words.
+    pub found: String,
+}
+
+/// The first place that is not as the plan leaves it, with what was read there.
+pub(super) fn first_wrong(plan: &ElementPlan, actual: &ConfigTree) -> Option<Wrong> {
+    let mut path = plan.touched().find(|path| !matches_at(actual, &plan.after, path))?.clone();
+    loop {
+        let (want, have) = (plan.after.at(&path), actual.at(&path));
+        // Down to the leaf: an entry that was sent whole may differ in one word.
+        let below = want.zip(have).filter(|(want, have)| want.value() == have.value()).and_then(|(want, _)| {
+            let places = want.children().iter().map(|child| path.child(child.step()));
+            places.into_iter().find(|place| !matches_at(actual, &plan.after, place))
+        });
+        match below {
+            Some(place) => path = place,
+            None => {
+                let value = |node: Option<&Node>| node.and_then(Node::value).map(ToString::to_string);
+                let found = match have {
+                    None => "nothing".to_owned(),
+                    Some(node) => node.value().map_or_else(|| "other content".to_owned(), |value| format!("'{value}'")),
+                };
+                return Some(Wrong { sent: value(want), says: value(have), found, path });
+            }
+        }
+    }
 }
 
 /// The first path outside the plan that was taken away or changed between two readings. What was added does not count:
@@ -139,6 +166,7 @@ mod tests {
             collateral: vec![],
             overwritten: vec![],
             deviations: vec![],
+            echoes: vec![],
             simulated_only: false,
         }
     }

@@ -75,6 +75,29 @@ impl TypeSpec {
                 .iter()
                 .find_map(|member| member.lexical(text, resolve).ok())
                 .ok_or_else(|| format!("{} fits none of the {} types of the union", shown(text), members.len())),
+            Self::Restricted { of, within } => of.lexical(text, resolve).and_then(|value| of.within(within, value)),
+        }
+    }
+
+    /// The value, if its size is within one of the ranges.
+    fn within(&self, ranges: &[(i128, i128)], value: Value) -> Result<Value, String> {
+        let text = value.as_str();
+        let size = match self {
+            Self::Integer { .. } => text.parse().ok(),
+            Self::Decimal64 { digits } => without_point(text, *digits).parse().ok(),
+            Self::Text(_) => i128::try_from(text.chars().count()).ok(),
+            // Base64: four characters for three bytes, those at the end that say nothing taken off.
+            Self::Binary => {
+                let padding = text.len() - text.trim_end_matches('=').len();
+                i128::try_from((text.len() / 4 * 3).saturating_sub(padding)).ok()
+            }
+            _ => None,
+        };
+        match size {
+            Some(size) if !ranges.iter().any(|(from, to)| (*from..=*to).contains(&size)) => {
+                Err(format!("{} is out of its range", shown(text)))
+            }
+            _ => Ok(value),
         }
     }
 
@@ -83,6 +106,7 @@ impl TypeSpec {
         match self {
             Self::Text(_) => true,
             Self::Union(members) => members.iter().any(Self::keeps_space),
+            Self::Restricted { of, .. } => of.keeps_space(),
             _ => false,
         }
     }
@@ -94,6 +118,7 @@ impl TypeSpec {
                 .iter()
                 .find_map(|member| member.json(token, module).ok())
                 .ok_or_else(|| format!("{token} fits none of the {} types of the union", members.len())),
+            (Self::Restricted { of, within }, _) => of.json(token, module).and_then(|value| of.within(within, value)),
             (Self::Integer { bits, .. }, Token::Text(text)) if *bits > 32 => self.value(module, text),
             (Self::Integer { bits, .. }, Token::Text(_)) => {
                 Err(format!("{token}: an integer of {bits} bits is a JSON number, not a string"))
@@ -116,6 +141,7 @@ impl TypeSpec {
             Self::Bool => "true or false",
             Self::Empty => "[null]",
             Self::Identity { .. } => "the name of an identity in a string",
+            Self::Restricted { of, .. } => of.expected(),
             _ => "a string",
         }
     }
@@ -213,15 +239,20 @@ fn integer(text: &str, bits: u8, signed: bool) -> Result<String, String> {
 
 /// RFC 7950 §9.3.4: at most `digits` digits behind the point, and without the point it is a number of 64 bits.
 fn fits_decimal64(canonical: &str, digits: u8) -> Result<(), String> {
-    let (whole, fraction) = canonical.split_once('.').unwrap_or((canonical, "0"));
+    let (_, fraction) = canonical.split_once('.').unwrap_or((canonical, "0"));
     if fraction != "0" && fraction.len() > usize::from(digits) {
         return Err(format!("{} has more than {digits} digits behind the point", shown(canonical)));
     }
-    let scaled = format!("{whole}{fraction:0<width$}", width = usize::from(digits.clamp(1, 18)));
-    match scaled.parse::<i64>() {
+    match without_point(canonical, digits).parse::<i64>() {
         Ok(_) => Ok(()),
         Err(_) => Err(format!("{} is out of the range of decimal64 with {digits} digits", shown(canonical))),
     }
+}
+
+/// A canonical decimal number as the number of its smallest parts.
+fn without_point(canonical: &str, digits: u8) -> String {
+    let (whole, fraction) = canonical.split_once('.').unwrap_or((canonical, "0"));
+    format!("{whole}{fraction:0<width$}", width = usize::from(digits.clamp(1, 18)))
 }
 
 fn bits(text: &str, names: &[String]) -> Result<String, String> {
@@ -369,6 +400,26 @@ mod tests {
         assert_eq!(union.value("m", "9").unwrap().kind(), ValueKind::Number);
         assert_eq!(union.value("m", "t:vpn").unwrap().kind(), ValueKind::Identity);
         assert!(union.value("m", "999").is_err());
+        // RFC 7950 §9.12: the first member that takes the value with all its restrictions.
+        let ranged = |of, within| TypeSpec::Restricted { of: Box::new(of), within };
+        let union = TypeSpec::Union(vec![
+            ranged(TypeSpec::Integer { bits: 8, signed: false }, vec![(1, 10), (20, 30)]),
+            ranged(TypeSpec::Decimal64 { digits: 1 }, vec![(-5, 995)]),
+            ranged(TypeSpec::Text(Canonical::Exact), vec![(0, 3)]),
+            ranged(TypeSpec::Binary, vec![(4, 4)]),
+        ]);
+        for (text, canonical) in [
+            ("7", "7"),
+            ("25", "25"),
+            ("78", "78.0"),
+            ("-0.5", "-0.5"),
+            ("999", "999"),
+            ("äöü", "äöü"),
+            ("AAAAAA==", "AAAAAA=="),
+        ] {
+            assert_eq!(read(&union, text).unwrap(), canonical);
+        }
+        assert!(read(&union, "99.6").is_err() && read(&union, "AAAA").is_err());
     }
 
     #[test]

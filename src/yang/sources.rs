@@ -1,8 +1,7 @@
 //! A module set: which modules are wanted, where their texts are, and the content id that names the result.
 //!
 //! Directories are searched in order and the first one that has a module wins, so that an operator can put the RFC's own
-//! file before ours. The texts of imported and included modules are found by a scan for `import` and `include` statements;
-//! a false hit (such a line inside a description) costs a text that nobody uses, never a wrong one.
+//! file before ours. The texts of imported and included modules are found by reading the beginning of each module.
 
 use super::protocol::Named;
 use std::collections::{BTreeMap, BTreeSet};
@@ -332,52 +331,107 @@ pub struct Head {
 }
 
 impl Head {
-    /// Reads the beginning of a module or submodule; `None` when the text is neither.
+    /// Reads the beginning of a module or submodule; `None` when the text is neither. What stands behind the first
+    /// statement of the body is not looked at: linkage and revisions come before it (RFC 7950 §14, `module-stmt`).
     pub fn of(text: &str) -> Option<Self> {
-        let mut words = Words(text);
-        let submodule = match words.next()? {
+        let mut tokens = Tokens(text);
+        let submodule = match tokens.word()? {
             "module" => false,
             "submodule" => true,
             _ => return None,
         };
-        let mut head = Self { name: words.next()?.to_owned(), submodule, revision: None, needs: Vec::new() };
-        while let Some(word) = words.next() {
-            match word {
-                "revision" if head.revision.is_none() => {
-                    head.revision = words.next().filter(|date| is_date(date)).map(str::to_owned);
-                }
-                "import" | "include" => {
-                    let Some(name) = words.next() else { break };
+        let mut head = Self { name: tokens.word()?.to_owned(), submodule, revision: None, needs: Vec::new() };
+        let (mut depth, mut keyword, mut around) = (0_usize, None, "");
+        for token in tokens {
+            match (token, keyword) {
+                (Token::Word(word), None) if depth == 1 && BODY.contains(&word) => break,
+                (Token::Word(word), None) => keyword = Some(word),
+                (Token::Word(name), Some("import" | "include")) if depth == 1 => {
                     head.needs.push((name.to_owned(), None));
                 }
-                "revision-date" => {
-                    if let (Some(date), Some(last)) = (words.next().filter(|date| is_date(date)), head.needs.last_mut())
-                        && last.1.is_none()
-                    {
-                        last.1 = Some(date.to_owned());
+                (Token::Word(date), Some("revision")) if depth == 1 && head.revision.is_none() => {
+                    head.revision = Some(date).filter(|date| is_date(date)).map(str::to_owned);
+                }
+                (Token::Word(date), Some("revision-date")) if depth == 2 && matches!(around, "import" | "include") => {
+                    if let Some(last) = head.needs.last_mut() {
+                        last.1 = Some(date).filter(|date| is_date(date)).map(str::to_owned);
                     }
                 }
-                _ => {}
+                (Token::Word(_), Some(_)) => {}
+                (Token::Open, _) => {
+                    if depth == 1 {
+                        around = keyword.unwrap_or_default();
+                    }
+                    (depth, keyword) = (depth + 1, None);
+                }
+                (Token::Close, _) => {
+                    (depth, keyword) = (depth.saturating_sub(1), None);
+                    if depth == 0 {
+                        break;
+                    }
+                }
+                (Token::End, _) => keyword = None,
             }
         }
         Some(head)
     }
 }
 
+/// The statements of a module's body.
+const BODY: [&str; 17] = [
+    "extension",
+    "feature",
+    "identity",
+    "typedef",
+    "grouping",
+    "container",
+    "leaf",
+    "leaf-list",
+    "list",
+    "choice",
+    "anydata",
+    "anyxml",
+    "uses",
+    "augment",
+    "rpc",
+    "notification",
+    "deviation",
+];
+
 fn is_date(text: &str) -> bool {
     text.len() == 10
         && text.bytes().enumerate().all(|(n, b)| if n == 4 || n == 7 { b == b'-' } else { b.is_ascii_digit() })
 }
 
-/// The words of a YANG text, without comments; a quoted string is one word, braces and semicolons are none.
-struct Words<'a>(&'a str);
+/// The tokens of a YANG text, without comments (RFC 7950 §6.1).
+struct Tokens<'a>(&'a str);
 
-impl<'a> Iterator for Words<'a> {
-    type Item = &'a str;
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Token<'a> {
+    /// A keyword or an argument; of a quoted string what is inside the quotes, as it stands there.
+    Word(&'a str),
+    Open,
+    Close,
+    End,
+}
 
-    fn next(&mut self) -> Option<&'a str> {
+impl<'a> Tokens<'a> {
+    /// The next token, if it is a word.
+    fn word(&mut self) -> Option<&'a str> {
+        match self.next()? {
+            Token::Word(word) => Some(word),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Iterator for Tokens<'a> {
+    type Item = Token<'a>;
+
+    fn next(&mut self) -> Option<Token<'a>> {
         loop {
-            self.0 = self.0.trim_start_matches(|c: char| c.is_whitespace() || "{};+\u{feff}".contains(c));
+            // A sign that joins two strings is as good as a blank here.
+            self.0 = self.0.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n', '+']);
             if let Some(rest) = self.0.strip_prefix("//") {
                 self.0 = rest.find('\n').map_or("", |at| &rest[at..]);
             } else if let Some(rest) = self.0.strip_prefix("/*") {
@@ -386,23 +440,33 @@ impl<'a> Iterator for Words<'a> {
                 break;
             }
         }
-        let first = self.0.chars().next()?;
-        if first == '"' || first == '\'' {
-            let body = &self.0[1..];
-            let mut escaped = false;
-            let end = body.char_indices().find(|(_, c)| {
-                let ends = *c == first && !escaped;
-                escaped = first == '"' && *c == '\\' && !escaped;
-                ends
-            });
-            let end = end.map_or(body.len(), |(at, _)| at);
-            self.0 = body.get(end + 1..).unwrap_or("");
-            return Some(&body[..end]);
+        let bytes = self.0.as_bytes();
+        let single = match bytes.first()? {
+            b'{' => Some(Token::Open),
+            b'}' => Some(Token::Close),
+            b';' => Some(Token::End),
+            _ => None,
+        };
+        if single.is_some() {
+            self.0 = &self.0[1..];
+            return single;
         }
-        let end = self.0.find(|c: char| c.is_whitespace() || "{};".contains(c)).unwrap_or(self.0.len());
+        if let quote @ (b'"' | b'\'') = bytes[0] {
+            let mut end = 1;
+            while let Some(byte) = bytes.get(end).filter(|byte| **byte != quote) {
+                end += if *byte == b'\\' && quote == b'"' { 2 } else { 1 };
+            }
+            let end = end.min(bytes.len());
+            // Both ends are quotes or the end of the text: never inside of a character.
+            let word = self.0.get(1..end).unwrap_or_default();
+            self.0 = self.0.get(end + 1..).unwrap_or("");
+            return Some(Token::Word(word));
+        }
+        let ends = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b'{' | b'}' | b';');
+        let end = bytes.iter().position(ends).unwrap_or(bytes.len());
         let (word, rest) = self.0.split_at(end);
         self.0 = rest;
-        Some(word)
+        Some(Token::Word(word))
     }
 }
 
@@ -421,6 +485,25 @@ mod tests {
         assert_eq!(head.revision.as_deref(), Some("2024-02-03"));
         assert_eq!(head.needs, [("b".into(), Some("2020-01-01".into())), ("c".into(), None)]);
         assert!(Head::of("<module/>").is_none());
+    }
+
+    #[test]
+    fn only_statements_of_the_module_itself_are_its_head() {
+        let head = Head::of(
+            "submodule s { belongs-to m { prefix import; } x:import no { import no; } import a { prefix \"container\"; \
+             reference 'import no'; revision-date '2021-01-01'; } include b { revision-date 2021-02-02; } prefix list; \
+             revision 2024-02-03 { reference revision-date; } typedef t { type enumeration { enum import { value 1; } } } \
+             import late { prefix l; } }",
+        )
+        .unwrap();
+        let date = |text: &str| Some(text.to_owned());
+        assert_eq!(head.needs, [("a".into(), date("2021-01-01")), ("b".into(), date("2021-02-02"))]);
+        assert_eq!((head.submodule, head.revision.as_deref()), (true, Some("2024-02-03")));
+        for broken in
+            ["module", "module \"a", "module a { import \"", "module ä { revision \"é", "module a { /*", "\"", "{"]
+        {
+            let _ = Head::of(broken);
+        }
     }
 
     #[test]

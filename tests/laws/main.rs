@@ -11,6 +11,7 @@ mod equality;
 mod plans;
 mod platform;
 mod trees;
+mod wide;
 
 #[path = "../support/arbitrary.rs"]
 mod arbitrary;

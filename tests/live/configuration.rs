@@ -75,7 +75,12 @@ impl Source {
     fn policy(&self, out: &mut String) {
         for list in ["PL-IN", "PL-OUT"] {
             let mut lines = vec![list.to_owned()];
-            self.line(&mut lines, 25, &format!("ip prefix-list {list} description @"), &["what they send", "x \"y\" ! z"]);
+            self.line(
+                &mut lines,
+                25,
+                &format!("ip prefix-list {list} description @"),
+                &["what they send", "x \"y\" ! z"],
+            );
             for seq in [5, 10, 15] {
                 let rules = [
                     "permit 10.0.0.0/8 le 24",
@@ -90,7 +95,8 @@ impl Source {
         }
         let mut lines = vec![String::new()];
         for seq in [5, 10] {
-            let rules = ["permit 2001:db8::/32 ge 48 le 64", "permit any", "deny 2001:db8:1::/48", "permit 2001:db8::/32"];
+            let rules =
+                ["permit 2001:db8::/32 ge 48 le 64", "permit any", "deny 2001:db8:1::/48", "permit 2001:db8::/32"];
             self.line(&mut lines, 40, &format!("ipv6 prefix-list P6 seq {seq} @"), &rules);
             let rules = ["permit 10.0.0.0/8", "deny any", "permit 192.0.2.0/24 exact-match"];
             self.line(&mut lines, 40, &format!("access-list A1 seq {seq} @"), &rules);
@@ -102,7 +108,12 @@ impl Source {
             self.line(&mut lines, 40, &format!("bgp community-list standard CL seq {seq} @"), &rules);
             let rules = ["permit 65000:.*", "deny ^65001"];
             self.line(&mut lines, 20, &format!("bgp community-list expanded CE seq {seq} @"), &rules);
-            self.line(&mut lines, 20, &format!("bgp community-list 7 seq {seq} @"), &["permit 65000:7", "deny 65000:8"]);
+            self.line(
+                &mut lines,
+                20,
+                &format!("bgp community-list 7 seq {seq} @"),
+                &["permit 65000:7", "deny 65000:8"],
+            );
             let rules = ["permit 65000:1:2", "deny 65000:1:3"];
             self.line(&mut lines, 20, &format!("bgp large-community-list standard LC seq {seq} @"), &rules);
             let rules = ["permit rt 65000:100", "deny soo 65000:9"];
@@ -137,7 +148,9 @@ impl Source {
             self.line(&mut lines, 10, "set origin @", &["igp", "incomplete"]);
             self.line(&mut lines, 10, "set tag @", &["9", "10"]);
             self.line(&mut lines, 10, "set ip next-hop @", &["192.0.2.1", "unchanged", "peer-address"]);
-            self.line(&mut lines, 10, "on-match @", &["next", "goto 40"]);
+            if action == "permit" {
+                self.line(&mut lines, 10, "on-match @", &["next", "goto 40"]);
+            }
             push(out, &lines[0], &lines[1..]);
             out.push_str("exit\n");
         }
@@ -148,18 +161,40 @@ impl Source {
         self.line(&mut lines, 30, "ip router-id 10.255.0.1", &[]);
         self.line(&mut lines, 20, "ip nht resolve-via-default", &[]);
         self.line(&mut lines, 10, "ip protocol ospf route-map @", &["RM-OUT", "RM-IN"]);
-        self.line(&mut lines, 30, "ip route 10.98.0.0/16 @", &["192.0.2.9", "192.0.2.9 tag 4", "Null0", "blackhole 200"]);
+        self.line(
+            &mut lines,
+            30,
+            "ip route 10.98.0.0/16 @",
+            &["192.0.2.9", "192.0.2.9 tag 4", "Null0", "blackhole 200"],
+        );
         self.line(&mut lines, 20, "ipv6 route 2001:db8:98::/48 @", &["2001:db8::9", "Null0"]);
         push(out, "", &lines[1..]);
         for (at, vrf) in VRFS.iter().enumerate() {
             let mut lines = vec![format!("vrf {vrf}")];
-            let hops = ["192.168.1.2", "192.168.1.2 tag 7", "192.168.1.6 20", "eth1.100", "blackhole", "192.168.1.2 tag 3 150"];
+            let hops = [
+                "192.168.1.2",
+                "192.168.1.2 tag 7",
+                "192.168.1.6 20",
+                "eth1.100",
+                "blackhole",
+                "192.168.1.2 tag 3 150",
+            ];
             for prefix in ["172.16.1.0/24", "10.0.0.0/8", "192.0.2.7/32"] {
                 self.line(&mut lines, 35, &format!("ip route {prefix} @"), &hops);
             }
-            self.line(&mut lines, 30, "ip route 172.16.9.0/24 192.168.1.2 @", &["eth1.100", "eth1.100 9", "nexthop-vrf blue", "onlink eth2"][..3].as_ref());
+            self.line(
+                &mut lines,
+                30,
+                "ip route 172.16.9.0/24 192.168.1.2 @",
+                &["eth1.100", "eth1.100 9", "nexthop-vrf blue"],
+            );
             for prefix in ["2001:db8:1::/48", "::/0"] {
-                self.line(&mut lines, 30, &format!("ipv6 route {prefix} @"), &["2001:db8::2", "eth1.100", "2001:db8::2 tag 5"]);
+                self.line(
+                    &mut lines,
+                    30,
+                    &format!("ipv6 route {prefix} @"),
+                    &["2001:db8::2", "eth1.100", "2001:db8::2 tag 5"],
+                );
             }
             self.line(&mut lines, 15, &format!("vni @{at}"), &["400", "410"]);
             self.line(&mut lines, 10, "ip protocol @ route-map RM-OUT", &["bgp", "static"]);
@@ -230,7 +265,8 @@ impl Source {
         self.line(&mut lines, 8, "bgp cluster-id @", &["1.1.1.1", "2.2.2.2"]);
         self.line(&mut lines, 10, "timers bgp @", &["10 30", "20 60"]);
         let group = self.has("group", 45);
-        let members: Vec<&str> = ["10.255.0.21", "10.255.0.22"].into_iter().filter(|m| group && self.has(m, 60)).collect();
+        let members: Vec<&str> =
+            ["10.255.0.21", "10.255.0.22"].into_iter().filter(|m| group && self.has(m, 60)).collect();
         if group {
             lines.push("neighbor CORE peer-group".to_owned());
             lines.push(format!("neighbor CORE remote-as {}", self.one("group as", &["internal", "65000"])));
@@ -281,13 +317,13 @@ impl Source {
                             self.vni(&mut lines, vni);
                         }
                     }
+                    self.line(&mut lines, 15, "advertise-default-gw", &[]);
+                    self.line(&mut lines, 15, "advertise-svi-ip", &[]);
+                    self.line(&mut lines, 10, "dup-addr-detection max-moves 10 time @", &["200", "300"]);
                 }
-                self.line(&mut lines, 15, "advertise-default-gw", &[]);
-                self.line(&mut lines, 15, "advertise-svi-ip", &[]);
                 self.line(&mut lines, 15, "flooding disable", &[]);
                 self.line(&mut lines, 15, "advertise ipv4 unicast@", &["", " route-map RM-OUT"]);
                 self.line(&mut lines, 10, "default-originate ipv4", &[]);
-                self.line(&mut lines, 10, "dup-addr-detection max-moves 10 time @", &["200", "300"]);
             }
             if lines.len() > 1 {
                 push(out, &format!(" {}", lines[0]), &lines[1..].iter().map(|l| format!(" {l}")).collect::<Vec<_>>());
@@ -316,7 +352,12 @@ impl Source {
         let n = |line: &str| format!("neighbor {peer} {line}");
         let dead = live.is_none();
         if external || wrong {
-            self.line(lines, if dead { 20 } else { 5 }, &n("local-as @"), &["64999", "64998", "64999 no-prepend", "64999 no-prepend replace-as"]);
+            self.line(
+                lines,
+                if dead { 20 } else { 5 },
+                &n("local-as @"),
+                &["64999", "64998", "64999 no-prepend", "64999 no-prepend replace-as"],
+            );
         }
         self.line(lines, 40, &n("description @"), &["one", "two words", "x \"y\" ! z"]);
         self.line(lines, if dead { 20 } else { 7 }, &n("shutdown"), &[]);
@@ -361,7 +402,12 @@ impl Source {
         self.line(lines, 25, &format!("network {network}@"), &["", " route-map RM-OUT"]);
         self.line(lines, 15, &format!("aggregate-address {aggregate}@"), &["", " summary-only", " as-set"]);
         for protocol in ["connected", "static"] {
-            self.line(lines, 35, &format!("redistribute {protocol}@"), &["", " metric 5", " route-map RM-OUT", " metric 6 route-map RM-IN"]);
+            self.line(
+                lines,
+                35,
+                &format!("redistribute {protocol}@"),
+                &["", " metric 5", " route-map RM-OUT", " metric 6 route-map RM-IN"],
+            );
         }
         self.line(lines, 15, "maximum-paths @", &["4", "8"]);
         self.line(lines, 10, "maximum-paths ibgp @", &["4", "8"]);
@@ -389,7 +435,8 @@ impl Source {
             }
             self.line(lines, 12, &n("allowas-in@"), &["", " 1", " 2", " origin"]);
         } else {
-            self.line(lines, 15, &n("route-reflector-client"), &[]);
+            let internal = !self.has(&format!("{peer} wrong as"), 6);
+            self.line(lines, if internal { 15 } else { 0 }, &n("route-reflector-client"), &[]);
         }
         if family != "l2vpn evpn" {
             self.line(lines, 15, &n("next-hop-self"), &[]);
@@ -398,7 +445,12 @@ impl Source {
         self.line(lines, 15, &n("route-map @ out"), &["RM-OUT", "RM-VPN"]);
         if unicast {
             self.line(lines, 15, &n("soft-reconfiguration inbound"), &[]);
-            self.line(lines, 15, &n("maximum-prefix @"), &["100", "200", "100 80", "100 80 warning-only", "100 warning-only", "100 restart 5"]);
+            self.line(
+                lines,
+                15,
+                &n("maximum-prefix @"),
+                &["100", "200", "100 80", "100 80 warning-only", "100 warning-only", "100 restart 5"],
+            );
             self.line(lines, 8, &n("maximum-prefix-out @"), &["50", "60"]);
             self.line(lines, 8, &n("default-originate@"), &["", " route-map RM-OUT"]);
             self.line(lines, 8, &n("weight @"), &["10", "20"]);
@@ -413,7 +465,8 @@ impl Source {
         }
         if unicast {
             let no = |kind: &str| format!("no neighbor {peer} send-community{kind}");
-            let kind = self.one(&format!("{family} {peer} communities"), &["-", "-", "-", "-", "-", "", " extended", " large"]);
+            let kind = self
+                .one(&format!("{family} {peer} communities"), &["-", "-", "-", "-", "-", "", " extended", " large"]);
             lines.extend((kind != "-").then(|| no(kind)));
         }
     }
@@ -453,8 +506,10 @@ impl Source {
         let mut lines = vec![format!("router bgp 65000 vrf {vrf} address-family l2vpn evpn")];
         self.line(&mut lines, 10, "advertise ipv4 unicast@", &["", " route-map RM-OUT"]);
         self.line(&mut lines, 10, "advertise ipv6 unicast", &[]);
-        self.line(&mut lines, 10, "rd @", &TARGETS);
-        self.line(&mut lines, 10, "route-target @ 65000:78", &["import", "export", "both"]);
+        // No `rd`: one that was taken back is not taken again, without a word.
+        // Never `both`: bgpd 8.4 frees such a target twice when the instance goes, and dies of it.
+        self.line(&mut lines, 10, "route-target import @", &["65000:78", "65000:79"]);
+        self.line(&mut lines, 10, "route-target export @", &["65000:78", "65000:79"]);
         if lines.len() > 1 {
             let below: Vec<String> = lines[1..].iter().map(|line| format!(" {line}")).collect();
             push(out, " address-family l2vpn evpn", &below);
@@ -481,7 +536,8 @@ impl Source {
         self.line(lines, 10, "route-map vpn export @", &["RM-VPN", "RM-OUT"]);
         let said = |word: &str| lines[from..].iter().any(|line| line.starts_with(word));
         let complete = said("label") && said("rd ");
-        let (export, import) = (said("rt vpn export") || said("rt vpn both"), said("rt vpn import") || said("rt vpn both"));
+        let (export, import) =
+            (said("rt vpn export") || said("rt vpn both"), said("rt vpn import") || said("rt vpn both"));
         if complete && export {
             self.line(lines, 60, "export vpn", &[]);
         }
@@ -502,7 +558,12 @@ impl Source {
             self.line(&mut lines, 15, "timers throttle spf @", &["50 100 5000", "0 50 500"]);
             self.line(&mut lines, 15, "max-metric router-lsa administrative", &[]);
             for protocol in ["connected", "static", "bgp"] {
-                self.line(&mut lines, 20, &format!("redistribute {protocol}@"), &["", " metric 10", " metric 10 metric-type 1", " route-map RM-OUT"]);
+                self.line(
+                    &mut lines,
+                    20,
+                    &format!("redistribute {protocol}@"),
+                    &["", " metric 10", " metric 10 metric-type 1", " route-map RM-OUT"],
+                );
             }
             self.line(&mut lines, 15, "passive-interface default", &[]);
             if self.by_network() || name.contains("vrf") {
@@ -512,7 +573,12 @@ impl Source {
             self.line(&mut lines, 15, "area 5 @", &["stub", "stub no-summary", "nssa"]);
             self.line(&mut lines, 15, "area 6 range 10.6.0.0/16@", &["", " not-advertise"]);
             self.line(&mut lines, 15, "area 6 authentication@", &["", " message-digest"]);
-            self.line(&mut lines, 20, "default-information originate@", &["", " always", " always metric 5", " metric-type 1"]);
+            self.line(
+                &mut lines,
+                20,
+                "default-information originate@",
+                &["", " always", " always metric 5", " metric-type 1"],
+            );
             self.line(&mut lines, 15, "distance @", &["115", "116"]);
             self.block_always(out, &lines);
         }

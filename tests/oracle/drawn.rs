@@ -3,7 +3,7 @@
 use crate::arbitrary::Dice;
 use crate::arbitrary_modules::{NAMES, modules};
 use crate::instances::{Instances, Shape, Sketch};
-use crate::laws::{self, difference, round_trips};
+use crate::laws::{difference, round_trips};
 use crate::libyang::{Libyang, Refusal, Take};
 use crate::{Worker, law, times};
 use andante::tree::{ConfigTree, json, xml};
@@ -11,7 +11,7 @@ use andante::yang::{Encoding, Fault, Loaded, ModuleSet, Wanted};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-const SHAPE: Shape = Shape { nodes: 40, depth: 9, width: 5, odd: 25 };
+const SHAPE: Shape = Shape { nodes: 60, depth: 9, width: 6, odd: 25 };
 /// Instances of one set of modules; loading it twice costs as much as some twenty of them.
 const TREES: u64 = 16;
 
@@ -76,6 +76,10 @@ pub fn same_faults(worker: &Worker, libyang: &Libyang, loaded: &Loaded, tree: &C
             assert_eq!((first.path.as_str(), first.message.as_str(), first.app_tag.as_deref()), theirs, "{text}");
         }
     }
+    // Both encodings cost a call each; every other instance is enough.
+    if tree.hash() % 2 == 0 {
+        return faults;
+    }
     let in_json = worker.validate(loaded, Encoding::Json, &json::print(tree, &loaded.index, false));
     let places = |faults: &[Fault]| {
         let mut places: Vec<_> = faults.iter().map(|fault| (fault.path.clone(), fault.message.clone())).collect();
@@ -91,7 +95,7 @@ fn drawn_instances_go_to_libyang_and_back_and_differ_as_it_says() {
     let worker = Worker::start();
     let (mut trees, mut valid, mut pairs, mut effects, mut moves, mut nodes) = (0, 0, 0, 0, [0, 0], 0);
     let (mut refusals, mut lost) = (BTreeMap::new(), 0);
-    law(60, |seed| {
+    law(50, |seed| {
         let drawn = Drawn::load(&worker, seed);
         let (libyang, index) = (&drawn.libyang, &drawn.loaded.index);
         let mut instances = Instances::new(index.clone());
@@ -139,7 +143,6 @@ fn drawn_instances_go_to_libyang_and_back_and_differ_as_it_says() {
         moves[0], moves[1]
     );
     assert!(crate::only().is_some() || trees as u64 > 500 * times() && pairs as u64 > 500 * times(), "a poor draw");
-    let _ = laws::LIMITS;
 }
 
 /// Prints the modules of a seed: `ANDANTE_SEED=n cargo test --test oracle say_the_modules -- --ignored --nocapture`.

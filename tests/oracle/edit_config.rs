@@ -297,7 +297,8 @@ fn read_element(rest: &mut &str, scope: &[(String, String)]) -> Element {
             None => {}
         }
     }
-    let namespace = |prefix: &str| scope.iter().rev().find(|(known, _)| known == prefix).expect("a declared prefix").1.clone();
+    let namespace =
+        |prefix: &str| scope.iter().rev().find(|(known, _)| known == prefix).expect("a declared prefix").1.clone();
     let attributes = raw.iter().filter(|(key, _)| !key.starts_with("xmlns")).map(|(key, value)| {
         let (prefix, local) = key.split_once(':').expect("attributes without namespace are not printed");
         (namespace(prefix), local.to_owned(), value.clone())

@@ -4,6 +4,7 @@
 use andante::tree::{ConfigTree, Key, Node, SchemaIndex, xml};
 use andante::yang::{LeftOut, ModuleSet};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, Ipv6Addr};
 use yang5::context::{Context, ContextFlags};
 use yang5::data::{
     Data, DataDiffFlags, DataFormat, DataNodeRef, DataParserFlags as Parse, DataPrinterFlags as Print, DataTree,
@@ -126,7 +127,8 @@ pub fn own_values(tree: &ConfigTree) -> BTreeMap<String, String> {
         let at = spot(path.steps());
         if let Key::Entry(keys) = node.key() {
             let module = &node.name().module;
-            values.extend(keys.iter().map(|(name, value)| (format!("{at}/{module}:{name}"), value.as_str().to_owned())));
+            values
+                .extend(keys.iter().map(|(name, value)| (format!("{at}/{module}:{name}"), value.as_str().to_owned())));
         }
         if let Some(value) = node.value() {
             values.insert(at, value.as_str().to_owned());
@@ -169,11 +171,10 @@ pub fn effects(a: &DataTree<'_>, b: &DataTree<'_>) -> Effects {
     effects
 }
 
-/// Whether libyang puts user-ordered nodes in or elsewhere.
-pub fn orders(a: &DataTree<'_>, b: &DataTree<'_>) -> bool {
+/// `lyd_diff` as libyang prints it.
+pub fn print_difference(a: &DataTree<'_>, b: &DataTree<'_>) -> String {
     let difference = a.diff(b, DataDiffFlags::empty()).unwrap();
-    let mut nodes = difference.tree().traverse();
-    nodes.any(|node| node.schema().is_user_ordered() && meta(&node, "operation").is_some_and(|op| op != "none"))
+    difference.print_string(DataFormat::XML, Print::WITH_SIBLINGS).unwrap()
 }
 
 /// One changed leaf.
@@ -190,8 +191,8 @@ fn canonical(node: &DataNodeRef<'_>) -> Option<String> {
 /// prefixes only, and so have we.
 fn mixed(text: &str) -> String {
     let (address, rest) = text.split_at(text.find(['/', '%']).unwrap_or(text.len()));
-    match address.parse::<std::net::Ipv6Addr>() {
-        Ok(parsed) if address.starts_with("::") && address.contains('.') => format!("{parsed}{rest}"),
+    match (address.parse::<Ipv6Addr>(), address.strip_prefix("::").and_then(|low| low.parse::<Ipv4Addr>().ok())) {
+        (Ok(parsed), Some(_)) => format!("{parsed}{rest}"),
         _ => text.to_owned(),
     }
 }
@@ -206,7 +207,9 @@ pub fn spot(steps: &[andante::tree::Step]) -> String {
     for step in steps {
         text.push_str(&format!("/{}", step.name));
         match &step.key {
-            Key::Entry(keys) => keys.iter().for_each(|(key, value)| text.push_str(&key_text(key.as_str(), value.as_str()))),
+            Key::Entry(keys) => {
+                keys.iter().for_each(|(key, value)| text.push_str(&key_text(key.as_str(), value.as_str())))
+            }
             Key::Member(value) => text.push_str(&key_text(".", value.as_str())),
             _ => {}
         }

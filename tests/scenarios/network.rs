@@ -20,7 +20,7 @@ use std::time::Duration;
 pub struct Network {
     worker: Arc<YangWorker>,
     north: Arc<Loaded>,
-    inventory: Vec<andante::domain::Element>,
+    inventory: andante::domain::Inventory,
     pub elements: BTreeMap<String, paper::Element>,
     services: BTreeMap<ServiceKey, Service>,
     carried: BTreeMap<ServiceKey, BTreeMap<String, ConfigTree>>,
@@ -51,7 +51,7 @@ impl Network {
         let iosxr = iosxr.with_schema(south.index.clone());
 
         let mut elements = BTreeMap::new();
-        let mut inventory = Vec::new();
+        let mut inventory = andante::domain::Inventory::default();
         for (number, adapter, ports) in [
             (1, &iosxr, ["GigabitEthernet0/0/0/1", "GigabitEthernet0/0/0/2"]),
             (2, &frr, ["eth1", "eth2"]),
@@ -62,7 +62,7 @@ impl Network {
             let ports: Vec<_> = ports.iter().map(|port| serde_json::json!({ "name": port })).collect();
             let entry = serde_json::json!({"name": name, "adapter": adapter.name(), "address": "192.0.2.1:22",
                 "username": "andante", "router_id": format!("10.0.0.{number}"), "asn": 65000, "ports": ports});
-            inventory.push(serde_json::from_value(entry).unwrap());
+            inventory.insert(serde_json::from_value(entry).unwrap());
             elements.insert(name.clone(), paper::Element::new(&name, adapter, ConfigTree::default()));
         }
         let (services, carried, ledger) = Default::default();
@@ -126,8 +126,8 @@ impl Network {
         for key in &request.delete {
             candidates.remove(key);
         }
-        let ports = PortUse::of(candidates.values(), &self.inventory);
-        let numbers = NumberUse::of(candidates.values(), &self.inventory);
+        let ports = PortUse::of(candidates.values());
+        let numbers = NumberUse::of(candidates.values());
         let mut warnings = Vec::new();
         for (_, _, service) in &wanted {
             admit(service, &ports, &self.inventory).map_err(strings)?;

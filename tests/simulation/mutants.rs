@@ -93,6 +93,10 @@ impl Store for Forgetful {
         self.store.list_bytes(table, prefix).await
     }
 
+    async fn page_bytes(&self, table: Table, after: &str, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        self.store.page_bytes(table, after, limit).await
+    }
+
     async fn commit(&self, epoch: u64, mut batch: Batch, mut durability: Durability) -> Result<(), StoreError> {
         let phase = |record: &JournalRecord| match record {
             JournalRecord::Intent { phase, .. } => Some(*phase),

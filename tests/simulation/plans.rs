@@ -141,6 +141,7 @@ pub fn element_plan(element: &str, class: Class, actual: &ConfigTree, desired: &
         collateral: vec![],
         overwritten: vec![],
         deviations: vec![],
+        echoes: vec![],
         simulated_only: true,
     }
 }

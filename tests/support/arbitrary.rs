@@ -147,6 +147,7 @@ pub fn value(dice: &mut Dice, ty: &TypeSpec) -> Value {
             let member = dice.below(members.len());
             return value(dice, &members[member]);
         }
+        TypeSpec::Restricted { within, .. } => within[0].0.to_string(),
     };
     ty.value("alpha", &text).unwrap()
 }

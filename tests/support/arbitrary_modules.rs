@@ -21,7 +21,7 @@ pub fn modules(seed: u64) -> Vec<String> {
     vec![beta(), maker.alpha(), maker.gamma(own)]
 }
 
-fn beta() -> String {
+pub fn beta() -> String {
     r#"module beta {
   yang-version 1.1; namespace "urn:example:beta"; prefix b; revision 2024-01-01;
   feature on;
@@ -127,8 +127,14 @@ impl Maker {
             let _ = writeln!(self.out, "  augment \"{path}\" {{");
             // The names of alpha's own nodes begin in the same order: namesakes among siblings.
             let _ = writeln!(self.out, "    leaf {} {{ type uint16; }}", Names::default().next());
-            let _ = writeln!(self.out, "    container g{n} {{ leaf-list id {{ type {b}:id; ordered-by user; }} leaf v {{ type {b}:any-of; }} }}");
-            let _ = writeln!(self.out, "    list gl{n} {{ key \"k\"; leaf k {{ type {b}:word; }} leaf e {{ type empty; }} }}\n  }}");
+            let _ = writeln!(
+                self.out,
+                "    container g{n} {{ leaf-list id {{ type {b}:id; ordered-by user; }} leaf v {{ type {b}:any-of; }} }}"
+            );
+            let _ = writeln!(
+                self.out,
+                "    list gl{n} {{ key \"k\"; leaf k {{ type {b}:word; }} leaf e {{ type empty; }} }}\n  }}"
+            );
         }
         self.out.push_str("}\n");
         std::mem::take(&mut self.out)
@@ -160,9 +166,13 @@ impl Maker {
         let name = names.next();
         let (ty, default) = self.type_of(place, true);
         let _ = write!(self.out, "{indent}leaf {name} {{ type {ty}");
-        if self.dice.chance(12) && let Some(flag) = names.flags.first() {
+        if self.dice.chance(12)
+            && let Some(flag) = names.flags.first()
+        {
             let _ = write!(self.out, " when \"not(../{flag}) or ../{flag} = 'true'\";");
-        } else if self.dice.chance(25) && let Some(default) = default {
+        } else if self.dice.chance(25)
+            && let Some(default) = default
+        {
             let _ = write!(self.out, " default \"{default}\";");
         } else if place.strict && self.dice.chance(8) {
             self.out.push_str(" mandatory true;");
@@ -196,7 +206,9 @@ impl Maker {
             self.out.push_str(" max-elements 4;");
         } else if place.strict && self.dice.chance(8) {
             self.out.push_str(" min-elements 1;");
-        } else if self.dice.chance(10) && let Some(default) = default {
+        } else if self.dice.chance(10)
+            && let Some(default) = default
+        {
             let _ = write!(self.out, " default \"{default}\";");
         }
         self.out.push_str(" }\n");
@@ -254,7 +266,9 @@ impl Maker {
         for _ in 0..self.dice.below(5) {
             self.node(&inner, &mut below, budget - 1);
         }
-        if self.dice.chance(20) && let Some(leaf) = below.leafs.first() {
+        if self.dice.chance(20)
+            && let Some(leaf) = below.leafs.first()
+        {
             let _ = writeln!(self.out, "{indent}  unique \"{leaf}\";");
         }
         let _ = writeln!(self.out, "{indent}}}");
@@ -299,7 +313,13 @@ impl Maker {
 
     /// The same place, where nothing is mandatory.
     fn aside(&self, place: &Place) -> Place {
-        Place { schema: place.schema.clone(), data: place.data.clone(), depth: place.depth, strict: false, chosen: true }
+        Place {
+            schema: place.schema.clone(),
+            data: place.data.clone(),
+            depth: place.depth,
+            strict: false,
+            chosen: true,
+        }
     }
 
     fn below(&self, place: &Place, name: &str, strict: bool) -> Place {
@@ -358,7 +378,7 @@ impl Maker {
 }
 
 /// Types, and a default each in a spelling that may not be the canonical one.
-const PLAIN: &[(&str, Option<&str>)] = &[
+pub const PLAIN: &[(&str, Option<&str>)] = &[
     ("int8;", Some("-7")),
     ("int16 { range \"-300..-10 | 0..max\"; }", Some("+12")),
     ("int32;", Some("0x10")),

@@ -51,6 +51,20 @@ pub enum Fault {
     /// An explicit `<validate>` of the candidate makes the following commit answer ok and change nothing (seen on
     /// netconfd 2.13). NETCONF only, until mended.
     ValidateSpoilsCommit,
+    /// A leaf of this local name that holds `sent` is shown as `says`, until mended: the element writes values its own way.
+    Writes {
+        /// Local name of the leaf.
+        leaf: String,
+        /// What it was given.
+        sent: String,
+        /// What it shows.
+        says: String,
+    },
+    /// Leafs of this local name are shown encrypted, until mended.
+    Encrypts {
+        /// Local name of the leaf.
+        leaf: String,
+    },
     /// New connections are closed at once, until mended.
     Unreachable,
 }
@@ -90,6 +104,22 @@ impl Faults {
             Fault::DeadDaemon { daemon, nodes } => Some((daemon.as_str(), nodes.as_slice())),
             _ => None,
         })
+    }
+
+    /// What a leaf of this local name is shown as, if not as it is.
+    pub fn shown(&self, leaf: &str, value: &str) -> Option<String> {
+        self.set.iter().find_map(|fault| match fault {
+            Fault::Writes { leaf: of, sent, says } if of == leaf && sent == value => Some(says.clone()),
+            Fault::Encrypts { leaf: of } if of == leaf => {
+                Some(format!("7{}", blake3::hash(value.as_bytes()).to_hex().get(..16).unwrap_or_default()))
+            }
+            _ => None,
+        })
+    }
+
+    /// Whether some leafs are shown otherwise than they are.
+    pub fn writes(&self) -> bool {
+        self.set.iter().any(|fault| matches!(fault, Fault::Writes { .. } | Fault::Encrypts { .. }))
     }
 
     /// What happens to this operation or line; what happens once is used up. `line`: it is a configuration line.

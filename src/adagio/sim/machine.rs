@@ -9,7 +9,7 @@ use crate::adagio::cli::Dialect;
 use crate::adagio::cli::prompt::Prompts;
 use crate::adapter::{Adapter, Grammar};
 use crate::domain::Class;
-use crate::tree::{Body, ConfigTree, Node};
+use crate::tree::{Body, ConfigTree, Node, Value};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -90,7 +90,7 @@ impl Machine {
         let (tree, hidden) = {
             let state = self.state();
             let hidden: Vec<String> = state.faults.dead().flat_map(|(_, nodes)| nodes.to_vec()).collect();
-            (state.stores.running().clone(), hidden)
+            (printed(state.stores.running(), &state.faults), hidden)
         };
         let tree = self.adapter.normalise(&without(&tree, &hidden));
         let text = self.adapter.text(&tree);
@@ -172,6 +172,22 @@ impl Machine {
 /// The mutex, also when a task that held it has panicked: its content is replaced as a whole, never half.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The tree as the element prints it: some write values in their own way.
+pub(super) fn printed(tree: &ConfigTree, faults: &Faults) -> ConfigTree {
+    fn below(node: &Node, faults: &Faults) -> Vec<Node> {
+        let shown = node.children().iter().map(|child| match child.body() {
+            Body::Leaf(value) => match faults.shown(child.name().name.as_str(), value.as_str()) {
+                Some(says) => Node::leaf(child.name().clone(), Value::new(value.kind(), &says)),
+                None => child.clone(),
+            },
+            Body::Member { .. } => child.clone(),
+            _ => child.with_children(below(child, faults)),
+        });
+        shown.collect()
+    }
+    if faults.writes() { ConfigTree::new(below(tree.root(), faults)) } else { tree.clone() }
 }
 
 /// The tree without nodes of these local names.

@@ -230,12 +230,12 @@ fn what_the_element_echoes_differently_is_the_same_tree() {
 fn unknown_lines_are_kept_where_they_stand_and_a_change_beside_them_leaves_them() {
     let grammar = frr();
     let text = "\
-router ospf vrf acme
- redistribute bgp
- network 192.168.1.0/30 area 0
+router isis core
+ is-type level-2-only
+ redistribute ipv4 bgp level-2
 exit
 !
-mpls ldp
+router eigrp 1
  router-id 10.255.0.1
  !
  address-family ipv4
@@ -249,15 +249,15 @@ mpls ldp
 exit
 !
 interface eth1
- ip ospf area 0
+ ip rip split-horizon
 exit
 !
 router bgp 65000
  neighbor 10.0.0.1 remote-as 65001
- neighbor 10.0.0.1 capability extended-nexthop
+ neighbor 10.0.0.1 graceful-restart-helper
 exit
 !
-ip prefix-list A seq 5 permit any
+ip multicast-routing
 end
 ";
     let parsed = grammar.parse(text).unwrap();

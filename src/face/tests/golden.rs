@@ -9,7 +9,7 @@ fn each_document_asks_of_each_element_what_its_golden_says() {
     for name in DOCUMENTS {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios/face").join(name);
         let service = understood(&json(name));
-        admit(&service, &PortUse::default(), &inventory()).unwrap();
+        admit(&service, &PortUse::default(), &known()).unwrap();
         let out = decomposed(&service, &inventory());
         for (element, built) in &out.elements {
             let text = serde_json::to_string_pretty(built).unwrap() + "\n";

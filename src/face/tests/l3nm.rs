@@ -291,7 +291,7 @@ fn the_inventory_has_a_word_too() {
     let admitted = |change: &dyn Fn(&mut serde_json::Value)| {
         let mut document = two_sites();
         change(&mut document);
-        let faults = admit(&understood(&document), &PortUse::default(), &inventory()).expect_err("must be refused");
+        let faults = admit(&understood(&document), &PortUse::default(), &known()).expect_err("must be refused");
         faults.into_iter().map(|fault| (fault.path, fault.tag.to_string())).collect::<Vec<_>>()
     };
     let node =
@@ -311,7 +311,7 @@ fn the_inventory_has_a_word_too() {
     }
     let mut unmanaged = inventory();
     unmanaged[0].managed = false;
-    assert!(admit(&understood(&two_sites()), &PortUse::default(), &unmanaged).is_err());
+    assert!(admit(&understood(&two_sites()), &PortUse::default(), &unmanaged.as_slice().into()).is_err());
     // Two nodes on one element.
     let mut document = two_sites();
     body(&mut document)["vpn-nodes"]["vpn-node"][1]["ne-id"] = "ne-1".into();
@@ -338,8 +338,8 @@ fn a_vlan_belongs_to_one_service_and_the_refusal_names_it() {
     body(&mut document)["vpn-id"] = "rival".into();
     body(&mut document)["vpn-nodes"]["vpn-node"].as_array_mut().unwrap().remove(1);
     let rival = understood(&document);
-    let mut others = PortUse::of([&first, &rival], &inventory());
-    let faults = admit(&rival, &others, &inventory()).unwrap_err();
+    let mut others = PortUse::of([&first, &rival]);
+    let faults = admit(&rival, &others, &known()).unwrap_err();
     assert_eq!(faults.len(), 1, "its own use does not count: {faults:?}");
     assert_eq!(faults[0].tag, ErrorTag::InUse);
     assert!(faults[0].path.contains("[vpn-id='rival']") && faults[0].path.ends_with("/cvlan-id"));
@@ -349,7 +349,7 @@ fn a_vlan_belongs_to_one_service_and_the_refusal_names_it() {
         faults[0]
     );
     others.remove(&first.key);
-    admit(&rival, &others, &inventory()).unwrap();
+    admit(&rival, &others, &known()).unwrap();
     // And within one service.
     let mut document = two_sites();
     let mut twin = access(&mut document, 0).clone();
@@ -357,7 +357,7 @@ fn a_vlan_belongs_to_one_service_and_the_refusal_names_it() {
     let accesses = &mut body(&mut document)["vpn-nodes"]["vpn-node"][0]["vpn-network-accesses"]["vpn-network-access"];
     accesses.as_array_mut().unwrap().push(twin);
     let service = understood(&document);
-    assert!(admit(&service, &PortUse::default(), &inventory()).is_err());
+    assert!(admit(&service, &PortUse::default(), &known()).is_err());
     let faults = undecomposable(&service, &inventory());
     assert!(
         faults.iter().any(|(path, message)| path.ends_with("/local-address") && message.contains("overlaps")),
@@ -408,8 +408,8 @@ fn a_route_distinguisher_is_one_services_on_an_element_and_a_foreign_route_targe
     body(&mut document)["vpn-id"] = "rival".into();
     body(&mut document)["customer-name"] = "globex".into();
     let rival = understood(&document);
-    let mut used = NumberUse::of([&first, &rival], &inventory());
-    let faults = used.check(&rival, &inventory()).unwrap_err();
+    let mut used = NumberUse::of([&first, &rival]);
+    let faults = used.check(&rival, &known()).unwrap_err();
     assert!(
         faults
             .iter()
@@ -417,11 +417,11 @@ fn a_route_distinguisher_is_one_services_on_an_element_and_a_foreign_route_targe
     );
     assert!(faults[0].message.contains("ietf-l3vpn-ntw/acme-l3"), "{faults:?}");
     body(&mut document)["vpn-instance-profiles"]["vpn-instance-profile"][0]["rd"] = "0:65000:101".into();
-    let warnings = used.check(&understood(&document), &inventory()).unwrap();
+    let warnings = used.check(&understood(&document), &known()).unwrap();
     assert_eq!(warnings, ["route target 65000:100 is also used by service ietf-l3vpn-ntw/acme-l3 of acme"]);
     // The same customer may join two of its own services.
     body(&mut document)["customer-name"] = "acme".into();
-    assert!(used.check(&understood(&document), &inventory()).unwrap().is_empty());
+    assert!(used.check(&understood(&document), &known()).unwrap().is_empty());
     used.remove(&first.key);
-    assert!(used.check(&rival, &inventory()).unwrap().is_empty());
+    assert!(used.check(&rival, &known()).unwrap().is_empty());
 }

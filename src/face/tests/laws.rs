@@ -78,10 +78,10 @@ fn numbers_stay_when_the_service_is_decomposed_again_and_others_come() {
     let mut draft = Draft::new(&ledger, &excluded);
     let mut other = service.clone();
     other.key.id = "other".into();
-    let others = decompose(&other, &inventory(), &mut draft).unwrap();
+    let others = decompose(&other, &known(), &mut draft).unwrap();
     assert_eq!(others.elements["pe1"].instance.as_ref().unwrap().rd.as_deref(), Some("10.0.0.1:2"));
     assert_eq!(others.elements["pe2"].instance.as_ref().unwrap().rt[0].value, "65000:2");
-    let again = decompose(&service, &inventory(), &mut draft).unwrap();
+    let again = decompose(&service, &known(), &mut draft).unwrap();
     assert_eq!(again.elements, first.elements);
     assert!(again.takes.is_empty());
     assert_eq!(again.asked, first.asked);
@@ -109,7 +109,7 @@ fn explicit_numbers_are_never_handed_out() {
     profile["rd"] = "1:10.0.0.2:1".into();
     let excluded = explicit_numbers([&understood(&document)]);
     let ledger = Ledger::default();
-    let out = decompose(&automatic, &inventory(), &mut Draft::new(&ledger, &excluded)).unwrap();
+    let out = decompose(&automatic, &known(), &mut Draft::new(&ledger, &excluded)).unwrap();
     let instance = |element: &str| out.elements[element].instance.clone().unwrap();
     assert_eq!(instance("pe1").rt[0].value, "65000:3");
     assert_eq!(instance("pe1").rd.as_deref(), Some("10.0.0.1:1"));

@@ -79,7 +79,7 @@ impl Restconf {
                 let stored = self.controller.documents(principal, face.0).await?;
                 top.extend(self.gather(&stored, face, true)?.top().iter().cloned());
             }
-            for name in ["elements", "adapters", "services", "plans", "transactions", "deviations"] {
+            for name in ["elements", "adapters", "services", "plans", "transactions", "deviations", "rewrites"] {
                 top.extend(self.domain_state(principal, name).await?);
             }
             return Ok((ConfigTree::new(top), None));
@@ -121,6 +121,7 @@ impl Restconf {
             "plans" => view::plans(index, &controller.kept_list(principal).await?),
             "transactions" => view::transactions(index, &controller.transactions(principal).await?),
             "deviations" => view::deviations(index, &controller.deviations(principal).await?),
+            "rewrites" => view::rewrites(index, &controller.rewrites(principal, None).await?),
             _ => None,
         })
     }

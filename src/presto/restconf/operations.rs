@@ -6,7 +6,7 @@ use super::errors::{Entry, Problem};
 use super::media::{self, Media};
 use super::server::{Ask, RESTCONF, Restconf, allow, not_here, read_body, read_only, ticket_text};
 use super::target;
-use crate::controller::{Absent, DocumentEdit, Failure, Terms};
+use crate::controller::{Absent, DocumentEdit, Failure, RewriteAsked, Terms};
 use crate::domain::{Class, Element, Principal, ServiceKey, TransactionRecord, Verb, authorize};
 use crate::plan::{Allowed, Permit};
 use crate::presto::view::{self, InputError, Reader, Sheet};
@@ -51,6 +51,7 @@ impl Restconf {
             "heal" => self.heal(ask, &principal, input).await,
             "check-sync" => self.check_sync(ask, &principal, input).await,
             "probe" => self.probe(ask, &principal, input).await,
+            "rewrite" => self.rewrite(ask, &principal, input).await,
             "why" => self.why(ask, &principal, input).await,
             "apply-elements" => self.apply_elements(ask, &principal, input).await,
             "element-config" => self.element_config(ask, &principal, input).await,
@@ -228,9 +229,26 @@ impl Restconf {
                 sheet.leaf("layer", &claim.layer);
                 sheet.leaf("kind", if claim.value.is_some() { "value" } else { "exists" });
                 sheet.maybe("value", claim.value.as_ref());
+                sheet.each("written-as", &claim.written_as);
                 sheet.leaf("owner", &claim.owner);
             });
         })
+    }
+
+    async fn rewrite(&self, ask: &Ask, principal: &Principal, input: Reader<'_>) -> Result<Answer, Problem> {
+        let asked = RewriteAsked {
+            element: input.required("element").map_err(bad_input)?.into(),
+            path: input.required("path").map_err(bad_input)?.into(),
+            sent: input.leaf("sent").map(str::to_owned),
+            says: input.leaf("says").map(str::to_owned),
+            all_entries: input.flag("all-entries", false),
+        };
+        let facts = match input.required("action").map_err(bad_input)? {
+            "confirm" => self.controller.confirm_rewrite(principal, &asked).await.map(|fact| vec![fact]),
+            _ => self.controller.forget_rewrite(principal, &asked).await,
+        };
+        let facts = facts.map_err(|failure| self.failed(&failure))?;
+        self.output(ask, "rewrite", |sheet| sheet.list("rewrite", &facts, view::rewrite))
     }
 
     async fn apply_elements(&self, ask: &Ask, principal: &Principal, input: Reader<'_>) -> Result<Answer, Problem> {

@@ -12,4 +12,7 @@ mod state;
 pub use input::{InputError, Reader, element_of};
 pub use plan::{plan_content, plans};
 pub use sheet::Sheet;
-pub use state::{ServiceFact, adapters, deviations, elements, result, services, sync_state, transaction, transactions};
+pub use state::{
+    ServiceFact, adapters, deviations, elements, result, rewrite, rewrites, services, sync_state, transaction,
+    transactions,
+};

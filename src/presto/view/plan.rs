@@ -80,6 +80,11 @@ fn element(sheet: &mut Sheet<'_>, plan: &ElementPlan) {
     sheet.leaf("native", plan.payload.native());
     sheet.leaf("diff", &plan.text);
     sheet.leaf("undo", plan.undo.native());
+    sheet.list("rewrite", &plan.echoes, |sheet, echo| {
+        sheet.leaf("path", &echo.path);
+        sheet.leaf("sent", &echo.sent);
+        sheet.leaf("says", &echo.says);
+    });
     sheet.list("operation", plan.diff.edits.iter().enumerate(), |sheet, (at, edit)| {
         let (operation, before, after) = words(edit);
         sheet.leaf("index", at);

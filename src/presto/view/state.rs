@@ -5,7 +5,7 @@ use crate::controller::AdapterSummary;
 use crate::domain::outcome::CauseKind;
 use crate::domain::{
     Cause, Class, Deviation, DeviationKind, Element, ElementProgress, ElementState, Outcome, Phase, Reachability,
-    ServiceKey, StoredDocument, SyncState, TransactionRecord, Turn,
+    Rewrite, ServiceKey, StoredDocument, SyncState, TransactionRecord, Turn,
 };
 use crate::tree::{Node, SchemaIndex};
 
@@ -218,6 +218,8 @@ fn fill_cause(sheet: &mut Sheet<'_>, cause: &Cause) {
     );
     sheet.maybe("element", cause.element.as_ref());
     sheet.maybe("path", cause.path.as_ref());
+    sheet.maybe("sent", cause.sent.as_ref());
+    sheet.maybe("says", cause.says.as_ref());
     sheet.leaf("message", &cause.message);
 }
 
@@ -266,6 +268,26 @@ pub fn deviations(index: &SchemaIndex, found: &[Deviation]) -> Option<Node> {
         sheet.leaf("gate", &found.gate);
     });
     Some(sheet.into_node())
+}
+
+/// The container `rewrites`.
+pub fn rewrites(index: &SchemaIndex, facts: &[Rewrite]) -> Option<Node> {
+    let mut sheet = Sheet::at(index, &["rewrites"])?;
+    sheet.list("rewrite", facts, rewrite);
+    Some(sheet.into_node())
+}
+
+/// Fills in one confirmed fact.
+pub fn rewrite(sheet: &mut Sheet<'_>, fact: &Rewrite) {
+    sheet.leaf("id", &fact.id);
+    sheet.leaf("element", &fact.element);
+    sheet.leaf("path", &fact.path);
+    sheet.leaf("all-entries", fact.all_entries);
+    sheet.leaf("sent", &fact.sent);
+    sheet.leaf("says", &fact.says);
+    sheet.leaf("by", &fact.by);
+    sheet.maybe("ticket", fact.ticket.as_ref());
+    sheet.leaf("since", fact.since);
 }
 
 /// The three readings compared (design: I=R≠A deviation, I≠R=A pending, all differ conflict).

@@ -14,7 +14,7 @@ pub(super) fn decompose(work: &mut Work<'_, '_, '_>, parts: &[Active<'_>]) {
         Technology::LdpPseudowire => pseudowire(work, [&left, &right]),
         Technology::EvpnVpws => attachment_circuits(work, [&left, &right]),
         Technology::EvpnVxlan | Technology::L3vpn => {
-            let vni = work.number(pools::VNI, "", pools::VNIS, &work.service.path.clone());
+            let vni = work.number(pools::VNI, "", work.ranges().vni, &work.service.path.clone());
             vni.map(|vni| [(); 2].map(|()| Numbers { vni: u32::try_from(vni).ok(), ..Numbers::default() }))
         }
     };
@@ -99,7 +99,7 @@ fn pseudowire(work: &mut Work<'_, '_, '_>, ends: [&End<'_, '_>; 2]) -> Option<[N
         Some(vc_id) => vc_id,
         None => {
             let path = work.service.path.clone();
-            u32::try_from(work.number(pools::VC_ID, "", pools::VC_IDS, &path)?).ok()?
+            u32::try_from(work.number(pools::VC_ID, "", work.ranges().vc_id, &path)?).ok()?
         }
     };
     Some([(); 2].map(|()| Numbers { vc_id: Some(vc_id), ..Numbers::default() }))
@@ -108,7 +108,7 @@ fn pseudowire(work: &mut Work<'_, '_, '_>, ends: [&End<'_, '_>; 2]) -> Option<[N
 /// EVPN instance from the ledger; attachment circuit ids from the document or, where it says nothing, from the ledger.
 fn attachment_circuits(work: &mut Work<'_, '_, '_>, ends: [&End<'_, '_>; 2]) -> Option<[Numbers; 2]> {
     let path = work.service.path.clone();
-    let evi = u32::try_from(work.number(pools::EVI, "", pools::EVIS, &path)?).ok()?;
+    let evi = u32::try_from(work.number(pools::EVI, "", work.ranges().evi, &path)?).ok()?;
     let pool = format!("ac@{}", work.service.key);
     // What one side calls local the other calls remote; both must say the same where both speak.
     let mut ids = [None, None];
@@ -160,7 +160,7 @@ fn instance(work: &mut Work<'_, '_, '_>, active: &Active<'_>, attributes: &mut V
         Rd::Fixed(value) => facts.rd = Some(value.to_string()),
         Rd::Auto => match active.router_id() {
             Some(router_id) => {
-                let number = work.number(&pools::rd(router_id), &active.element.name, pools::RDS, &said.rd.path);
+                let number = work.number(&pools::rd(router_id), &active.element.name, work.ranges().rd, &said.rd.path);
                 facts.rd = number.map(|number| format!("{router_id}:{number}"));
             }
             None => {

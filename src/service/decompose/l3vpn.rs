@@ -78,9 +78,9 @@ fn automatic_targets(work: &mut Work<'_, '_, '_>, parts: &[Active<'_>]) -> Optio
         return None;
     };
     let topology = work.service.topology;
-    let mut take = |place: &str| {
-        work.number(&pools::rt(asn), place, pools::rts(asn), &path).map(|number| format!("{asn}:{number}"))
-    };
+    let range = pools::rts(asn, &work.ranges().rt);
+    let mut take =
+        |place: &str| work.number(&pools::rt(asn), place, range.clone(), &path).map(|number| format!("{asn}:{number}"));
     Some(match topology {
         Topology::AnyToAny => Automatic { first: Some(take("")?), spoke: None, hubs_meet: false },
         Topology::HubSpoke => Automatic {
@@ -146,7 +146,8 @@ fn route_distinguisher(work: &mut Work<'_, '_, '_>, active: &Active<'_>, instanc
         work.fault(&instance.rd.path, ErrorTag::InvalidValue, message);
         return None;
     };
-    let number = work.number(&pools::rd(router_id), &active.element.name, pools::RDS, &instance.rd.path)?;
+    let range = work.ranges().rd;
+    let number = work.number(&pools::rd(router_id), &active.element.name, range, &instance.rd.path)?;
     Some(format!("{router_id}:{number}"))
 }
 

@@ -19,8 +19,8 @@ use super::element_service::{
     AccessFacts, ElementFacts, ElementService, Family, IpFacts, Match, Numbers, PeerFacts, ServiceFacts,
 };
 use super::error::{ErrorTag, ServiceError};
-use super::ledger::{Allocation, Draft, Take};
-use crate::domain::Element;
+use super::ledger::{Allocation, Draft, Ranges, Take};
+use crate::domain::{Element, Inventory};
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -43,7 +43,7 @@ pub struct Decomposition {
 /// Decomposes a service. The draft keeps the new takes, so that the next service of the same plan gets other numbers.
 pub fn decompose(
     service: &Service,
-    inventory: &[Element],
+    inventory: &Inventory,
     draft: &mut Draft<'_>,
 ) -> Result<Decomposition, Vec<ServiceError>> {
     let mut work = Work { service, draft, faults: Vec::new(), out: Decomposition::default() };
@@ -96,7 +96,7 @@ impl<'a> Work<'a, '_, '_> {
     }
 
     /// The parts to deploy, by element name. Two parts on one element are a fault.
-    fn active_parts(&mut self, inventory: &'a [Element]) -> Vec<Active<'a>> {
+    fn active_parts(&mut self, inventory: &'a Inventory) -> Vec<Active<'a>> {
         let mut parts: BTreeMap<&str, Active<'a>> = BTreeMap::new();
         // Sorted, so that of two parts on one element always the same is named.
         let mut listed: Vec<&Part> = self.service.parts.iter().collect();
@@ -121,6 +121,11 @@ impl<'a> Work<'a, '_, '_> {
             parts.insert(&element.name, Active { part, element, ends });
         }
         parts.into_values().filter(|active| active.part.admin.value != Admin::PreDeployment).collect()
+    }
+
+    /// The ranges that numbers come from.
+    fn ranges(&self) -> Ranges {
+        self.draft.ranges().clone()
     }
 
     /// A number of this service; a fault at `path` when the pool is empty.

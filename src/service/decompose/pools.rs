@@ -13,10 +13,6 @@ pub(super) const VNI: &str = "vni";
 /// EVPN instances of the domain.
 pub(super) const EVI: &str = "evi";
 
-pub(super) const VC_IDS: RangeInclusive<u64> = 1..=4_294_967_295;
-pub(super) const VNIS: RangeInclusive<u64> = 1..=16_777_214;
-pub(super) const EVIS: RangeInclusive<u64> = 1..=65_534;
-pub(super) const RDS: RangeInclusive<u64> = 1..=65_535;
 pub(super) const ACS: RangeInclusive<u64> = 1..=16_777_215;
 
 /// Route distinguishers of one router.
@@ -30,8 +26,9 @@ pub(super) fn rt(asn: u32) -> String {
 }
 
 /// The second half of a route target has four octets behind an AS of two, two behind an AS of four (RFC 4360, RFC 5668).
-pub(super) fn rts(asn: u32) -> RangeInclusive<u64> {
-    if asn <= u32::from(u16::MAX) { 1..=4_294_967_295 } else { 1..=65_535 }
+pub(super) fn rts(asn: u32, range: &RangeInclusive<u64>) -> RangeInclusive<u64> {
+    let most = if asn <= u32::from(u16::MAX) { 4_294_967_295 } else { 65_535 };
+    *range.start()..=most.min(*range.end())
 }
 
 /// The numbers that these services' documents give themselves. They are never handed out.

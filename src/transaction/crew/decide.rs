@@ -125,7 +125,7 @@ impl Crew {
         };
         let turned = ElementPlan { after: wanted.clone(), ..scope.clone() };
         side::first_wrong(&turned, actual)
-            .map_or_else(|| ("/".into(), "something else".into()), |(path, found)| (path.to_string(), found))
+            .map_or_else(|| ("/".into(), "something else".into()), |wrong| (wrong.path.to_string(), wrong.found))
     }
 
     pub(super) fn way_to(

@@ -8,7 +8,7 @@ fn machine(classes: &[Class]) -> Machine {
 }
 
 fn why(kind: CauseKind) -> Cause {
-    Cause { kind, element: Some("pe1".into()), path: None, message: "because".into() }
+    Cause { kind, element: Some("pe1".into()), path: None, sent: None, says: None, message: "because".into() }
 }
 
 fn answered(element: &str, verb: Verb, answer: Answer) -> Event {

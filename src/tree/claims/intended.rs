@@ -253,16 +253,17 @@ impl Intended {
             let (before, after) = (before.map_or(&empty, of), after.map_or(&empty, of));
             before.difference(after).for_each(|path| self.mark(&mut editor, path, &mark, false));
         }
+        // What is wished no more goes first: half of the old wishes and half of the new ones may contradict each other.
+        let (wishes, wished) = (orders(before), orders(after));
+        for (parent, _) in wishes.iter().filter(|(parent, pairs)| wished.get(*parent) != Some(*pairs)) {
+            self.mark(&mut editor, parent, &Mark::Order(Arc::from([])), false);
+        }
         self.tree_of(&mut editor, before, after);
         for (of, mark) in MARKS {
             let (before, after) = (before.map_or(&empty, of), after.map_or(&empty, of));
             after.difference(before).for_each(|path| self.mark(&mut editor, path, &mark, true));
         }
-        let (before, after) = (orders(before), orders(after));
-        for parent in before.keys().filter(|parent| !after.contains_key(*parent)) {
-            self.mark(&mut editor, parent, &Mark::Order(Arc::from([])), false);
-        }
-        for (parent, pairs) in after.iter().filter(|(parent, pairs)| before.get(*parent) != Some(*pairs)) {
+        for (parent, pairs) in wished.iter().filter(|(parent, pairs)| wishes.get(*parent) != Some(*pairs)) {
             self.mark(&mut editor, parent, &Mark::Order(pairs.clone().into()), true);
         }
         match new {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::tree::{Name, Node, QName, Value};
+use crate::tree::{Node, QName, Value};
 
 fn claims(owner: &str, layer: Layer, vlan: &str) -> Claims {
     let leaf = Node::leaf(QName::new("m", "vlan"), Value::text(vlan));

@@ -76,7 +76,11 @@ impl Types {
                 let mut read: Vec<(bool, TypeSpec)> = Vec::new();
                 for member in members {
                     let (patterned, spec) = unsafe { (patterned(*member), self.read(*member, depth + 1)) };
+                    let within = unsafe { within(*member) };
                     match spec {
+                        spec if !within.is_empty() => {
+                            read.push((patterned, TypeSpec::Restricted { of: Box::new(spec), within }));
+                        }
                         TypeSpec::Union(inner) => read.extend(inner.into_iter().map(|spec| (false, spec))),
                         spec => read.push((patterned, spec)),
                     }
@@ -158,6 +162,37 @@ unsafe fn patterned(ty: *const ffi::lysc_type) -> bool {
         (*ty).basetype == Base::LY_TYPE_STRING
             && canonical(ty) == Canonical::Exact
             && !(*ty.cast::<ffi::lysc_type_str>()).patterns.is_null()
+    }
+}
+
+/// The ranges, or the lengths, that a type allows; empty: all.
+///
+/// # Safety
+/// `ty` is a compiled type of a living context.
+unsafe fn within(ty: *const ffi::lysc_type) -> Vec<(i128, i128)> {
+    // SAFETY: by the contract of this function; the base type tells which structure it is, and which half of the unions of a
+    // range holds.
+    unsafe {
+        let (range, signed) = match (*ty).basetype {
+            Base::LY_TYPE_UINT8 | Base::LY_TYPE_UINT16 | Base::LY_TYPE_UINT32 | Base::LY_TYPE_UINT64 => {
+                ((*ty.cast::<ffi::lysc_type_num>()).range, false)
+            }
+            Base::LY_TYPE_INT8 | Base::LY_TYPE_INT16 | Base::LY_TYPE_INT32 | Base::LY_TYPE_INT64 => {
+                ((*ty.cast::<ffi::lysc_type_num>()).range, true)
+            }
+            Base::LY_TYPE_DEC64 => ((*ty.cast::<ffi::lysc_type_dec>()).range, true),
+            Base::LY_TYPE_STRING => ((*ty.cast::<ffi::lysc_type_str>()).length, false),
+            Base::LY_TYPE_BINARY => ((*ty.cast::<ffi::lysc_type_bin>()).length, false),
+            _ => return Vec::new(),
+        };
+        if range.is_null() {
+            return Vec::new();
+        }
+        let ends = |part: &ffi::lysc_range_lysc_range_part| match signed {
+            true => (part.__bindgen_anon_1.min_64.into(), part.__bindgen_anon_2.max_64.into()),
+            false => (part.__bindgen_anon_1.min_u64.into(), part.__bindgen_anon_2.max_u64.into()),
+        };
+        array((*range).parts).iter().map(ends).collect()
     }
 }
 

@@ -17,7 +17,7 @@ mod rpc;
 pub(super) use datastore::Datastores;
 
 use super::fault::Fault;
-use super::machine::{Language, Machine, State, lock};
+use super::machine::{Language, Machine, State, lock, printed};
 use crate::adagio::netconf::framing::{Decoder, FrameLimits, Framing, encode};
 use crate::adagio::netconf::message::{BASE, MONITORING};
 use crate::adagio::netconf::operation::Datastore;
@@ -211,12 +211,12 @@ impl Session {
                 stores.discard(self.id).map(|()| Outcome::ok())
             }
             Request::GetConfig { source, filter } => {
-                let tree = stores.read(self.offered(source)?).clone();
+                let tree = printed(stores.read(self.offered(source)?), faults);
                 drop(state); // the rest takes long and changes nothing
                 Ok(Outcome::data(&shown(&tree, filter.as_deref(), schema)))
             }
             Request::Get { filter } => {
-                let tree = stores.running().clone();
+                let tree = printed(stores.running(), faults);
                 drop(state);
                 Ok(Outcome::data(&shown(&tree, filter.as_deref(), schema)))
             }

@@ -1,0 +1,261 @@
+//! Where one request is planned, on the knowledge of one moment: the stations between a document's meaning and the exact
+//! bytes, in their order. Pure, and nothing here can write.
+//!
+//! ```text
+//!  Wanted ─ draft ─► claims of the services, elements touched ─ (read them) ─ plan ─► Plan
+//! ```
+//!
+//! Guarantee: the cost follows the services of the request and what stands in their way, not how many others there are.
+
+use super::failure::Failure;
+use super::model::{ClaimChange, Model, claim_change, owner_of};
+use super::rewrite::{as_meant, heard};
+use crate::adapter::Adapter;
+use crate::domain::{Class, Fault, FaultTag, ServiceKey};
+use crate::plan::{Allowed, ElementInput, ElementPlan, Plan, Refused, ServiceChange, ServiceEffect, plan_element};
+use crate::service::explicit_numbers;
+use crate::service::ledger::{Draft, Exclusions, Ledger, Ranges, Take};
+use crate::service::{ElementService, ErrorTag, NumberUse, PortUse, Service, ServiceError, admit, decompose};
+use crate::tree::{Claims, ConfigTree, Intended, Layer};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What a request is planned with.
+#[derive(Clone, Copy)]
+pub struct Desk<'a> {
+    /// What is known.
+    pub model: &'a Model,
+    /// Adapters by name.
+    pub adapters: &'a BTreeMap<String, Arc<Adapter>>,
+    /// Where automatic numbers come from.
+    pub ranges: &'a Ranges,
+}
+
+/// One edit with its meaning.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// Which service.
+    pub key: ServiceKey,
+    /// Its document as JSON and what it means; `None` for a removal.
+    pub document: Option<(String, Arc<Service>)>,
+}
+
+/// A request that is admitted: what becomes of its services, and of which elements the claims change.
+#[derive(Clone)]
+pub struct Drafted {
+    changes: Vec<ServiceChange>,
+    numbers: Vec<Take>,
+    warnings: Vec<String>,
+    touched: BTreeMap<String, Vec<ClaimChange>>,
+}
+
+impl Drafted {
+    /// The elements that have to be read.
+    pub fn elements(&self) -> impl Iterator<Item = &str> {
+        self.touched.keys().map(String::as_str)
+    }
+}
+
+impl Desk<'_> {
+    /// Admission, numbers, decomposition and mapping of a request.
+    pub fn draft(&self, wanted: Vec<Wanted>) -> Result<Drafted, Failure> {
+        let model = self.model;
+        let after = Candidate::new(model, &wanted);
+        let mut warnings = after.admitted(model, &wanted)?;
+        let excluded = Exclusions::new();
+        let mut draft = Draft::new(&after.ledger, &excluded).within(self.ranges.clone());
+        let mut changes = Vec::new();
+        for want in wanted {
+            changes.push(self.change(want, &mut draft, &mut warnings)?);
+        }
+        let numbers = draft.takes().cloned().collect();
+        let mut touched: BTreeMap<String, Vec<ClaimChange>> = BTreeMap::new();
+        for change in &changes {
+            for (element, claims) in &change.claims {
+                let known = model.claimed.get(element);
+                if known.and_then(|known| known.of(&change.key)) != claims.as_ref() {
+                    let change = claim_change(element, &change.key, claims.as_ref());
+                    touched.entry(element.clone()).or_default().push(change);
+                }
+            }
+        }
+        Ok(Drafted { changes, numbers, warnings, touched })
+    }
+
+    /// The plan of a drafted request. `readings` are complete readings of all its elements.
+    pub fn plan(
+        &self,
+        drafted: Drafted,
+        readings: &BTreeMap<String, (ConfigTree, Class)>,
+        allowed: &Allowed,
+    ) -> Result<Plan, Failure> {
+        let mut elements = Vec::new();
+        for (element, changes) in &drafted.touched {
+            let (actual, class) =
+                readings.get(element).ok_or_else(|| Failure::Internal(format!("{element} was not read")))?;
+            elements.extend(self.element_plan(element, changes, actual, *class, allowed)?);
+        }
+        let Drafted { changes: services, numbers, warnings, .. } = drafted;
+        Ok(Plan { id: String::new(), services, elements, numbers, warnings }.sealed())
+    }
+
+    fn element_plan(
+        &self,
+        element: &str,
+        changes: &[ClaimChange],
+        actual: &ConfigTree,
+        class: Class,
+        allowed: &Allowed,
+    ) -> Result<Option<ElementPlan>, Failure> {
+        let claimed = self.model.claimed_on(element);
+        let adapter = self.adapter_of(element)?;
+        let refused = |reasons: Vec<Refused>| Failure::Refused { element: element.into(), reasons };
+        let conflicts =
+            |found: &[crate::tree::ClaimConflict]| refused(found.iter().cloned().map(Refused::Conflict).collect());
+        let before = claimed.intended().map_err(conflicts)?;
+        let after: Intended = claimed.after(changes).map_err(|found| conflicts(&found))?;
+        let recorded = claimed.recorded();
+        let views = [&after.tree, &recorded];
+        let meant = as_meant(self.model, element, actual, &views);
+        let input = ElementInput {
+            element,
+            adapter: &adapter,
+            class,
+            before,
+            after: &after,
+            recorded: &recorded,
+            actual: &meant,
+            allowed,
+        };
+        let plan = plan_element(&input).map_err(refused)?;
+        Ok(plan.map(|plan| {
+            let echoes = heard(self.model, &plan, actual, &views);
+            ElementPlan { echoes, ..plan }
+        }))
+    }
+
+    /// What one service asks of each element, as claims.
+    fn change(
+        &self,
+        want: Wanted,
+        draft: &mut Draft<'_>,
+        warnings: &mut Vec<String>,
+    ) -> Result<ServiceChange, Failure> {
+        let model = self.model;
+        let stored = model.documents.get(&want.key);
+        let effect = match (&want.document, stored) {
+            (None, _) => ServiceEffect::Delete,
+            (Some(_), Some(_)) => ServiceEffect::Modify,
+            (Some(_), None) => ServiceEffect::Create,
+        };
+        let mut claims: BTreeMap<String, Option<Claims>> = BTreeMap::new();
+        for element in stored.iter().flat_map(|document| &document.elements) {
+            let known = model.claimed.get(element);
+            if known.is_some_and(|known| known.of(&want.key).is_some()) {
+                claims.insert(element.clone(), None);
+            }
+        }
+        let mut asked = BTreeSet::new();
+        let mut per_element = BTreeMap::new();
+        let mut body = None;
+        if let Some((text, service)) = want.document {
+            let split = decompose(&service, &model.inventory, draft).map_err(refused_document)?;
+            warnings.extend(split.warnings);
+            asked = split.asked;
+            for (element, wanted) in &split.elements {
+                let tree = self.mapped(element, wanted)?;
+                claims.insert(element.clone(), Some(Claims::new(owner_of(&want.key), Layer::Service, tree)));
+            }
+            per_element = split.elements;
+            body = Some(text);
+        }
+        Ok(ServiceChange {
+            key: want.key,
+            effect,
+            document: body,
+            base_revision: stored.map_or(0, |document| document.revision),
+            claims,
+            asked,
+            wanted: per_element,
+        })
+    }
+
+    fn mapped(&self, element: &str, wanted: &ElementService) -> Result<ConfigTree, Failure> {
+        let adapter = self.adapter_of(element)?;
+        adapter.check(wanted).map_err(|refusals| {
+            let faults = refusals.into_iter().map(|refusal| Fault {
+                path: refusal.path,
+                tag: FaultTag::OperationNotSupported,
+                app_tag: Some("not-expressible".into()),
+                message: format!("{}; element {element}", refusal.message),
+            });
+            Failure::Document(faults.collect())
+        })?;
+        adapter.map(wanted).map_err(|error| Failure::Internal(format!("{element}: {error}")))
+    }
+
+    /// The adapter of an element.
+    pub(super) fn adapter_of(&self, element: &str) -> Result<Arc<Adapter>, Failure> {
+        let known = self.model.inventory.get(element).ok_or_else(|| not_found(element))?;
+        let adapter = self.adapters.get(&known.adapter).cloned();
+        adapter.ok_or_else(|| Failure::Internal(format!("{element}: adapter {} is not installed", known.adapter)))
+    }
+}
+
+/// What would be used after the request: the indexes of the mirror with the changed services laid over.
+struct Candidate {
+    ports: PortUse,
+    numbers: NumberUse,
+    ledger: Ledger,
+}
+
+impl Candidate {
+    fn new(model: &Model, wanted: &[Wanted]) -> Self {
+        let mut after =
+            Self { ports: model.ports.clone(), numbers: model.numbers.clone(), ledger: model.ledger.clone() };
+        for want in wanted {
+            match &want.document {
+                Some((_, service)) => {
+                    after.ports.add(service);
+                    after.numbers.add(service);
+                    after.ledger.explicit(&want.key, explicit_numbers([&**service]));
+                }
+                None => {
+                    after.ports.remove(&want.key);
+                    after.numbers.remove(&want.key);
+                    after.ledger.explicit(&want.key, Exclusions::new());
+                }
+            }
+        }
+        after
+    }
+
+    fn admitted(&self, model: &Model, wanted: &[Wanted]) -> Result<Vec<String>, Failure> {
+        let mut warnings = Vec::new();
+        for (_, service) in wanted.iter().filter_map(|want| want.document.as_ref()) {
+            admit(service, &self.ports, &model.inventory).map_err(refused_document)?;
+            warnings.extend(self.numbers.check(service, &model.inventory).map_err(refused_document)?);
+        }
+        Ok(warnings)
+    }
+}
+
+pub(super) fn not_found(element: &str) -> Failure {
+    Failure::NotFound { what: format!("element {element}") }
+}
+
+/// Faults of a document as they are answered.
+pub(super) fn refused_document(errors: Vec<ServiceError>) -> Failure {
+    let faults = errors.into_iter().map(|error| Fault {
+        path: error.path,
+        tag: match error.tag {
+            ErrorTag::InvalidValue => FaultTag::InvalidValue,
+            ErrorTag::MissingElement => FaultTag::DataMissing,
+            ErrorTag::OperationNotSupported => FaultTag::OperationNotSupported,
+            ErrorTag::InUse | ErrorTag::ResourceDenied => FaultTag::InUse,
+        },
+        app_tag: None,
+        message: error.message,
+    });
+    Failure::Document(faults.collect())
+}
