@@ -48,12 +48,15 @@ pub struct CliLine {
     /// What the element asks before it takes the line, and what is answered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<Answer>,
+    /// The next line belongs to it (a banner): the element shows no prompt in between.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
 }
 
 impl CliLine {
     /// A line without more.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), busy: false, answers: Vec::new() }
+        Self { text: text.into(), busy: false, answers: Vec::new(), more: false }
     }
 }
 

@@ -340,7 +340,7 @@ pub enum Statement {
     Context { context: usize, key: String, inside: Vec<Statement> },
 }
 
-const NAMES: [&str; 4] = ["a", "b", "c1", "zz"];
+const NAMES: [&str; 4] = ["a", "b", "k1", "zz"];
 
 /// A random configuration without duplicates of what can stand once only.
 pub fn configuration(dice: &mut Dice, drawn: &Drawn) -> Vec<Statement> {
@@ -445,7 +445,7 @@ fn statements(dice: &mut Dice, drawn: &Drawn, at: usize, out: &mut Vec<Statement
             }
         }
         Shape::Block => {
-            let text = *dice.one(&["one", "one\n two  three\n!\nexit", "x \"y\" {z}\n\nno w1"]);
+            let text = *dice.one(&["one", "one\n two  three\n!\nexit", "x \"y\" {z}\n\nno such"]);
             match drawn.block_until {
                 true => put(format!("{word}\n{text}\nquit"), text.to_owned()),
                 false => put(format!("{word} ^C\n{text}\n^C"), text.to_owned()),

@@ -4,6 +4,7 @@
 //! equal cases. `ANDANTE_SEED=n` repeats one case, `ANDANTE_CASES=n` draws n times as many.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test that panics has failed, as it should
 
+mod cost;
 mod draw;
 mod eos;
 mod faults;

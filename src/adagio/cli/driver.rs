@@ -10,7 +10,7 @@ use super::verdict::Verdict;
 use crate::adagio::driver::{Confirm, DriverError, Effect, Reader, Reading, Residue, Southbound, Writer, chain};
 use crate::adagio::ssh::{SshLimits, SshTarget};
 use crate::adagio::tap::Tap;
-use crate::adapter::{Adapter, CliLine, Payload};
+use crate::adapter::{Adapter, Answer, CliLine, Payload};
 use crate::domain::{Class, ErrorClass};
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -128,10 +128,17 @@ impl Session {
         let mut residue = Residue::new();
         let deadline = Instant::now() + self.busy;
         let mut changed = false;
-        for line in lines {
+        let mut rest = lines;
+        while let Some(line) = rest.first() {
+            // Lines that are one to the element are sent as one.
+            let count = rest.iter().position(|line| !line.more).map_or(rest.len(), |at| at + 1);
+            let (together, further) = rest.split_at(count);
+            rest = further;
+            let texts: Vec<&str> = together.iter().map(|line| line.text.as_str()).collect();
+            let answers: Vec<Answer> = together.iter().flat_map(|line| line.answers.iter().cloned()).collect();
             let effect = if changed { Effect::Partial } else { Effect::None };
             loop {
-                let sent = self.cli.send_line(&line.text).await;
+                let sent = self.cli.send_lines(&texts, &answers).await;
                 let reply = sent.map_err(|error| self.failed("configure", effect, Some(&line.text), &error))?;
                 match &reply.verdict {
                     Verdict::Ok | Verdict::Notice => break,
@@ -190,6 +197,8 @@ impl Reader for Session {
             tag: None,
             path: None,
         })?;
+        let (element, opaque, lines) = (&self.element, parsed.opaque, parsed.lines);
+        tracing::debug!(element, opaque, lines, share = parsed.opaque_share(), "lines that the grammar does not know");
         if !parsed.complete {
             partial.get_or_insert_with(|| "the text has no end marker".into());
         }

@@ -3,7 +3,7 @@
 
 use super::pattern::Bindings;
 use super::rules::{Cascade, Context, ContextId, Implied, Line, LineId, ROOT, Rules, Shape, Verb};
-use crate::tree::{After, Body, ConfigTree, Diff, Node, Path, QName, Step, Value, ValueKind};
+use crate::tree::{After, Body, ConfigTree, Diff, Node, Path, QName, Step, Value, ValueKind, count};
 
 /// One change at a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,7 +107,8 @@ impl Rules {
         // The mark of a statement goes with it.
         if self.deactivates()
             && line.verb == Verb::Put
-            && let Some(text) = line.negates.first().and_then(|negate| negate.build(bindings))
+            && !line.bracket
+            && let Some(text) = line.mark_text(bindings)
         {
             effects.push(Effect::Clear(base.child(self.inactive_step(&text))));
         }
@@ -219,6 +220,7 @@ impl Rules {
     /// The node without hollow entries; `None` if it is one. Unchanged nodes stay the same. `rest` are its steps below
     /// its context.
     fn hollowed(&self, context: ContextId, rest: &mut Vec<Step>, node: &Node) -> Option<Node> {
+        count(node.children().len());
         let mut changed = false;
         let mut children = Vec::with_capacity(node.children().len());
         for child in node.children() {
@@ -367,6 +369,18 @@ impl Line {
         };
         // An optional number that is absent is no number.
         Value::new(if text.is_empty() { ValueKind::Text } else { kind }, &text)
+    }
+
+    /// The statement by which a line is deactivated: as short as it can be taken back, a list in brackets as a whole.
+    pub(super) fn mark_text(&self, bindings: &Bindings) -> Option<String> {
+        if self.bracket {
+            return self.negates.last()?.build(bindings);
+        }
+        let mut bindings = bindings.clone();
+        if let Some(sequence) = &self.sequence {
+            bindings.remove(&sequence.argument);
+        }
+        self.negates.iter().find_map(|negate| negate.build(&bindings))
     }
 
     /// The value with its last argument masked: what stands before the secret says how it is written.

@@ -197,7 +197,7 @@ impl Rules {
         match found.what {
             What::Context if found.context != ROOT => Some(Step::single(self.inactive())),
             What::Negated(id) => {
-                let text = self.line(id).negates.iter().find_map(|negate| negate.build(&found.bindings))?;
+                let text = self.line(id).mark_text(&found.bindings)?;
                 Some(self.inactive_step(&text))
             }
             _ => None,

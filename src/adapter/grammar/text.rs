@@ -156,9 +156,9 @@ impl Curly<'_> {
             let line = self.rules.line(unit.line);
             let same = |other: &&Unit| other.line == unit.line && other.path.parent() == unit.path.parent();
             let run = if line.bracket { units[at..].iter().take_while(same).count() } else { 1 };
-            let heads: Vec<String> = line.negates.iter().filter_map(|negate| negate.build(&unit.bindings)).collect();
-            let inactive = heads.iter().any(|head| marks.contains(head));
-            let text = match heads.last().filter(|_| run > 1) {
+            let inactive = line.mark_text(&unit.bindings).is_some_and(|text| marks.contains(&text));
+            let head = line.negates.last().and_then(|negate| negate.build(&unit.bindings));
+            let text = match head.filter(|_| run > 1) {
                 Some(head) => {
                     let values: Vec<String> = units[at..at + run]
                         .iter()

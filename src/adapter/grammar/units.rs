@@ -4,7 +4,7 @@ use super::GrammarError;
 use super::effect::{SECRET, named};
 use super::pattern::Bindings;
 use super::rules::{ContextId, Line, LineId, Rules, Shape};
-use crate::tree::{Body, Node, Path, Step};
+use crate::tree::{Body, Node, Path, Step, count};
 
 /// A line that stands for a part of the tree.
 #[derive(Clone, Debug)]
@@ -82,6 +82,7 @@ impl Walk<'_> {
             (None, true) => node.child(&Step::single(want.name.clone())).into_iter().collect(),
             (None, false) => named(node, &want.name).collect(),
         };
+        count(found.len());
         for (turn, child) in found.into_iter().enumerate() {
             let mut bindings = bindings.clone();
             let step = child.step();

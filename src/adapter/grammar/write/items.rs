@@ -7,7 +7,7 @@ use super::super::source::{AskedSource, RemoveSource};
 use super::super::units::{Sort, Unit};
 use super::touched::Touched;
 use crate::adapter::Answer;
-use crate::tree::{ConfigTree, Key, Node, Path, QName, diff};
+use crate::tree::{ConfigTree, Diff, Key, Node, Path, QName, count};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Something to be written, with its place in the order.
@@ -50,8 +50,8 @@ impl<'w> Work<'w> {
     }
 
     /// Finds what goes.
-    pub(super) fn removals(&mut self) -> Result<(), GrammarError> {
-        for place in self.rules.touched(&diff(self.now, self.after)) {
+    pub(super) fn removals(&mut self, difference: &Diff) -> Result<(), GrammarError> {
+        for place in self.rules.touched(difference) {
             if self.is_within_whole(&place) {
                 continue;
             }
@@ -69,8 +69,8 @@ impl<'w> Work<'w> {
     }
 
     /// Finds what comes.
-    pub(super) fn creations(&mut self) -> Result<(), GrammarError> {
-        for place in self.rules.touched(&diff(self.now, self.after)) {
+    pub(super) fn creations(&mut self, difference: &Diff) -> Result<(), GrammarError> {
+        for place in self.rules.touched(difference) {
             if self.is_within_whole(&place) {
                 continue;
             }
@@ -204,7 +204,7 @@ impl<'w> Work<'w> {
         let rules = self.rules;
         let context = rules.context(id);
         let key = self.key(self.now, path, |context| context.remove_order);
-        let owned = rules.owns_context(id, &bindings) && !context.never_delete;
+        let owned = rules.owns_context(id, &bindings) && !(context.never_delete && context.presence);
         let lasting = rules.has_lasting && rules.keeps_something(id, path, node)?;
         let removable = owned && !lasting;
         let deletes = rules.verbs.has(Verb::Delete);
@@ -444,5 +444,7 @@ impl<'w> Work<'w> {
 
 /// The nodes of one name below a place.
 fn children(tree: &ConfigTree, context: &Path, name: &QName) -> Vec<Node> {
-    tree.at(context).map(|node| named(node, name).cloned().collect()).unwrap_or_default()
+    let nodes: Vec<Node> = tree.at(context).map(|node| named(node, name).cloned().collect()).unwrap_or_default();
+    count(nodes.len());
+    nodes
 }

@@ -46,7 +46,7 @@ impl Rules {
 
     /// Whether a context holds something that is never deleted; an error where it holds something protected.
     pub(super) fn keeps_something(&self, id: ContextId, path: &Path, node: &Node) -> Result<bool, GrammarError> {
-        let mut keeps = self.context(id).never_delete;
+        let mut keeps = self.context(id).never_delete && self.context(id).presence;
         if self.context(id).protected {
             return Err(GrammarError::Protected { path: path.clone() });
         }

@@ -35,20 +35,32 @@ impl Rules {
         after: &ConfigTree,
     ) -> Result<Vec<CliLine>, GrammarError> {
         let after = self.lasting(difference, &self.settled(after, difference));
+        match self.attempt(before, &after, self.has_refs) {
+            // What refers and what has an order may want the contrary: then the order of the configuration counts.
+            Err(GrammarError::Unreachable { .. }) if self.has_refs => self.attempt(before, &after, false),
+            lines => lines,
+        }
+    }
+
+    fn attempt(&self, before: &ConfigTree, after: &ConfigTree, refs: bool) -> Result<Vec<CliLine>, GrammarError> {
         let session = Session { lenient: true, ..Session::new(before.clone()) };
-        let mut writer = Writer { rules: self, session, after: &after, lines: Vec::new() };
-        let held = self.remove_pass(&mut writer, &after, true)?;
-        let mut work = Work::new(self, &writer.session.tree, &after);
-        work.creations()?;
-        let items = ordered(self, work.items, false);
+        let mut writer = Writer { rules: self, session, after, lines: Vec::new() };
+        let first = diff(before, after);
+        let held = self.remove_pass(&mut writer, &first, refs, refs)?;
+        // Nothing gone, nothing to look for again.
+        let second = if writer.lines.is_empty() { first } else { diff(&writer.session.tree, after) };
+        let mut work = Work::new(self, &writer.session.tree, after);
+        work.creations(&second)?;
+        let items = ordered(work.items, refs, false);
         writer.write(items)?;
         if held {
-            self.remove_pass(&mut writer, &after, false)?;
+            let left = diff(&writer.session.tree, after);
+            self.remove_pass(&mut writer, &left, refs, false)?;
         }
         writer.go(&Path::root())?;
-        let mut left = diff(&writer.session.tree, &after);
+        let mut left = diff(&writer.session.tree, after);
         if !left.is_empty() {
-            left = diff(&self.normalise(&writer.session.tree), &self.normalise(&after));
+            left = diff(&self.normalise(&writer.session.tree), &self.normalise(after));
         }
         match left.edits.first() {
             None => Ok(writer.lines),
@@ -58,13 +70,19 @@ impl Rules {
 
     /// Types what goes; with `hold` without what something refers to that only changes later. Answers whether there is
     /// such a thing.
-    fn remove_pass(&self, writer: &mut Writer<'_>, after: &ConfigTree, hold: bool) -> Result<bool, GrammarError> {
-        let mut work = Work::new(self, &writer.session.tree, after);
-        work.removals()?;
+    fn remove_pass(
+        &self,
+        writer: &mut Writer<'_>,
+        difference: &Diff,
+        refs: bool,
+        hold: bool,
+    ) -> Result<bool, GrammarError> {
+        let mut work = Work::new(self, &writer.session.tree, writer.after);
+        work.removals(difference)?;
         let Work { items, held, lists, .. } = work;
         let waits = |path: &Path| hold && held.iter().any(|target| target.covers(path));
         let (later, now): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| waits(&item.place));
-        writer.write(ordered(self, now, true))?;
+        writer.write(ordered(now, refs, true))?;
         writer.session.tree = self.with_canonical_lists(&writer.session.tree, &lists);
         Ok(!later.is_empty())
     }

@@ -5,15 +5,14 @@
 //! refer to each other their lines are ordered one by one. Among what is free the grammar's order stays (a stable sort).
 //! Lines that refer to each other in a circle stay where the grammar puts them.
 
-use super::super::rules::Rules;
 use super::items::Item;
 use crate::tree::{Path, QName};
 use std::collections::{BTreeSet, HashMap};
 
-/// Items in the order in which they are typed; `removing` turns what refers to what around.
-pub(super) fn ordered(rules: &Rules, mut items: Vec<Item>, removing: bool) -> Vec<Item> {
+/// Items in the order in which they are typed, by `refs` or not; `removing` turns what refers to what around.
+pub(super) fn ordered(mut items: Vec<Item>, refs: bool, removing: bool) -> Vec<Item> {
     items.sort_by(|a, b| a.key.cmp(&b.key));
-    if !rules.has_refs || items.iter().all(|item| item.refs.is_empty()) {
+    if !refs || items.iter().all(|item| item.refs.is_empty()) {
         return items;
     }
     let needs = needs(&items, removing);

@@ -33,7 +33,7 @@ impl Writer<'_> {
                         continue;
                     }
                     self.go(&item.context)?;
-                    self.push(&item.context, verb, CliLine { text, busy, answers })?;
+                    self.push(&item.context, verb, CliLine { busy, answers, ..CliLine::new(text) })?;
                 }
                 What::Opaque { node, negation: Some(text) } => {
                     let path = item.context.child(node.step());
@@ -140,7 +140,7 @@ impl Writer<'_> {
             typed.map_err(|answer| GrammarError::Refused { line: text.to_owned(), answer })?;
             let last = at + 1 == count;
             let answers = if last { line.answers.clone() } else { Vec::new() };
-            self.lines.push(CliLine { text: text.to_owned(), busy: line.busy && last, answers });
+            self.lines.push(CliLine { text: text.to_owned(), busy: line.busy && last, answers, more: !last });
         }
         Ok(())
     }
