@@ -295,7 +295,8 @@ impl House {
                     column.entry(what).or_default().push(since.elapsed().as_nanos() as u64);
                 };
                 let start = Instant::now();
-                let desk = Desk { model: &model, adapters: &self.adapters, ranges: &Ranges::default() };
+                let desk =
+                    Desk { model: &model, adapters: &self.adapters, own: &BTreeMap::new(), ranges: &Ranges::default() };
                 let drafted = desk.draft(vec![want]).unwrap();
                 timed("of which draft", start);
                 let plan: Plan = desk.plan(drafted, &actual, &Allowed::default()).unwrap();

@@ -192,7 +192,7 @@ impl Model {
                 });
                 self.generation += 1;
             }
-            Table::Claims | Table::Recorded | Table::Transactions | Table::Installation => {}
+            Table::Claims | Table::Recorded | Table::Transactions | Table::Secrets | Table::Installation => {}
         }
         Ok(())
     }
@@ -246,7 +246,7 @@ impl Model {
                 }
                 self.generation += 1;
             }
-            Table::Claims | Table::Recorded | Table::Transactions | Table::Installation => {}
+            Table::Claims | Table::Recorded | Table::Transactions | Table::Secrets | Table::Installation => {}
         }
     }
 

@@ -41,13 +41,15 @@ pub enum Table {
     Deviations,
     /// `domain::Rewrite` by `element/id`.
     Rewrites,
+    /// Sealed secrets by token.
+    Secrets,
     /// Installation facts (hash key, installation id) by name.
     Installation,
 }
 
 impl Table {
     /// All tables, in the order of the enumeration.
-    pub const ALL: [Table; 11] = [
+    pub const ALL: [Table; 12] = [
         Table::Elements,
         Table::ElementStates,
         Table::Documents,
@@ -58,6 +60,7 @@ impl Table {
         Table::Transactions,
         Table::Deviations,
         Table::Rewrites,
+        Table::Secrets,
         Table::Installation,
     ];
 
@@ -74,6 +77,7 @@ impl Table {
             Table::Transactions => "transactions",
             Table::Deviations => "deviations",
             Table::Rewrites => "rewrites",
+            Table::Secrets => "secrets",
             Table::Installation => "installation",
         }
     }

@@ -6,8 +6,11 @@
 
 mod claims;
 mod contact;
+mod costs;
+mod defaults;
 mod documents;
 mod equality;
+mod order;
 mod plans;
 mod platform;
 mod trees;

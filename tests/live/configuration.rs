@@ -366,9 +366,9 @@ impl Source {
             self.line(lines, 15, &n("bfd"), &[]);
             self.line(lines, 10, &n("port @"), &["1179", "2179"]);
             self.line(lines, 10, &n("dont-capability-negotiate"), &[]);
+            self.line(lines, 10, &n("passive"), &[]);
         }
         self.line(lines, 5, &n("solo"), &[]);
-        self.line(lines, 6, &n("passive"), &[]);
         if external && !wrong {
             match self.draw(&format!("{peer} hops")).below(4) {
                 0 => self.line(lines, 100, &n("ebgp-multihop @"), &["2", "5", "255"]),

@@ -1,8 +1,8 @@
 //! What the oracle found, each as a test of its own, small enough to be read.
 
+use crate::Worker;
 use crate::laws::{LIMITS, difference, round_trips};
 use crate::libyang::{Libyang, Take};
-use crate::Worker;
 use andante::tree::{ConfigTree, Policy, SchemaIndex, json, xml};
 use andante::yang::{ModuleSet, Wanted};
 use std::sync::Arc;
@@ -89,6 +89,22 @@ fn a_json_number_in_a_union_is_no_decimal_where_an_integer_takes_it() {
     // What many clients send for a decimal is still one.
     let lenient = small.json("{\"m:l\":2.5}");
     assert_eq!(json::print(&lenient, &small.index, false), "{\"m:l\":\"2.5\"}");
+}
+
+/// In XML it was printed with module names for prefixes that nobody declares, which is some text and no path.
+#[test]
+fn an_instance_identifier_in_a_union_has_its_prefixes_in_xml() {
+    let small = Small::module(
+        "container c { leaf x { type string; } } leaf l { type union { type uint8; \
+         type instance-identifier { require-instance false; } type string; } }",
+    );
+    let tree = small.json("{\"m:l\":\"/m:c/x\"}");
+    let printed = xml::print(&tree, &small.index, false);
+    assert_eq!(printed, "<l xmlns=\"urn:m\" xmlns:m=\"urn:m\">/m:c/m:x</l>");
+    assert_eq!(small.holds(&printed), "{\"m:l\":\"/m:c/x\"}");
+    // What names no module that is known is a text.
+    let text = small.json("{\"m:l\":\"/nope:c\"}");
+    assert_eq!(xml::print(&text, &small.index, false), "<l xmlns=\"urn:m\">/nope:c</l>");
 }
 
 /// Half of IOS-XE was left out: the names of some of its nodes are `import` and `include`.

@@ -72,6 +72,11 @@ impl Network {
         network
     }
 
+    /// The worker, and the modules of the north in it.
+    pub fn north(&self) -> (&YangWorker, &Loaded) {
+        (&self.worker, &self.north)
+    }
+
     /// What the elements of a case say instead.
     pub fn furnish(&mut self, case: &Path) {
         self.running(&case.join("elements"));

@@ -34,7 +34,7 @@ impl Reader for Yes {
     }
 
     async fn read_running(&mut self) -> Result<Reading, DriverError> {
-        Ok(Reading { tree: self.0.clone(), partial: None, bytes: 1 })
+        Ok(Reading { tree: self.0.clone(), partial: None, bytes: 1, defaults: Default::default() })
     }
 
     async fn close(self: Box<Self>) {}

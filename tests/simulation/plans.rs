@@ -142,7 +142,10 @@ pub fn element_plan(element: &str, class: Class, actual: &ConfigTree, desired: &
         overwritten: vec![],
         deviations: vec![],
         echoes: vec![],
+        encrypted: vec![],
         simulated_only: true,
+        defaults: vec![],
+        warnings: vec![],
     }
 }
 

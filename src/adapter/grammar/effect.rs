@@ -3,6 +3,7 @@
 
 use super::pattern::Bindings;
 use super::rules::{Cascade, Context, ContextId, Implied, Line, LineId, ROOT, Rules, Shape, Verb};
+use crate::tree::secret::masked;
 use crate::tree::{After, Body, ConfigTree, Diff, Node, Path, QName, Step, Value, ValueKind, count};
 
 /// One change at a place.
@@ -383,11 +384,14 @@ impl Line {
         self.negates.iter().find_map(|negate| negate.build(&bindings))
     }
 
-    /// The value with its last argument masked: what stands before the secret says how it is written.
+    /// The value with its last argument masked: what stands before the secret says how it is written. The token of a
+    /// template stays; what an element shows in clear becomes one.
     fn masked(&self, bindings: &Bindings) -> String {
         let mut bindings = bindings.clone();
-        if let Some((name, ..)) = self.value.args().last() {
-            bindings.insert((*name).to_owned(), vec![SECRET.to_owned()]);
+        if let Some((name, ..)) = self.value.args().last()
+            && let Some(values) = bindings.get_mut(*name)
+        {
+            *values = vec![masked(&values.join(" ")).into_owned()];
         }
         self.value.value_text(&bindings).unwrap_or_else(|| SECRET.to_owned())
     }

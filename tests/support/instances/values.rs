@@ -226,8 +226,16 @@ pub fn candidate(dice: &mut Dice, index: &SchemaIndex, ty: &TypeSpec, name: &str
             let member = dice.below(members.len());
             candidate(dice, index, &members[member], name, odd)
         }
-        TypeSpec::Restricted { within, .. } if !within.is_empty() => within[dice.below(within.len())].0.to_string(),
-        TypeSpec::Restricted { of, .. } => candidate(dice, index, of, name, odd),
+        TypeSpec::Restricted { of, within } => {
+            let number = matches!(**of, TypeSpec::Integer { .. });
+            match within.get(dice.below(within.len().max(1))) {
+                Some((low, high)) if number && dice.chance(60) => {
+                    let span = (high - low).clamp(0, 1 << 40) as usize;
+                    (low + dice.below(span + 1) as i128).to_string()
+                }
+                _ => candidate(dice, index, of, name, odd),
+            }
+        }
         TypeSpec::Enumeration(_) | TypeSpec::Identity { .. } | TypeSpec::Union(_) => "none".into(),
     }
 }

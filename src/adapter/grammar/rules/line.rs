@@ -1,12 +1,12 @@
 //! A compiled line and what is attached to it.
 
-use super::super::effect::SECRET;
 use super::super::nodepath::{NodePath, NodeStep};
 use super::super::pattern::{Bindings, Pattern};
 use super::super::source::{AskedSource, BlockSource, DialogueSource, ImpactSource, LineSource, OwnerSource};
 use super::super::types::Types;
 use super::Verb;
 use crate::adapter::Answer;
+use crate::tree::secret::token;
 use crate::tree::{Key, Path, Step};
 use regex::Regex;
 
@@ -212,7 +212,7 @@ impl Line {
         if self.never_delete && (self.shape == Shape::Members || !self.replace) {
             return wrong("never_delete", "what is never deleted is typed over, one value at a time");
         }
-        let masked = |ty: &super::super::types::ArgType| ty.is_rest() || ty.canonical(SECRET).is_some();
+        let masked = |ty: &super::super::types::ArgType| ty.is_rest() || ty.canonical(&token("")).is_some();
         if self.secret && !self.value.args().last().is_some_and(|(_, ty, _)| masked(ty)) {
             return wrong("secret", "the last argument of the value is masked, so it must take any word");
         }
