@@ -15,12 +15,14 @@ mod configuration;
 mod edits;
 mod hand;
 mod network;
+mod oddities;
 mod reload;
 mod round;
 
 #[path = "../support/arbitrary.rs"]
 mod arbitrary;
 #[path = "../support/instances.rs"]
+#[allow(unused_imports)] // it serves others, too
 mod instances;
 #[path = "../support/mod.rs"]
 mod support;
