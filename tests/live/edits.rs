@@ -5,7 +5,10 @@
 //! we predicted. Every edit begins where the one before ended.
 //!
 //! Two servers: the genuine IOS-XR modules that the adapter `iosxr` writes, and a module of our own (`lab.yang`) with what
-//! those have little of: the user's order, choices, presence.
+//! those have little of: choices with cases of several nodes, presence, keys of several leafs, many types.
+//!
+//! *Not here*: the user's order. netconfd 2.13 puts every new node last whatever `insert` says, refuses the predicates of
+//! `key`, and calls a value that is moved a duplicate. Moves are held against libyang elsewhere.
 //!
 //! What the server refuses is counted by its reason; a server that dies is started again and counted.
 use super::arbitrary::Dice;
@@ -26,7 +29,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 #[test]
-fn netconfd_says_what_was_predicted_of_an_edit_of_its_own_order_choices_and_presence() {
+fn netconfd_says_what_was_predicted_of_an_edit_of_choices_and_presence() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/live");
     let options = NetconfOptions {
         modules: vec!["lab".into()],
@@ -59,12 +62,14 @@ struct Tally {
     undrawn: usize,
     refused: BTreeMap<String, usize>,
     died: Vec<u64>,
+    /// The server changed what nobody asked it to.
+    theirs: Vec<u64>,
 }
 
 fn run(name: &str, options: NetconfOptions, set: &ModuleSet, shape: Shape) {
     let _alone = alone();
     let Some(mut element) = or_skip("netconf", NetconfElement::start(options)) else { return };
-    let seeds = seeds("EDIT", "EDITS", 150);
+    let seeds = seeds("EDIT", "EDITS", 80);
     println!("{name}: seeds {}..={}", seeds[0], seeds[seeds.len() - 1]);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let program = Path::new(env!("CARGO_BIN_EXE_andanted"));
@@ -112,10 +117,14 @@ fn run(name: &str, options: NetconfOptions, set: &ModuleSet, shape: Shape) {
             )
         };
         match done {
-            Ok(()) => {
-                assert!(read == predicted, "it says something else: {}", case());
+            Ok(()) if read == predicted => {
                 tally.count(&difference);
                 (sketches, now) = (drawn, predicted);
+            }
+            Ok(()) => {
+                assert!(is_theirs(&diff(&predicted, &read)), "it says something else: {}", case());
+                tally.theirs.push(seed);
+                (sketches, now) = (drawn, read);
             }
             Err(error) => {
                 // Nothing was changed, or all of it was: a dead server may have done either.
@@ -133,9 +142,17 @@ fn run(name: &str, options: NetconfOptions, set: &ModuleSet, shape: Shape) {
         tally.edits, tally.nodes, tally.created, tally.removed, tally.changed, tally.moved, tally.replaced
     );
     println!("{name}: not drawn {}, refused {:#?}, the server died at {:?}", tally.undrawn, tally.refused, tally.died);
-    let refused: usize = tally.refused.values().sum();
+    println!("{name}: the server changed more than it was asked to at {:?}", tally.theirs);
+    let refused = tally.refused.values().sum::<usize>() + tally.theirs.len();
     assert!(refused * 10 <= tally.edits + refused, "too many refusals");
     assert!(tally.undrawn <= tally.edits || tally.edits < 5, "too few edits could be drawn");
+}
+
+/// What netconfd 2.13 does by itself: now and then an edit of an entry puts this leaf of it back to its default.
+fn is_theirs(difference: &Diff) -> bool {
+    let leaf =
+        |edit: &Edit| edit.path().last().is_some_and(|step| step.name.name.as_str() == "interface-mode-non-physical");
+    difference.edits.iter().all(leaf)
 }
 
 /// netconfd strips blanks from both ends of a text: such a text is not asked of it.

@@ -6,21 +6,23 @@
 //!
 //! | test | variable | default |
 //! |---|---|---|
-//! | `round` | `CONFIGURATIONS`, `CONFIGURATION` (one seed) | 20 |
+//! | `round` | `CONFIGURATIONS`, `CONFIGURATION` (one seed) | 15 |
 //! | `reload` | `PAIRS`, `PAIR` (one seed) | 8 |
-//! | `edits` | `EDITS` (of each server), `EDIT` (one seed) | 150 |
+//! | `edits` | `EDITS` (of each server), `EDIT` (one seed) | 80 |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test that panics has failed, as it should
 
 mod configuration;
 mod edits;
 mod hand;
 mod network;
+mod oddities;
 mod reload;
 mod round;
 
 #[path = "../support/arbitrary.rs"]
 mod arbitrary;
 #[path = "../support/instances.rs"]
+#[allow(unused_imports)] // it serves others, too
 mod instances;
 #[path = "../support/mod.rs"]
 mod support;

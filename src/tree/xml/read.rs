@@ -242,7 +242,9 @@ impl<'a> Reader<'a> {
     fn plain_leaf(&mut self, content: &mut Content) -> Option<()> {
         let all = self.source.ahead()?;
         let text = all.trim_start_matches(is_space);
-        let (name, rest) = text.strip_prefix('<')?.split_once('>')?;
+        let rest = text.strip_prefix('<')?;
+        let name = rest.get(..rest.bytes().take(NAME_MAX).position(|byte| byte == b'>')?)?;
+        let rest = rest.get(name.len() + 1..)?;
         let module = self.source.binding("")?.module.as_ref()?;
         let mut near = self.index.children(content.parent).iter().enumerate().skip(content.near).take(3);
         let (place, id, schema) = near.find_map(|(at, id)| {
@@ -254,10 +256,11 @@ impl<'a> Reader<'a> {
             SchemaKind::LeafList { user_ordered } => Some(user_ordered),
             _ => return None,
         };
-        let (value, rest) = rest.split_at(rest.find('<')?);
+        // What is not plain, an end of line from elsewhere or a reference, is read by events.
+        let plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\n' | b'\t') && !matches!(byte, b'<' | b'&' | b'>');
+        let (value, rest) = rest.split_at_checked(rest.bytes().position(|byte| !plain(byte))?)?;
         let rest = rest.strip_prefix("</")?.strip_prefix(name)?.strip_prefix('>')?;
-        let plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\n' | b'\t') && byte != b'&' && byte != b'>';
-        if !schema.config || value.len() > self.limits.value_bytes || !value.bytes().all(plain) {
+        if !schema.config || value.len() > self.limits.value_bytes {
             return None;
         }
         let source = &self.source;
@@ -288,7 +291,8 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        content.near = place;
+        // A leaf is given once, a leaf-list goes on.
+        content.near = place + usize::from(user_ordered.is_none());
         self.nodes += 1;
         self.source.advance(all.len() - rest.len());
         Some(())
@@ -301,7 +305,7 @@ impl<'a> Reader<'a> {
         schema: &SchemaNode,
         content: &'c mut Content,
     ) -> Option<&'c mut Option<Value>> {
-        let list = content.parent.filter(|list| !content.keys.is_empty() && self.index.is_key(*list, id))?;
+        let list = content.parent.filter(|list| content.keys.contains(&None) && self.index.is_key(*list, id))?;
         let place = self.index.node(list).keys.iter().position(|key| *key == schema.name.name)?;
         content.keys.get_mut(place)
     }
@@ -429,7 +433,8 @@ impl<'a> Reader<'a> {
             }
             SchemaKind::List { user_ordered } => {
                 let keys = vec![None; schema.keys.len()];
-                let mut inner = Content { parent: Some(id), keys, ..Content::default() };
+                let nodes = Vec::with_capacity(schema.children.len().min(16));
+                let mut inner = Content { parent: Some(id), keys, nodes, ..Content::default() };
                 self.children(depth + 1, &mut inner)?;
                 let mut full: Vec<(Name, Value)> = Vec::with_capacity(schema.keys.len());
                 for (name, value) in schema.keys.iter().zip(inner.keys) {
@@ -670,6 +675,9 @@ impl<'a> Reader<'a> {
         CodecError::at(kind, self.trail.to_string(), message, self.source.text(), self.source.offset())
     }
 }
+
+/// Longer names are read by events, in bytes.
+const NAME_MAX: usize = 128;
 
 /// The number of a list, found from its node.
 fn content_of(index: &SchemaIndex, schema: &SchemaNode) -> Option<SchemaId> {
