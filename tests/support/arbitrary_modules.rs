@@ -359,12 +359,13 @@ impl Maker {
         (format!("union {{{members} }}"), None)
     }
 
-    /// A type of a union. Patterns are not in a schema index: a string whose pattern also takes the names of identities or
-    /// numbers would stand before them for libyang, and behind them for us.
+    /// A type of a union. Patterns are not in a schema index: a string whose pattern also takes the texts of numbers or the
+    /// names of identities would stand before them for libyang, and behind them for us.
     fn member(&mut self) -> (String, Option<&'static str>) {
+        let takes_more = ["inet:uri", "inet:host", "domain-name", "hex-string", "phys-address", "pattern"];
         loop {
             let (ty, default) = self.plain();
-            if !ty.contains("inet:uri") && !ty.contains("invert-match") {
+            if !takes_more.iter().any(|word| ty.contains(word)) {
                 return (ty, default);
             }
         }
