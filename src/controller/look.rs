@@ -17,7 +17,7 @@ use crate::domain::{
 };
 use crate::plan::{Allowed, Difference, ElementInput, Plan, content_digest, differences, plan_heal};
 use crate::store::{Batch, Table};
-use crate::tree::{Body, ClaimConflict, ConfigTree, DefaultsMode, Intended, Layer, Path};
+use crate::tree::{ClaimConflict, ConfigTree, DefaultsMode, Intended, Layer, Path};
 use futures::future::join_all;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -157,15 +157,15 @@ impl Controller {
                     node.children().is_empty() && adapter.text(&alone).lines().any(|line| line.trim() == wanted)
                 });
             if fits {
-                found.extend(intended.why(at).claimants.into_iter().map(|claimant| Why {
+                let why = intended.why(at);
+                found.extend(why.claimants.into_iter().enumerate().map(|(rank, claimant)| Why {
                     path: at.to_string(),
                     layer: layer_name(claimant.layer).into(),
                     owner: claimant.owner.to_string(),
+                    kind: claimant.kind.to_string(),
+                    value: claimant.wants,
+                    comes_back: why.comes_back.clone().filter(|_| rank == 0),
                     written_as: written_as(&model, element, at),
-                    value: node.and_then(|node| match node.body() {
-                        Body::Leaf(value) => Some(value.to_string()),
-                        _ => None,
-                    }),
                 }));
             }
             found.len() < WHY_MAX

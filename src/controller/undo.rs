@@ -5,7 +5,6 @@ use super::model::Model;
 use super::rewrite::as_meant;
 use super::schemas::Schemas;
 use crate::adapter::Payload;
-use crate::domain::read_as;
 use crate::plan::{ElementPlan, as_sent, toward};
 use crate::transaction::Undo;
 use crate::tree::{ConfigTree, diff};
@@ -30,7 +29,7 @@ impl Undo for AdapterUndo {
 
     fn meant(&self, element: &str, plan: &ElementPlan, reading: ConfigTree) -> ConfigTree {
         let model = self.model.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let reading = read_as(&reading, &plan.echoes);
+        let reading = plan.meant(&reading);
         as_meant(&model, element, &reading, &[&plan.after, &plan.before])
     }
 }

@@ -494,7 +494,10 @@ fn password(at: &At<'_>) -> Option<Said<String>> {
     if enabled && key.is_none() {
         at.fault_at("keying-material", ErrorTag::MissingElement, "authentication is enabled, but no key is given");
     }
-    key.filter(|_| enabled)
+    if let (Some(keying), true, false) = (&keying, key.is_some(), enabled) {
+        keying.fault_at("key", ErrorTag::InvalidValue, "a key is given, but 'enable' is not true");
+    }
+    key
 }
 
 /// `bgp-timers`: nothing said leaves the platform's own; one said takes the module's default for the other.

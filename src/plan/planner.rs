@@ -2,13 +2,14 @@
 //!
 //! Pure and deterministic. It holds no type that can write to an element.
 
-use crate::adapter::manifest::Transport;
+use crate::adapter::manifest::{SecretEcho, Transport};
 use crate::adapter::{Adapter, Impact};
 use crate::domain::{Class, DeviationKind};
 use crate::plan::compare::{Difference, differences};
 use crate::plan::record::{EXISTS, ElementPlan, HandMade, ReadEntry, digest_at, put_at, side_state, touched_state};
 use crate::plan::refused::Refused;
 use crate::plan::scope::{Allowed, Scope, Views, in_order, scope};
+use crate::tree::secret::is_token;
 use crate::tree::{
     After, Body, Claims, ConfigTree, Defaults, DefaultsMode, Diff, Edit, Intended, Key, Layer, Node, Owner, Path,
     Value, diff, inverse,
@@ -137,6 +138,7 @@ fn finish(input: &ElementInput<'_>, old: &Intended, mut found: Scope) -> Result<
         overwritten: found.overwritten,
         deviations,
         echoes: Vec::new(),
+        encrypted: encrypted(adapter, &change),
         simulated_only: adapter.simulated_only(),
         diff: change,
         inverse: back,
@@ -213,6 +215,28 @@ fn defaults_in(defaults: &Defaults<'_>, change: &Diff) -> Vec<(Path, Value)> {
 
 fn impact(adapter: &Adapter, change: &Diff) -> Impact {
     change.edits.iter().map(|edit| adapter.impact(edit)).max().unwrap_or_default()
+}
+
+/// Secrets that are set on a platform that shows them in a form of its own.
+fn encrypted(adapter: &Adapter, change: &Diff) -> Vec<Path> {
+    fn below(path: &Path, node: &Node, found: &mut Vec<Path>) {
+        if node.value().is_some_and(|value| is_token(value.as_str())) {
+            found.push(path.clone());
+        }
+        node.children().iter().for_each(|child| below(&path.child(child.step()), child, found));
+    }
+    let mut found = Vec::new();
+    if adapter.manifest().secret_echo == SecretEcho::Clear {
+        return found;
+    }
+    for edit in &change.edits {
+        match edit {
+            Edit::Create { path, node, .. } | Edit::Replace { path, new: node, .. } => below(path, node, &mut found),
+            Edit::Set { path, new, .. } if is_token(new.as_str()) => found.push(path.clone()),
+            Edit::Set { .. } | Edit::Remove { .. } | Edit::Move { .. } => {}
+        }
+    }
+    found
 }
 
 /// The first protected node that an edit touches: the edit's own, or one in the subtree that comes or goes with it.

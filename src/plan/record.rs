@@ -1,9 +1,10 @@
 //! What a plan holds.
 
 use crate::adapter::{Impact, Payload};
-use crate::domain::{Class, Echo, ServiceKey};
+use crate::domain::{Class, Echo, ServiceKey, read_as};
 use crate::service::element_service::ElementService;
 use crate::service::ledger::Take;
+use crate::tree::secret::is_token;
 use crate::tree::{After, Body, Claims, ConfigTree, Diff, Edit, Node, Path, QName, Step, Value, relined};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -111,6 +112,9 @@ pub struct ElementPlan {
     /// Where the element writes a value in its own way, as an operator has confirmed: as far as this plan looks at it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub echoes: Vec<Echo>,
+    /// Secrets that this plan sets and the element shows in a form of its own: what is read there afterwards is noted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub encrypted: Vec<Path>,
     /// No live server or recorded transcript has seen this platform.
     pub simulated_only: bool,
     /// Touched leafs that have a default, with it: no leaf there and a leaf with this value are the same.
@@ -186,6 +190,26 @@ impl ElementPlan {
             }
             (Some(have), Some(want)) => covers_at(path, have, want, &default) && stands_in_line(actual, side, path),
         }
+    }
+
+    /// A reading as it is meant: what the element writes in its own way, and secrets that it was just given.
+    pub fn meant(&self, reading: &ConfigTree) -> ConfigTree {
+        let secrets = self.noted(reading);
+        read_as(&read_as(reading, &self.echoes), &secrets)
+    }
+
+    /// What the element shows for the secrets that this plan sets, where it is neither the secret's own handle nor what
+    /// stood there before.
+    pub fn noted(&self, reading: &ConfigTree) -> Vec<Echo> {
+        let known = read_as(reading, &self.echoes);
+        let value =
+            |tree: &ConfigTree, path: &Path| tree.at(path).and_then(|node| node.value().map(ToString::to_string));
+        let noted = self.encrypted.iter().filter_map(|path| {
+            let (sent, says) = (value(&self.after, path)?, value(&known, path)?);
+            let new = is_token(&says) && says != sent && value(&self.before, path).as_ref() != Some(&says);
+            new.then(|| Echo { path: path.clone(), sent, says })
+        });
+        noted.collect()
     }
 
     /// The first path of the read-set that moved.

@@ -167,6 +167,7 @@ mod tests {
             overwritten: vec![],
             deviations: vec![],
             echoes: vec![],
+            encrypted: vec![],
             simulated_only: false,
             defaults: vec![],
             warnings: vec![],

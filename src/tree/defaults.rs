@@ -62,9 +62,10 @@ impl<'a> Defaults<'a> {
         self.schema.is_some() && self.at(path).is_some_and(|default| default == *value)
     }
 
-    /// Whether a leaf that the element shows may be there though nobody set it.
+    /// Whether a leaf that the element shows may be there though nobody set it: it reports all defaults, or marked this one as
+    /// such (RFC 6243 §6).
     pub fn is_reported(&self, path: &Path, node: &Node) -> bool {
-        self.mode == DefaultsMode::ReportAll && self.is_default(path, node)
+        node.is_default() || (self.mode == DefaultsMode::ReportAll && self.is_default(path, node))
     }
 
     /// The same of a leaf, or of a container that holds nothing else.

@@ -22,24 +22,34 @@ impl TypeSpec {
 
     /// Reads text whose prefixes `resolve` knows.
     pub fn lexical(&self, text: &str, resolve: Resolve<'_>) -> Result<Value, String> {
+        self.canonical(text, resolve).map(|(kind, text)| Value::new(kind, &text))
+    }
+
+    /// Kind and canonical text of the value that [`TypeSpec::lexical`] makes; what is canonical already is lent back.
+    pub(super) fn canonical<'t>(
+        &self,
+        text: &'t str,
+        resolve: Resolve<'_>,
+    ) -> Result<(ValueKind, Cow<'t, str>), String> {
+        let plain = |text: Cow<'t, str>| (ValueKind::Text, text);
         match self {
-            Self::Text(form) => canonical_text(*form, text).map(|text| Value::text(&text)),
+            Self::Text(form) => canonical_text(*form, text).map(plain),
             Self::Integer { bits, signed } => {
                 let text = integer(text.trim_matches(is_space), *bits, *signed)?;
-                Ok(Value::new(if *bits > 32 { ValueKind::Number64 } else { ValueKind::Number }, &text))
+                Ok((if *bits > 32 { ValueKind::Number64 } else { ValueKind::Number }, text))
             }
             Self::Decimal64 { digits } => {
                 let canonical = canon::decimal(text.trim_matches(is_space)).map_err(|error| error.to_string())?;
                 fits_decimal64(&canonical, *digits)?;
-                Ok(Value::new(ValueKind::Number64, &canonical))
+                Ok((ValueKind::Number64, canonical))
             }
             Self::Bool => match text.trim_matches(is_space) {
-                flag @ ("true" | "false") => Ok(Value::new(ValueKind::Bool, flag)),
+                flag @ ("true" | "false") => Ok((ValueKind::Bool, Cow::Borrowed(flag))),
                 _ => Err(format!("{} is not 'true' or 'false'", shown(text))),
             },
             Self::Empty => {
                 if text.trim_matches(is_space).is_empty() {
-                    Ok(Value::new(ValueKind::Empty, ""))
+                    Ok((ValueKind::Empty, Cow::Borrowed("")))
                 } else {
                     Err("a leaf of type empty has no value".into())
                 }
@@ -47,13 +57,13 @@ impl TypeSpec {
             Self::Enumeration(names) => {
                 let text = text.trim_matches(is_space);
                 if names.iter().any(|name| name == text) {
-                    Ok(Value::text(text))
+                    Ok(plain(Cow::Borrowed(text)))
                 } else {
                     Err(format!("{} is not one of {}", shown(text), listed(names)))
                 }
             }
-            Self::Bits(names) => bits(text, names).map(|text| Value::text(&text)),
-            Self::Binary => binary(text).map(|text| Value::text(&text)),
+            Self::Bits(names) => bits(text, names).map(|text| plain(Cow::Owned(text))),
+            Self::Binary => binary(text).map(|text| plain(Cow::Owned(text))),
             Self::Identity { identities } => {
                 let text = text.trim_matches(is_space);
                 let (prefix, name) = match text.split_once(':') {
@@ -64,12 +74,12 @@ impl TypeSpec {
                     resolve(prefix).ok_or_else(|| format!("the prefix of identity {} is not known", shown(text)))?;
                 let full = format!("{module}:{name}");
                 if identities.contains(&full) {
-                    return Ok(Value::new(ValueKind::Identity, &full));
+                    return Ok((ValueKind::Identity, Cow::Owned(full)));
                 }
                 Err(format!("{} is not one of the identities {}", shown(&full), listed(identities)))
             }
             Self::InstanceIdentifier => {
-                instance_identifier(text.trim_matches(is_space), resolve).map(|text| Value::text(&text))
+                instance_identifier(text.trim_matches(is_space), resolve).map(|text| plain(Cow::Owned(text)))
             }
             // First as the type writes it, then with what is let pass elsewhere: blanks around a value must not take it away
             // from a string member.
@@ -77,9 +87,12 @@ impl TypeSpec {
                 .iter()
                 .filter(|member| member.writes(text))
                 .chain(members)
-                .find_map(|member| member.lexical(text, resolve).ok())
+                .find_map(|member| member.canonical(text, resolve).ok())
                 .ok_or_else(|| format!("{} fits none of the {} types of the union", shown(text), members.len())),
-            Self::Restricted { of, within } => of.lexical(text, resolve).and_then(|value| of.within(within, value)),
+            Self::Restricted { of, within } => {
+                let (kind, text) = of.canonical(text, resolve)?;
+                of.within(within, &text).map(|()| (kind, text))
+            }
         }
     }
 
@@ -114,9 +127,8 @@ impl TypeSpec {
         }
     }
 
-    /// The value, if its size is within one of the ranges.
-    fn within(&self, ranges: &[(i128, i128)], value: Value) -> Result<Value, String> {
-        let text = value.as_str();
+    /// Whether the size of a canonical text is within one of the ranges.
+    fn within(&self, ranges: &[(i128, i128)], text: &str) -> Result<(), String> {
         let size = match self {
             Self::Integer { .. } => text.parse().ok(),
             Self::Decimal64 { digits } => without_point(text, *digits).parse().ok(),
@@ -132,7 +144,7 @@ impl TypeSpec {
             Some(size) if !ranges.iter().any(|(from, to)| (*from..=*to).contains(&size)) => {
                 Err(format!("{} is out of its range", shown(text)))
             }
-            _ => Ok(value),
+            _ => Ok(()),
         }
     }
 
@@ -149,13 +161,21 @@ impl TypeSpec {
     /// Reads a JSON token (RFC 7951 §6). Numbers of 64 bits are accepted as JSON numbers too: many clients send them so.
     pub(super) fn json(&self, token: &Token<'_>, module: &str) -> Result<Value, String> {
         match (self, token) {
-            (Self::Union(members), _) => members
-                .iter()
-                .filter(|member| member.writes_token(token))
-                .chain(members)
-                .find_map(|member| member.json(token, module).ok())
-                .ok_or_else(|| format!("{token} fits none of the {} types of the union", members.len())),
-            (Self::Restricted { of, within }, _) => of.json(token, module).and_then(|value| of.within(within, value)),
+            (Self::Union(members), _) => {
+                let mut tried = members.iter().filter(|member| member.writes_token(token)).chain(members);
+                let found = tried.find_map(|member| member.json(token, module).ok());
+                let value =
+                    found.ok_or_else(|| format!("{token} fits none of the {} types of the union", members.len()))?;
+                // The token says more than the text: "10" is not 10 (RFC 7951 §6.10).
+                match self.value(module, value.as_str()) {
+                    Ok(plain) if token_of(plain.kind()) == token_of(value.kind()) => Ok(plain),
+                    _ => Ok(Value::apart(value.kind(), value.as_str())),
+                }
+            }
+            (Self::Restricted { of, within }, _) => {
+                let value = of.json(token, module)?;
+                of.within(within, value.as_str()).map(|()| value)
+            }
             (Self::Integer { bits, .. }, Token::Text(text)) if *bits > 32 => self.value(module, text),
             (Self::Integer { bits, .. }, Token::Text(_)) => {
                 Err(format!("{token}: an integer of {bits} bits is a JSON number, not a string"))
@@ -208,6 +228,16 @@ impl std::fmt::Display for Token<'_> {
     }
 }
 
+/// Which JSON token a value of this kind is.
+fn token_of(kind: ValueKind) -> u8 {
+    match kind {
+        ValueKind::Text | ValueKind::Number64 | ValueKind::Identity => 0,
+        ValueKind::Number => 1,
+        ValueKind::Bool => 2,
+        ValueKind::Empty => 3,
+    }
+}
+
 /// A value for an error text: quoted, control characters escaped, cut.
 pub(super) fn shown(text: &str) -> String {
     let mut out = String::from("'");
@@ -228,6 +258,13 @@ fn listed(names: &[String]) -> String {
         text.push_str(&format!(", … ({} in all)", names.len()));
     }
     text
+}
+
+/// Whether a text can be the name of an element and of a YANG node (NCName; RFC 7951 §4 has no others).
+pub(super) fn is_name(text: &str) -> bool {
+    let mut chars = text.chars();
+    chars.next().is_some_and(|c| c.is_alphabetic() || c == '_')
+        && chars.all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '\u{b7}'))
 }
 
 /// White space of XML and JSON.
@@ -257,7 +294,15 @@ fn canonical_text(form: Canonical, text: &str) -> Result<Cow<'_, str>, String> {
     }
 }
 
-fn integer(text: &str, bits: u8, signed: bool) -> Result<String, String> {
+fn integer(text: &str, bits: u8, signed: bool) -> Result<Cow<'_, str>, String> {
+    // Most are short and canonical.
+    if let [b'1'..=b'9', rest @ ..] = text.as_bytes()
+        && rest.len() < if bits > 16 { 9 } else { usize::from(bits / 4).min(4) }
+        && rest.iter().all(u8::is_ascii_digit)
+        && text.parse::<u64>().is_ok_and(|value| value <= (u64::MAX >> (64 - bits.clamp(1, 64))) >> u8::from(signed))
+    {
+        return Ok(Cow::Borrowed(text));
+    }
     let name = || format!("{}int{bits}", if signed { "" } else { "u" });
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     if digits.is_empty() || digits.len() > 64 || !digits.bytes().all(|b| b.is_ascii_digit()) {
@@ -271,7 +316,7 @@ fn integer(text: &str, bits: u8, signed: bool) -> Result<String, String> {
     if value < low || value > high {
         return Err(format!("{} is out of the range of {}", shown(text), name()));
     }
-    Ok(value.to_string())
+    Ok(Cow::Owned(value.to_string()))
 }
 
 /// The shape of `hex-string`, `phys-address` and `mac-address` (RFC 6991): pairs of digits with colons between them.

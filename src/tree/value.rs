@@ -190,13 +190,12 @@ pub(super) struct Pool {
     slots: Box<[Option<Value>]>,
 }
 
-impl Default for Pool {
-    fn default() -> Self {
-        Self { slots: vec![None; SLOTS].into() }
-    }
-}
-
 impl Pool {
+    /// A pool for a document of so many bytes.
+    pub(super) fn for_bytes(bytes: usize) -> Self {
+        Self { slots: vec![None; (bytes / 64).next_power_of_two().clamp(16, SLOTS_MAX)].into() }
+    }
+
     /// The value of this kind and canonical text.
     pub(super) fn value(&mut self, kind: ValueKind, canonical: &str) -> Value {
         if canonical.len() > POOLED_MAX {
@@ -209,7 +208,8 @@ impl Pool {
             word[..part.len()].copy_from_slice(part);
             place = (place.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(0x517C_C1B7_2722_0A95);
         }
-        let slot = &mut self.slots[(place >> 32) as usize % SLOTS];
+        let place = (place >> 32) as usize & (self.slots.len() - 1);
+        let slot = &mut self.slots[place];
         match slot {
             Some(value) if value.is(kind, canonical) => value.clone(),
             _ => slot.insert(Value::new(kind, canonical)).clone(),
@@ -222,8 +222,8 @@ impl Pool {
     }
 }
 
-/// Slots of a pool: 8 bytes each.
-const SLOTS: usize = 8192;
+/// Slots of the largest pool: 8 bytes each.
+const SLOTS_MAX: usize = 8192;
 /// Longer values are not pooled, in bytes.
 const POOLED_MAX: usize = 64;
 
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn the_pool_shares_what_is_equal_and_never_mixes_kinds() {
-        let mut pool = Pool::default();
+        let mut pool = Pool::for_bytes(0);
         let one = pool.value(ValueKind::Number, "10");
         assert!(Value::same(&one, &pool.value(ValueKind::Number, "10")));
         assert_eq!(pool.value(ValueKind::Text, "10").kind(), ValueKind::Text);

@@ -331,7 +331,7 @@ impl Exchange {
             return Ok(held.loaded.clone());
         }
         let input = format!("module set {}", describe(&resolved));
-        let loaded = match self.from_disk(&id).await {
+        let loaded = match self.on_disk(&id).await {
             Some((index, left_out)) => Loaded { id: id.clone(), index: Arc::new(index), left_out, cached: true },
             None => {
                 let (request, body) = load_request(&resolved, true);
@@ -358,7 +358,7 @@ impl Exchange {
         Ok(loaded)
     }
 
-    async fn from_disk(&self, id: &str) -> Option<(SchemaIndex, Vec<LeftOut>)> {
+    async fn on_disk(&self, id: &str) -> Option<(SchemaIndex, Vec<LeftOut>)> {
         let (cache, id) = (self.plan.cache.clone()?, id.to_owned());
         off_the_runtime(move || cache.read(&id)).await?
     }

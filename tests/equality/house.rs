@@ -72,6 +72,11 @@ impl House {
 
     /// A daemon for this element, with a store in `folder`.
     pub async fn with(folder: tempfile::TempDir, element: Element) -> Self {
+        Self::with_adapter(folder, element, str::to_owned).await
+    }
+
+    /// The same, with a change of the adapter's `adapter.toml`.
+    pub async fn with_adapter(folder: tempfile::TempDir, element: Element, change: impl Fn(&str) -> String) -> Self {
         let mut settings = Settings::default();
         settings.paths.state = folder.path().join("state");
         settings.paths.adapters = folder.path().join("adapters");
@@ -81,6 +86,9 @@ impl House {
         settings.adagio.busy_timeout = 1;
         settings.transaction.lock_timeout = 5;
         copy(&root().join("adapters/frr"), &settings.paths.adapters.join("frr"));
+        let manifest = settings.paths.adapters.join("frr/adapter.toml");
+        let text = std::fs::read_to_string(root().join("adapters/frr/adapter.toml")).unwrap();
+        std::fs::write(manifest, change(&text)).unwrap();
         let program = PathBuf::from(env!("CARGO_BIN_EXE_andanted"));
         let (controller, _) = start(Invocation { settings, program, crash_at: None }).await.unwrap();
         controller.apply_elements(&noc(), vec![element], Absent::Keep).await.unwrap();

@@ -218,7 +218,7 @@ fn in_order(intended: &Intended, actual: &ConfigTree) {
 #[test]
 fn the_order_that_services_wish_is_planned_sent_verified_and_taken_back() {
     let (mut plans, mut moves, mut refused) = (0, 0, 0);
-    law(400, |seed| {
+    law(150, |seed| {
         let dice = &mut Dice(seed);
         let mut wishes: BTreeMap<usize, Claims> = BTreeMap::new();
         let (mut before, mut recorded) = (Intended::default(), ConfigTree::default());
@@ -286,13 +286,13 @@ fn the_order_that_services_wish_is_planned_sent_verified_and_taken_back() {
         assert_eq!(left, found, "released, everything is as it was found");
     });
     println!("{plans} plans, {moves} moves, {refused} circles refused");
-    assert!(std::env::var_os("ANDANTE_SEED").is_some() || plans > 1500 && moves > 500 && refused > 20);
+    assert!(std::env::var_os("ANDANTE_SEED").is_some() || plans > 500 && moves > 150 && refused > 8);
 }
 
 #[test]
 fn what_somebody_put_elsewhere_is_a_deviation_in_the_way_of_a_new_order_and_is_healed() {
     let (mut seen, mut stopped) = (0, 0);
-    law(600, |seed| {
+    law(250, |seed| {
         let dice = &mut Dice(seed);
         let hidden = shuffled(dice, &KEYS);
         let wished = wish(dice, 2, &hidden);
@@ -348,7 +348,7 @@ fn what_somebody_put_elsewhere_is_a_deviation_in_the_way_of_a_new_order_and_is_h
         }
     });
     println!("{seen} orders healed, {stopped} plans stopped");
-    assert!(std::env::var_os("ANDANTE_SEED").is_some() || seen > 200 && stopped > 50, "{seen} {stopped}");
+    assert!(std::env::var_os("ANDANTE_SEED").is_some() || seen > 80 && stopped > 20, "{seen} {stopped}");
 }
 
 #[test]

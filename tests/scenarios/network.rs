@@ -101,7 +101,7 @@ impl Network {
             let Ok(text) = fs::read_to_string(&file) else { continue };
             let payload = match ending(element) {
                 "cli" => {
-                    let line = |text: &str| andante::adapter::CliLine { text: text.into(), busy: false };
+                    let line = |text: &str| andante::adapter::CliLine::new(text);
                     andante::adapter::Payload::Cli { lines: text.lines().map(line).collect() }
                 }
                 _ => andante::adapter::Payload::Netconf { config: text },

@@ -143,11 +143,11 @@ pub fn value(dice: &mut Dice, ty: &TypeSpec) -> Value {
             let parts = ["a", " ", "<", "&amp;", "'", "\"", "\n", "\r", "\t", "é", "😀", "]]>", "\\", "alpha:x"];
             (0..dice.below(5)).map(|_| parts[dice.below(parts.len())]).collect()
         }
-        TypeSpec::Restricted { of, .. } => return value(dice, of),
         TypeSpec::Union(members) => {
             let member = dice.below(members.len());
             return value(dice, &members[member]);
         }
+        TypeSpec::Restricted { of, .. } => return value(dice, of),
     };
     ty.value("alpha", &text).unwrap()
 }

@@ -294,7 +294,9 @@ impl Instances {
             let schema = index.node(sketch.id);
             for (key, value) in schema.keys.iter().zip(&sketch.keys) {
                 if let Some(leaf) = index.child_named(Some(sketch.id), schema.name.module.as_str(), key.as_str()) {
-                    self.known.entry(leaf).or_default().learn(value);
+                    let known = self.known.entry(leaf).or_default();
+                    known.refused = 0;
+                    known.learn(value);
                 }
             }
             let known = self.known.entry(sketch.id).or_default();

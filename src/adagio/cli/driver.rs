@@ -11,7 +11,7 @@ use crate::adagio::driver::{Confirm, DriverError, Effect, Reader, Reading, Resid
 use crate::adagio::secret::{Clear, Secrets, plain};
 use crate::adagio::ssh::{SshLimits, SshTarget};
 use crate::adagio::tap::Tap;
-use crate::adapter::{Adapter, CliLine, Payload};
+use crate::adapter::{Adapter, Answer, CliLine, Payload};
 use crate::domain::{Class, ErrorClass};
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -133,28 +133,39 @@ impl Session {
         let mut residue = Residue::new();
         let deadline = Instant::now() + self.busy;
         let mut changed = false;
-        for line in lines {
+        let mut rest = lines;
+        while let Some(line) = rest.first() {
+            // Lines that are one to the element are sent as one.
+            let count = rest.iter().position(|line| !line.more).map_or(rest.len(), |at| at + 1);
+            let (together, further) = rest.split_at(count);
+            rest = further;
+            let answers: Vec<Answer> = together.iter().flat_map(|line| line.answers.iter().cloned()).collect();
             let effect = if changed { Effect::Partial } else { Effect::None };
             let secrets = self.secrets.clone();
-            let clear = Clear::of(&line.text, &*secrets, plain);
-            let clear = clear.map_err(|why| self.refused("configure", effect, &line.text, &why))?;
+            let clear: Result<Vec<Clear<'_>>, _> = together
+                .iter()
+                .map(|line| Clear::of(&line.text, &*secrets, plain).map_err(|why| (line.text.clone(), why)))
+                .collect();
+            let clear = clear.map_err(|(line, why)| self.refused("configure", effect, &line, &why))?;
+            let texts: Vec<&str> = clear.iter().map(Clear::as_str).collect();
+            let masked = |words: &str| clear.iter().fold(words.to_owned(), |words, clear| clear.without(&words));
             loop {
-                let sent = self.cli.send_line(clear.as_str()).await;
+                let sent = self.cli.send_lines(&texts, &answers).await;
                 let reply = sent.map_err(|error| {
                     let error = self.failed("configure", effect, Some(&line.text), &error);
-                    DriverError { message: clear.without(&error.message), ..error }
+                    DriverError { message: masked(&error.message), ..error }
                 })?;
                 match &reply.verdict {
                     Verdict::Ok | Verdict::Notice => break,
                     Verdict::Busy { text } if line.busy => {
                         if Instant::now() >= deadline {
-                            residue.push(format!("{}: {}", line.text.trim(), clear.without(text)));
+                            residue.push(format!("{}: {}", line.text.trim(), masked(text)));
                             break;
                         }
                         tokio::time::sleep(BUSY_PAUSE).await;
                     }
                     Verdict::Busy { text } | Verdict::Error { text } => {
-                        return Err(self.refused("configure", effect, &line.text, &clear.without(text)));
+                        return Err(self.refused("configure", effect, &line.text, &masked(text)));
                     }
                     Verdict::EchoDiffers => {
                         let words = "the element echoed another line; whether it took it is unknown";
@@ -201,6 +212,8 @@ impl Reader for Session {
             tag: None,
             path: None,
         })?;
+        let (element, opaque, lines) = (&self.element, parsed.opaque, parsed.lines);
+        tracing::debug!(element, opaque, lines, share = parsed.opaque_share(), "lines that the grammar does not know");
         if !parsed.complete {
             partial.get_or_insert_with(|| "the text has no end marker".into());
         }

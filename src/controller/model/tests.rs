@@ -356,16 +356,20 @@ async fn a_request_costs_the_same_beside_a_hundred_services_and_beside_thousands
                 })
                 .sum();
             let walked = crate::tree::visited() - nodes;
-            cost.push((planned - from, followed - planned, walked, batch.changes.len()));
-            written.push(bytes);
+            cost.push((planned - from, followed - planned, batch.changes.len()));
+            written.push((walked, bytes));
         }
         costs.push(cost);
         sizes.push(written);
     }
     println!("{costs:?} {sizes:?}");
-    assert_eq!(costs[0], costs[1], "(visits of the plan, of the decision, nodes, records)");
-    // Numbers have more digits where many are taken.
-    assert!(sizes[0].iter().zip(&sizes[1]).all(|(few, many)| few.abs_diff(*many) < 32), "bytes written: {sizes:?}");
+    assert_eq!(costs[0], costs[1], "(visits of the plan, of the decision, records)");
+    for ((few_nodes, few), (many_nodes, many)) in sizes[0].iter().zip(&sizes[1]) {
+        // Fifty times the siblings: wide lists are walked by their chunks.
+        assert!(*many_nodes <= few_nodes * 3 / 2, "nodes walked, bytes: {sizes:?}");
+        // Numbers have more digits where many are taken.
+        assert!(few.abs_diff(*many) < 32, "nodes, bytes written: {sizes:?}");
+    }
 }
 
 #[tokio::test]

@@ -59,6 +59,7 @@ impl Instances {
                 _ => false,
             };
             if led {
+                self.drop_twin(sketches, &places);
                 self.known.entry(*leaf).or_default().refused += 1;
                 return true;
             }
@@ -154,6 +155,19 @@ impl Instances {
             siblings = &mut siblings[at].children;
         }
         false
+    }
+
+    /// A member of a leaf-list that has just got a value goes if that is there already.
+    fn drop_twin(&self, sketches: &mut Vec<Sketch>, places: &[usize]) {
+        let Some((_, above)) = places.split_last() else { return };
+        let now = at(sketches, places);
+        if !matches!(self.index.node(now.id).kind, SchemaKind::LeafList { .. }) {
+            return;
+        }
+        let siblings = if above.is_empty() { &sketches[..] } else { &at(sketches, above).children };
+        if siblings.iter().filter(|twin| twin.id == now.id && twin.value == now.value).count() > 1 {
+            remove(sketches, places);
+        }
     }
 
     /// The values of a leaf or key in the sketches.
