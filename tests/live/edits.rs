@@ -196,7 +196,15 @@ fn accepted(
     for _ in 0..60 {
         let tree = instances.tree(&sketches);
         let text = xml::print(&tree, &loaded.index, false);
-        let faults = runtime.block_on(oracle.validate(&loaded.id, DocumentKind::Config, Encoding::Xml, &text)).unwrap();
+        let said = runtime.block_on(oracle.validate(&loaded.id, DocumentKind::Config, Encoding::Xml, &text));
+        let faults = match said {
+            Ok(faults) => faults,
+            Err(error) => {
+                // libyang itself has died of a document: the worker's client says so, and goes on.
+                println!("not drawn: {}\n{text}", andante::adagio::driver::chain(&error));
+                return None;
+            }
+        };
         let Some(fault) = faults.first() else {
             instances.passed(&sketches);
             return Some((sketches, tree));
