@@ -148,24 +148,24 @@ impl Session {
                 .collect();
             let clear = clear.map_err(|(line, why)| self.refused("configure", effect, &line, &why))?;
             let texts: Vec<&str> = clear.iter().map(Clear::as_str).collect();
+            let hidden = |words: &str| clear.iter().fold(words.to_owned(), |words, clear| clear.without(&words));
             loop {
                 let sent = self.cli.send_lines(&texts, &answers).await;
                 let reply = sent.map_err(|error| {
                     let error = self.failed("configure", effect, Some(&line.text), &error);
-                    let message = clear.iter().fold(error.message.clone(), |message, clear| clear.without(&message));
-                    DriverError { message, ..error }
+                    DriverError { message: hidden(&error.message), ..error }
                 })?;
                 match &reply.verdict {
                     Verdict::Ok | Verdict::Notice => break,
                     Verdict::Busy { text } if line.busy => {
                         if Instant::now() >= deadline {
-                            residue.push(format!("{}: {}", line.text.trim(), clear.without(text)));
+                            residue.push(format!("{}: {}", line.text.trim(), hidden(text)));
                             break;
                         }
                         tokio::time::sleep(BUSY_PAUSE).await;
                     }
                     Verdict::Busy { text } | Verdict::Error { text } => {
-                        return Err(self.refused("configure", effect, &line.text, &clear.without(text)));
+                        return Err(self.refused("configure", effect, &line.text, &hidden(text)));
                     }
                     Verdict::EchoDiffers => {
                         let words = "the element echoed another line; whether it took it is unknown";
