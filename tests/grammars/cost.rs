@@ -14,14 +14,20 @@ fn nodes(name: &str, count: u32, before: &str, after: &str, text: impl Fn(u32) -
     let started = (visited(), std::time::Instant::now());
     let payload = grammar.render(&difference, &a, &b).unwrap();
     let nodes = visited() - started.0;
-    println!("{name}, {count} interfaces: {nodes} nodes visited for {} edited, {:?}", difference.size(), started.1.elapsed());
+    println!(
+        "{name}, {count} interfaces: {nodes} nodes visited for {} edited, {:?}",
+        difference.size(),
+        started.1.elapsed()
+    );
     (nodes, difference.size(), payload.len())
 }
 
 #[test]
 fn the_nodes_visited_follow_the_change() {
     let ios = |n: u32| format!("interface GigabitEthernet1/{n}\n description d{n}\n mtu 9000\n!\n");
-    let vyos = |n: u32| format!("set interfaces ethernet eth{n} description 'd{n}'\nset interfaces ethernet eth{n} mtu 9000\n");
+    let vyos = |n: u32| {
+        format!("set interfaces ethernet eth{n} description 'd{n}'\nset interfaces ethernet eth{n} mtu 9000\n")
+    };
     for (name, text, before, after) in [
         ("ios", &ios as &dyn Fn(u32) -> String, " description d77\n", " description other\n"),
         ("vyos", &vyos, "eth77 description 'd77'", "eth77 description 'other'"),

@@ -175,11 +175,15 @@ impl Drawn {
         let remove = *dice.one(&["whole", "content", "content-then-whole"]);
         let presence = remove != "content" && dice.once(2);
         let ordered = self.has_order && keyed && dice.once(3);
-        let (protected, lasting) = (!self.has_order && dice.once(20), !self.has_order && dice.once(12));
+        // Without presence an entry is there as long as something stands in it: it can neither keep its place while all of
+        // that is replaced, nor stay when all of it is gone.
+        let ordered = ordered && presence;
+        let (protected, lasting) = (!self.has_order && dice.once(20), !self.has_order && dice.once(12) && presence);
         let above = parent.map_or("root".to_owned(), |at| self.contexts[at].word.clone());
         let order = dice.below(5);
         let out = &mut self.toml;
-        write!(out, "\n[[context]]\nname = \"{word}\"\nin = [\"{above}\"]\nenter = \"{enter}\"\nnode = \"{node}\"\n").unwrap();
+        write!(out, "\n[[context]]\nname = \"{word}\"\nin = [\"{above}\"]\nenter = \"{enter}\"\nnode = \"{node}\"\n")
+            .unwrap();
         writeln!(out, "order = {order}\npresence = {presence}").unwrap();
         if self.kind.has_no() || dice.once(2) {
             writeln!(out, "remove = \"{remove}\"").unwrap();
@@ -206,8 +210,9 @@ impl Drawn {
         let word = format!("w{at}");
         let around = place.map_or("root".to_owned(), |at| self.contexts[at].word.clone());
         let siblings = place.map_or(self.top.clone(), |at| self.contexts[at].lines.clone());
-        let targets: Vec<usize> =
-            (0..self.contexts.len()).filter(|at| self.contexts[*at].keyed && self.contexts[*at].parent.is_none()).collect();
+        let targets: Vec<usize> = (0..self.contexts.len())
+            .filter(|at| self.contexts[*at].keyed && self.contexts[*at].parent.is_none())
+            .collect();
         let mut shape = *dice.one(&[
             Shape::Flag,
             Shape::Value,
@@ -232,8 +237,15 @@ impl Drawn {
             Shape::Alias if flag.is_none() => Shape::Keyed,
             shape => shape,
         };
-        let mut line =
-            Line { word: word.clone(), shape, protected: false, lasting: false, ordered: false, of: None, refers: None };
+        let mut line = Line {
+            word: word.clone(),
+            shape,
+            protected: false,
+            lasting: false,
+            ordered: false,
+            of: None,
+            refers: None,
+        };
         let mut rule = String::new();
         let (pattern, node) = match shape {
             Shape::Flag => (word.clone(), word.clone()),
@@ -283,7 +295,11 @@ impl Drawn {
                 )
             }
             Shape::Block => {
-                rule.push_str(if self.block_until { "block = { until = \"quit\" }\n" } else { "block = { trim = true }\n" });
+                rule.push_str(if self.block_until {
+                    "block = { until = \"quit\" }\n"
+                } else {
+                    "block = { trim = true }\n"
+                });
                 (format!("{word} {{v:block}}"), word.clone())
             }
             Shape::Reference => {
@@ -533,7 +549,9 @@ fn mixed(dice: &mut Dice, a: &[Statement], b: &[Statement]) -> Vec<Statement> {
     for statement in b {
         let taken = out.iter().any(|have| match (have, statement) {
             (Statement::Line { line: a, .. }, Statement::Line { line: b, .. }) => a == b,
-            (Statement::Context { context: a, key: x, .. }, Statement::Context { context: b, key: y, .. }) => a == b && x == y,
+            (Statement::Context { context: a, key: x, .. }, Statement::Context { context: b, key: y, .. }) => {
+                a == b && x == y
+            }
             _ => false,
         });
         if !taken && dice.once(3) {

@@ -53,7 +53,10 @@ fn blocks_are_left_by_indentation_alone() {
 fn arguments_are_compared_in_their_canonical_form() {
     let eos = grammar("eos");
     for (a, b) in [
-        ("interface Et2\n switchport trunk allowed vlan 10,20,21,22\n", "interface Ethernet2\n switchport trunk allowed vlan 10,20-22\n"),
+        (
+            "interface Et2\n switchport trunk allowed vlan 10,20,21,22\n",
+            "interface Ethernet2\n switchport trunk allowed vlan 10,20-22\n",
+        ),
         ("interface Et2\n mac-address 001c.7300.0099\n", "interface Et2\n mac-address 00:1C:73:00:00:99\n"),
         ("router bgp 1\n neighbor 2001:DB8::0:1 remote-as 0.5\n", "router bgp 1\n neighbor 2001:db8::1 remote-as 5\n"),
         ("router bgp 1\n neighbor 10.0.0.1 port bgp\n", "router bgp 1\n neighbor 10.0.0.1 port 0179\n"),
@@ -79,7 +82,8 @@ fn differences_are_typed_in_their_contexts() {
         ["router bgp 65000", "vrf RED", "no neighbor 192.0.2.0 port 179", "exit", "exit"]
     );
     // The instance goes before the VRF that it refers to, and comes behind it.
-    let without: String = body.lines().filter(|l| !l.contains("RED") && !l.contains("192.0.2.0 ")).map(|l| format!("{l}\n")).collect();
+    let without: String =
+        body.lines().filter(|l| !l.contains("RED") && !l.contains("192.0.2.0 ")).map(|l| format!("{l}\n")).collect();
     assert_eq!(lines(&eos, body, &without), ["router bgp 65000", "no vrf RED", "exit", "no vrf instance RED"]);
     assert_eq!(
         lines(&eos, &without, body),
@@ -99,6 +103,7 @@ fn differences_are_typed_in_their_contexts() {
         ["interface Ethernet1", "switchport", "exit"]
     );
     // A word leaves all contexts at once.
-    let done = eos.execute(&read(&eos, body).tree, &["router bgp 65000", "vrf RED", "root", "vlan 11", "name x"]).unwrap();
+    let done =
+        eos.execute(&read(&eos, body).tree, &["router bgp 65000", "vrf RED", "root", "vlan 11", "name x"]).unwrap();
     assert!(eos.text(&done).contains("vlan 11\n name x\n"));
 }

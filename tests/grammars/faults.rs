@@ -47,11 +47,7 @@ fn a_fault_names_line_rule_key_and_reason() {
             &["key `auto_seq`", "leaf-list"],
         ),
         ("node = [\"w\"]", "node = [\"w\"]\nrefs = [\"/c[k=x]\"]", &["key `refs`", "`x`"]),
-        (
-            "node = [\"w\"]",
-            "node = [\"w\"]\ndialogue = [{ on = \"remove\", expect = \"(\" }]",
-            &["key `dialogue`"],
-        ),
+        ("node = [\"w\"]", "node = [\"w\"]\ndialogue = [{ on = \"remove\", expect = \"(\" }]", &["key `dialogue`"]),
         ("remove = \"whole\"\n", "", &["line 12", "`c`", "key `remove`"]),
         ("negate = \"no c {k}\"\n", "", &["line 12", "key `negate`"]),
         ("in = [\"root\"]", "in = [\"root\", \"c\"]", &["line 12", "key `in`", "circle"]),

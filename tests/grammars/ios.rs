@@ -103,12 +103,20 @@ fn members_of_a_numbered_list_come_and_go_one_by_one() {
         [enter, "no permit icmp any any", "exit"]
     );
     assert_eq!(
-        lines(&ios, &plain, &list(&["permit tcp any any", "permit icmp any any", "deny ip any any", "permit 99 any any"])),
+        lines(
+            &ios,
+            &plain,
+            &list(&["permit tcp any any", "permit icmp any any", "deny ip any any", "permit 99 any any"])
+        ),
         [enter, "permit 99 any any", "exit"]
     );
     // In the middle: what follows is typed again behind it.
     assert_eq!(
-        lines(&ios, &plain, &list(&["permit tcp any any", "permit udp any any", "permit icmp any any", "deny ip any any"])),
+        lines(
+            &ios,
+            &plain,
+            &list(&["permit tcp any any", "permit udp any any", "permit icmp any any", "deny ip any any"])
+        ),
         [
             enter,
             "no permit icmp any any",
@@ -120,7 +128,8 @@ fn members_of_a_numbered_list_come_and_go_one_by_one() {
         ]
     );
     // What a hand has put between two members goes alone.
-    let by_hand = list(&["10 permit tcp any any", "15 permit udp any any", "20 permit icmp any any", "30 deny ip any any"]);
+    let by_hand =
+        list(&["10 permit tcp any any", "15 permit udp any any", "20 permit icmp any any", "30 deny ip any any"]);
     assert_eq!(lines(&ios, &by_hand, &plain), [enter, "no 15 permit udp any any", "exit"]);
     // Chosen numbers are typed.
     assert_eq!(
@@ -137,7 +146,9 @@ fn members_of_a_numbered_list_come_and_go_one_by_one() {
 fn what_refers_is_typed_behind_its_object_and_goes_before_it() {
     let ios = grammar("ios");
     let with = |list: &str| {
-        format!("interface Gi0/1\n ip access-group {list} in\n!\nip access-list extended {list}\n permit ip any any\n!\n")
+        format!(
+            "interface Gi0/1\n ip access-group {list} in\n!\nip access-list extended {list}\n permit ip any any\n!\n"
+        )
     };
     // By the numbers of the grammar interfaces come first.
     assert_eq!(
@@ -166,12 +177,7 @@ fn what_refers_is_typed_behind_its_object_and_goes_before_it() {
     );
     assert_eq!(
         lines(&ios, &with("OLD"), ""),
-        [
-            "interface GigabitEthernet0/1",
-            "no ip access-group OLD in",
-            "exit",
-            "no ip access-list extended OLD"
-        ]
+        ["interface GigabitEthernet0/1", "no ip access-group OLD in", "exit", "no ip access-list extended OLD"]
     );
 }
 
@@ -179,7 +185,9 @@ fn what_refers_is_typed_behind_its_object_and_goes_before_it() {
 fn what_the_element_forgets_is_typed_again() {
     let ios = grammar("ios");
     let with = |vrf: &str| {
-        format!("vrf definition {vrf}\n!\ninterface Gi0/1\n vrf forwarding {vrf}\n ip address 192.0.2.1 255.255.255.252\n!\n")
+        format!(
+            "vrf definition {vrf}\n!\ninterface Gi0/1\n vrf forwarding {vrf}\n ip address 192.0.2.1 255.255.255.252\n!\n"
+        )
     };
     assert_eq!(
         lines(&ios, &with("red"), &with("blue")),
@@ -249,10 +257,7 @@ fn questions_go_into_the_payload_with_their_answers() {
         .collect();
     assert_eq!(
         shown,
-        [
-            ("no vrf definition red", vec![(r"\(yes/no\)", "yes")]),
-            ("no username ops", vec![(r"\[confirm\]", "")]),
-        ]
+        [("no vrf definition red", vec![(r"\(yes/no\)", "yes")]), ("no username ops", vec![(r"\[confirm\]", "")]),]
     );
     // What was read is typed back by the token that stands for the secret.
     let back = ios.render(&diff(&nothing, &before), &nothing, &before).unwrap();
@@ -267,7 +272,10 @@ fn what_is_never_deleted_stays_and_what_is_protected_is_refused() {
     let after = read(&ios, "").tree;
     let difference = diff(&before, &after);
     let payload = ios.render(&difference, &before, &after).unwrap();
-    assert_eq!(payload.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(), ["no ip route 10.0.0.0 255.0.0.0 192.0.2.2"]);
+    assert_eq!(
+        payload.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(),
+        ["no ip route 10.0.0.0 255.0.0.0 192.0.2.2"]
+    );
     assert_eq!(ios.text(&ios.lasting(&difference, &after)), "hostname pe9\n");
     assert_eq!(lines(&ios, "hostname a\n", "hostname b\n"), ["hostname b"]);
     let loopback = read(&ios, "interface Lo0\n ip address 10.0.0.9 255.255.255.255\n").tree;

@@ -140,14 +140,21 @@ fn differences_are_set_and_delete_lines() {
     // A unit goes with all that is in it.
     let unit = "        unit 100 {\n            vlan-id 100;\n            family inet {\n                address 192.0.2.1/30;\n            }\n        }\n";
     assert_eq!(changed(unit, ""), ["delete interfaces ge-0/0/0 unit 100"]);
-    assert_eq!(changed("unit 0 {\n            family inet;\n        }", "unit 0;"), ["delete interfaces lo0 unit 0 family inet"]);
+    assert_eq!(
+        changed("unit 0 {\n            family inet;\n        }", "unit 0;"),
+        ["delete interfaces lo0 unit 0 family inet"]
+    );
 }
 
 #[test]
 fn deactivation_is_typed_for_itself() {
     let junos = grammar("junos");
     assert_eq!(
-        lines(&junos, CURLY, &CURLY.replace("inactive: unit 200", "unit 200").replace("unit 100", "inactive: unit 100")),
+        lines(
+            &junos,
+            CURLY,
+            &CURLY.replace("inactive: unit 200", "unit 200").replace("unit 100", "inactive: unit 100")
+        ),
         ["activate interfaces ge-0/0/0 unit 200", "deactivate interfaces ge-0/0/0 unit 100"]
     );
     assert_eq!(
@@ -168,7 +175,14 @@ fn the_order_of_policies_and_terms_is_made_by_typing_what_follows_again() {
         ["delete protocols bgp group ce export NONE", "set protocols bgp group ce export NONE"]
     );
     assert_eq!(
-        lines(&junos, CURLY, &CURLY.replace("        term rest {", "        term first {\n            then accept;\n        }\n        term rest {")),
+        lines(
+            &junos,
+            CURLY,
+            &CURLY.replace(
+                "        term rest {",
+                "        term first {\n            then accept;\n        }\n        term rest {"
+            )
+        ),
         [
             "delete policy-options policy-statement ALL term rest",
             "set policy-options policy-statement ALL term first then accept",

@@ -1,7 +1,9 @@
 //! The laws of the design for the command line, over random grammars, configurations and changes, with the model of the
 //! element as the oracle.
 
-use crate::draw::{Dice, Drawn, KINDS, Kind, Shape, Statement, changed, configuration, curled, grammar, printed, typed};
+use crate::draw::{
+    Dice, Drawn, KINDS, Kind, Shape, Statement, changed, configuration, curled, grammar, printed, typed,
+};
 use andante::adapter::grammar::{Grammar, GrammarError};
 use andante::tree::{ConfigTree, Key, apply, diff, inverse};
 use std::collections::BTreeSet;
@@ -93,10 +95,14 @@ impl Case {
         let mut text = typed(&self.drawn, all);
         let statements: Vec<String> = text.lines().map(str::to_owned).collect();
         for line in statements {
-            // No platform of this family numbers its lists.
-            let numbered = self.drawn.lines.iter().filter(|line| line.shape == Shape::Numbered);
-            let numbered = numbered.map(|line| &line.word).any(|word| line.split(' ').any(|have| have == word));
-            if dice.once(5) && !numbered {
+            // No platform of this family numbers its lists, or deactivates a line by another name of it; the mark of a
+            // protected line is not protected.
+            let odd =
+                |line: &&crate::draw::Line| matches!(line.shape, Shape::Numbered | Shape::Alias) || line.protected;
+            let odd = self.drawn.lines.iter().filter(odd).map(|line| &line.word);
+            let odd = odd.chain(self.drawn.contexts.iter().filter(|c| c.protected).map(|c| &c.word));
+            let odd = odd.into_iter().any(|word| line.split(' ').any(|have| have == word));
+            if dice.once(5) && !odd {
                 text.push_str(&line.replacen("set", "deactivate", 1));
                 text.push('\n');
             }
@@ -174,7 +180,10 @@ impl Case {
             }
             // The context itself is the end of the line, or its key.
             let end: Vec<&&str> = words.iter().rev().take(2).collect();
-            if takes && end.iter().any(|word| kept.contains(&(**word).to_owned())) && !words.iter().any(|w| w.starts_with('w')) {
+            if takes
+                && end.iter().any(|word| kept.contains(&(**word).to_owned()))
+                && !words.iter().any(|w| w.starts_with('w'))
+            {
                 let context = self.drawn.contexts.iter().find(|c| c.lasting && words.contains(&c.word.as_str()));
                 let last = words.iter().rposition(|word| word.starts_with('c') && word.len() == 2);
                 if context.is_some_and(|c| last.is_some_and(|at| words[at] == c.word)) {
@@ -329,8 +338,36 @@ fn opaque(tree: &ConfigTree) -> usize {
 fn strange(dice: &mut Dice, drawn: &Drawn) -> (String, Vec<String>) {
     let config = printed(drawn, &configuration(dice, drawn));
     let junk = [
-        "w0", "c0", "a", "{", "}", ";", "[", "]", "\"", "'", "no", "exit", "end", "!", "#", "set", "delete", "attr", "\\",
-        "/*", "*/", "inactive:", "deactivate", "permit", "7", "\u{e9}", "derived", "^C", "quit", "password",
+        "w0",
+        "c0",
+        "a",
+        "{",
+        "}",
+        ";",
+        "[",
+        "]",
+        "\"",
+        "'",
+        "no",
+        "exit",
+        "end",
+        "!",
+        "#",
+        "set",
+        "delete",
+        "attr",
+        "\\",
+        "/*",
+        "*/",
+        "inactive:",
+        "deactivate",
+        "permit",
+        "7",
+        "\u{e9}",
+        "derived",
+        "^C",
+        "quit",
+        "password",
     ];
     let mut out = String::new();
     let mut words = Vec::new();

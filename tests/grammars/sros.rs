@@ -56,7 +56,10 @@ log {
 "#;
     assert_eq!(read(&sros, curly).tree, flat.tree, "{}", sros.text(&read(&sros, curly).tree));
     let text = sros.text(&flat.tree);
-    assert!(text.contains("/configure service vprn \"red one\" interface \"ce\" description \"to ce \\\"one\\\"\"\n"), "{text}");
+    assert!(
+        text.contains("/configure service vprn \"red one\" interface \"ce\" description \"to ce \\\"one\\\"\"\n"),
+        "{text}"
+    );
     // Disabled is what the element does not print.
     let disabled = FLAT.replace("admin-state enable", "admin-state disable");
     let absent = FLAT.replace("/configure service vprn \"red one\" admin-state enable\n", "");
@@ -87,6 +90,9 @@ fn differences_are_flat_lines() {
         ]
     );
     // A number that is given once cannot be taken back alone.
-    let (a, b) = (read(&sros, FLAT).tree, read(&sros, &FLAT.replace("/configure service vprn \"red one\" service-id 100\n", "")).tree);
+    let (a, b) = (
+        read(&sros, FLAT).tree,
+        read(&sros, &FLAT.replace("/configure service vprn \"red one\" service-id 100\n", "")).tree,
+    );
     assert!(matches!(sros.render(&diff(&a, &b), &a, &b), Err(GrammarError::Permanent { .. })));
 }

@@ -23,7 +23,10 @@ fn lines_are_read_quoted_or_not_and_printed_as_the_element_does() {
     let vyos = grammar("vyos");
     let parsed = read(&vyos, BASE);
     assert_eq!((parsed.opaque, parsed.lines), (1, 11));
-    assert_eq!(read(&vyos, &BASE.replace("'192.0.2.1/30'", "192.0.2.1/30").replace("'65000'", "\"0.65000\"")).tree, parsed.tree);
+    assert_eq!(
+        read(&vyos, &BASE.replace("'192.0.2.1/30'", "192.0.2.1/30").replace("'65000'", "\"0.65000\"")).tree,
+        parsed.tree
+    );
     let text = vyos.text(&parsed.tree);
     for line in BASE.lines().filter(|line| !line.contains("ssh")) {
         assert!(text.contains(line), "{line}\nin\n{text}");
@@ -89,11 +92,20 @@ fn differences_carry_their_whole_path() {
     );
     assert_eq!(
         changed("192.0.2.1/30", "192.0.2.5/30"),
-        ["delete interfaces ethernet eth1 address '192.0.2.1/30'", "set interfaces ethernet eth1 address '192.0.2.5/30'"]
+        [
+            "delete interfaces ethernet eth1 address '192.0.2.1/30'",
+            "set interfaces ethernet eth1 address '192.0.2.5/30'"
+        ]
     );
-    assert_eq!(changed("set interfaces ethernet eth1 vif 100 description 'it is x'\n", ""), ["delete interfaces ethernet eth1 vif 100"]);
     assert_eq!(
-        changed("set interfaces ethernet eth1 vif 100 description 'it is x'\n", "set interfaces ethernet eth1 vif 200\n"),
+        changed("set interfaces ethernet eth1 vif 100 description 'it is x'\n", ""),
+        ["delete interfaces ethernet eth1 vif 100"]
+    );
+    assert_eq!(
+        changed(
+            "set interfaces ethernet eth1 vif 100 description 'it is x'\n",
+            "set interfaces ethernet eth1 vif 200\n"
+        ),
         ["delete interfaces ethernet eth1 vif 100", "set interfaces ethernet eth1 vif 200"]
     );
     // An unknown line goes and comes as it was read.

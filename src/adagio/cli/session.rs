@@ -387,7 +387,8 @@ impl CliSession {
             false => !before_echo(dialect, lines),
         };
         let (more, echoes) = (talk.more, dialect.source().echo);
-        let mut exchange = Exchange { stream: &mut stream, terminal, dialect, tap, asked: talk.questions, told: Vec::new() };
+        let mut exchange =
+            Exchange { stream: &mut stream, terminal, dialect, tap, asked: talk.questions, told: Vec::new() };
         let work = async {
             exchange.type_line(line).await?;
             for line in more {
@@ -492,7 +493,11 @@ impl Exchange<'_> {
             if let Some(at) = self.asked.iter().position(asks) {
                 // The question is answered once. It, and what it was introduced by, is no answer to our line.
                 let (_, answer) = self.asked.swap_remove(at);
-                let echo = self.terminal.lines().iter().position(|line| !before_echo(self.dialect, std::slice::from_ref(line)));
+                let echo = self
+                    .terminal
+                    .lines()
+                    .iter()
+                    .position(|line| !before_echo(self.dialect, std::slice::from_ref(line)));
                 let echo = if self.dialect.source().echo { echo.map_or(0, |at| at + 1) } else { 0 };
                 self.terminal.keep(echo);
                 self.type_line(&answer).await?;

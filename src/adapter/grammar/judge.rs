@@ -40,9 +40,9 @@ impl Rules {
             let Some((id, _)) = self.child_at(at, step) else {
                 let rest = &path.steps()[depth..];
                 let lines = self.context(at).lines_at(&step.name).iter().map(|id| self.line(*id));
-                return lines.filter(|line| line.protected).any(|line| {
-                    line.nodes.iter().any(|node| node.touches(rest) && rest.len() >= node.steps.len())
-                });
+                return lines
+                    .filter(|line| line.protected)
+                    .any(|line| line.nodes.iter().any(|node| node.touches(rest) && rest.len() >= node.steps.len()));
             };
             if self.context(id).protected {
                 return true;

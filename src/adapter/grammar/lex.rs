@@ -119,8 +119,7 @@ pub(super) fn opens_list(text: &str) -> bool {
 }
 
 fn plain<'a>(input: &mut &'a str) -> &'a str {
-    let word: Result<&'a str, ContextError> =
-        take_while(1.., |c: char| !c.is_whitespace()).parse_next(input);
+    let word: Result<&'a str, ContextError> = take_while(1.., |c: char| !c.is_whitespace()).parse_next(input);
     word.unwrap_or_else(|_| std::mem::take(input))
 }
 
@@ -174,7 +173,10 @@ mod tests {
     fn words_stand_between_blanks_and_quotes_hold_them_together() {
         assert_eq!(words("  a \"b c\"\td ", Quoting::Never), ["a", "\"b", "c\"", "d"]);
         assert_eq!(words("set x \"b c\" d", Quoting::Needed('"')), ["set", "x", "b c", "d"]);
-        assert_eq!(words("set x 'b c' 'it''s' it's", Quoting::Needed('"')), ["set", "x", "'b", "c'", "'it''s'", "it's"]);
+        assert_eq!(
+            words("set x 'b c' 'it''s' it's", Quoting::Needed('"')),
+            ["set", "x", "'b", "c'", "'it''s'", "it's"]
+        );
         assert_eq!(words("set x 'b c' \"d'e\" ''", Quoting::Values('\'')), ["set", "x", "b c", "d'e", ""]);
         assert_eq!(words(r#"a "b \"c\" \\ d" e"f"g"#, Quoting::Needed('"')), ["a", r#"b "c" \ d"#, "efg"]);
         assert_eq!(words("a \"open b", Quoting::Needed('"')), ["a", "open b"]);

@@ -141,15 +141,15 @@ impl Rules {
         let before = session.tree.clone();
         for words in spread(words) {
             let typed = match self.resolve(verb, &words) {
-                Ok(found) => self.refused(session, found.context, &found.path, &words[words.len() - found.left..]).and_then(
-                    |()| match self.statement(&session.tree, verb, &found, session.lenient) {
+                Ok(found) => self
+                    .refused(session, found.context, &found.path, &words[words.len() - found.left..])
+                    .and_then(|()| match self.statement(&session.tree, verb, &found, session.lenient) {
                         Some(effects) => {
                             session.tree = self.change(&session.tree, &effects);
                             Ok(())
                         }
                         None => Err(unknown()),
-                    },
-                ),
+                    }),
                 Err(_) => Err(unknown()),
             };
             if let Err(text) = typed {
@@ -212,13 +212,7 @@ impl Rules {
         }
     }
 
-    fn refused(
-        &self,
-        session: &Session,
-        context: ContextId,
-        path: &Path,
-        words: &[Token<'_>],
-    ) -> Result<(), String> {
+    fn refused(&self, session: &Session, context: ContextId, path: &Path, words: &[Token<'_>]) -> Result<(), String> {
         for (condition, text, bindings) in self.refusals(context, words) {
             if let Some(text) = refusal(&session.tree, condition, text, path, &bindings) {
                 return Err(text);

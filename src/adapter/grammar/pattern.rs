@@ -37,7 +37,11 @@ impl Pattern {
         let spaced = text.replace('[', " [ ").replace(']', " ] ");
         let mut words = spaced.split_whitespace();
         let parts = parts(&mut words, types, false)?;
-        if parts.is_empty() { Err("the pattern is empty".to_owned()) } else { Ok(Self { parts, quoting: types.quoting }) }
+        if parts.is_empty() {
+            Err("the pattern is empty".to_owned())
+        } else {
+            Ok(Self { parts, quoting: types.quoting })
+        }
     }
 
     /// The bindings of a line, if it matches as a whole.

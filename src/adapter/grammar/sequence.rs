@@ -27,7 +27,7 @@ impl Sequence {
             Some(last) => {
                 let steps = ((last - self.start) / self.step).saturating_add(1);
                 self.start.saturating_add(steps.saturating_mul(self.step))
-            },
+            }
         }
     }
 

@@ -7,8 +7,8 @@
 //! of other types, with tables of spellings that are one.
 
 use super::lex::{Quoting, Token};
-use crate::tree::schema::Canonical;
 use crate::tree::canon::{self, Form, Prefixes, Words};
+use crate::tree::schema::Canonical;
 use crate::tree::{TypeSpec, ValueKind};
 use regex::Regex;
 use serde::Deserialize;
@@ -70,9 +70,15 @@ pub(super) enum ArgType {
     Ip4Interface,
     Ip6Interface,
     Target,
-    Number { min: u64, max: u64 },
+    Number {
+        min: u64,
+        max: u64,
+    },
     Choice(Vec<String>),
-    Matching { pattern: Regex, not: Vec<String> },
+    Matching {
+        pattern: Regex,
+        not: Vec<String>,
+    },
     Any(Vec<ArgType>),
     /// Always printed in quotes.
     Quoted(Box<ArgType>),

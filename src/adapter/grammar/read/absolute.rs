@@ -59,9 +59,9 @@ fn is_curly(reading: &Reading<'_>, text: &str, comment: &dyn Fn(&str) -> bool) -
         return text.lines().any(|line| line.trim_end().ends_with('{') && !comment(line.trim()));
     }
     let mut lines = text.lines().map(str::trim).filter(|line| !comment(line));
-    lines.find(|line| !rules.is_derived(&lex(line, rules.quoting))).is_some_and(|line| {
-        rules.verbs.of(&lex(line, rules.quoting)).is_none() || line.ends_with(['{', '}', ';'])
-    })
+    lines
+        .find(|line| !rules.is_derived(&lex(line, rules.quoting)))
+        .is_some_and(|line| rules.verbs.of(&lex(line, rules.quoting)).is_none() || line.ends_with(['{', '}', ';']))
 }
 
 impl Reading<'_> {

@@ -45,9 +45,7 @@ impl Lines<'_, '_> {
         if let Some(open) = self.open.take() {
             match open.next(raw) {
                 Ok(open) => self.open = Some(open),
-                Err(closed) => {
-                    self.reading.draft.change(rules, rules.put(closed.line, &closed.base, &closed.bindings))
-                }
+                Err(closed) => self.reading.draft.change(rules, rules.put(closed.line, &closed.base, &closed.bindings)),
             }
             return Ok(());
         }

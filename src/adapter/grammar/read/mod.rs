@@ -57,7 +57,11 @@ impl Rules {
             }
         }
         let mut reading = Reading::new(self);
-        if self.is_absolute() { absolute::read(&mut reading, text)? } else { indent::read(&mut reading, text)? }
+        if self.is_absolute() {
+            absolute::read(&mut reading, text)?
+        } else {
+            indent::read(&mut reading, text)?
+        }
         let Counts { complete, opaque, lines, derived, actions } = reading.counts;
         let tree = self.normalise(&ConfigTree::new(reading.draft.freeze(self)));
         Ok(Parsed { tree, complete, opaque, lines, derived, actions })

@@ -85,8 +85,10 @@ impl Rules {
             })
         });
         let protected = protected.collect::<Result<_, _>>()?;
-        let derived =
-            general.derived.iter().map(|text| Pattern::compile(text, &types).map_err(|e| general_fault(("derived", e))));
+        let derived = general
+            .derived
+            .iter()
+            .map(|text| Pattern::compile(text, &types).map_err(|e| general_fault(("derived", e))));
         let derived = derived.collect::<Result<_, _>>()?;
         let Building { contexts, lines, .. } = building;
         let has_refs = lines.iter().any(|line| !line.refs.is_empty()) || contexts.iter().any(|c| !c.refs.is_empty());
@@ -301,8 +303,12 @@ impl Building {
             context.children_by_node = by_node;
             context.lines.sort_by_key(|id| self.lines[id.0].order);
             for id in context.lines.clone() {
-                let names: HashSet<&QName> =
-                    self.lines[id.0].nodes.iter().filter_map(|node| node.steps.first()).map(|step| &step.name).collect();
+                let names: HashSet<&QName> = self.lines[id.0]
+                    .nodes
+                    .iter()
+                    .filter_map(|node| node.steps.first())
+                    .map(|step| &step.name)
+                    .collect();
                 for name in names {
                     context.lines_by_node.entry(name.clone()).or_default().push(id);
                 }

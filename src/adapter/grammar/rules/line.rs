@@ -304,7 +304,8 @@ fn sequence(source: &LineSource, value: &Pattern, shape: Shape) -> Result<Option
         return wrong("only the members of a leaf-list are numbered");
     }
     let bare = value.without(&given.argument);
-    let optional = bare.arg(&given.argument).is_none() && value.value(&[&given.argument]).arg(&given.argument).is_some();
+    let optional =
+        bare.arg(&given.argument).is_none() && value.value(&[&given.argument]).arg(&given.argument).is_some();
     if !optional || !value.arg(&given.argument).is_some_and(|ty| ty.canonical(&given.start.to_string()).is_some()) {
         return wrong("the number is an optional argument of the line");
     }
@@ -314,12 +315,7 @@ fn sequence(source: &LineSource, value: &Pattern, shape: Shape) -> Result<Option
     Ok(Some(Sequence { argument: given.argument.clone(), start: given.start, step: given.step, bare }))
 }
 
-fn block(
-    source: &LineSource,
-    manner: &Manner<'_>,
-    pattern: &Pattern,
-    shape: Shape,
-) -> Result<Option<Block>, Wrong> {
+fn block(source: &LineSource, manner: &Manner<'_>, pattern: &Pattern, shape: Shape) -> Result<Option<Block>, Wrong> {
     let argument = pattern.args().into_iter().find(|(_, ty, _)| ty.is_block()).map(|(name, ..)| name.to_owned());
     match (&source.block, argument) {
         (None, None) => Ok(None),
@@ -327,7 +323,9 @@ fn block(
             let head = pattern.without(&argument);
             Ok(Some(Block { argument, head, until: until.clone(), trim: *trim }))
         }
-        (Some(_), Some(_)) => Err(("block", "a block is the value of a leaf, in a family of indented lines".to_owned())),
+        (Some(_), Some(_)) => {
+            Err(("block", "a block is the value of a leaf, in a family of indented lines".to_owned()))
+        }
         _ => Err(("block", "a block line has one argument of type `block`, and only a block line has".to_owned())),
     }
 }
@@ -433,9 +431,10 @@ impl Target {
         let Some(rest) = path.starts_with(&self.base).then(|| &path.steps()[self.base.steps().len()..]) else {
             return false;
         };
-        rest.len() >= self.steps.len() && self.steps.iter().zip(rest).all(|((name, keys), step)| {
-            step.name == *name && keys.iter().all(|(key, value)| holds(step, key, value))
-        })
+        rest.len() >= self.steps.len()
+            && self.steps.iter().zip(rest).all(|((name, keys), step)| {
+                step.name == *name && keys.iter().all(|(key, value)| holds(step, key, value))
+            })
     }
 
     /// What its last step must be called.

@@ -174,11 +174,7 @@ impl Rules {
     }
 
     /// What these words mean in a context, refusals left out.
-    pub(super) fn lookup<'a>(
-        &'a self,
-        context: ContextId,
-        words: &'a [Token<'_>],
-    ) -> Option<(&'a Action, Bindings)> {
+    pub(super) fn lookup<'a>(&'a self, context: ContextId, words: &'a [Token<'_>]) -> Option<(&'a Action, Bindings)> {
         self.candidates(context, words).find(|(action, _)| !matches!(action, Action::Refuse(..)))
     }
 

@@ -141,7 +141,8 @@ impl<'w> Work<'w> {
         let old = self.units_at(self.now, place)?;
         let new = self.units_at(self.after, place)?;
         let staying = self.staying(&old, &new);
-        let by_path: BTreeMap<(&Path, LineId), &Unit> = new.iter().map(|unit| ((&unit.path, unit.line), unit)).collect();
+        let by_path: BTreeMap<(&Path, LineId), &Unit> =
+            new.iter().map(|unit| ((&unit.path, unit.line), unit)).collect();
         let mut gone = Vec::new();
         for (at, unit) in old.iter().enumerate() {
             let line = self.rules.line(unit.line);
@@ -304,7 +305,8 @@ impl<'w> Work<'w> {
         let key = self.key(self.after, path, |context| context.order);
         let units = rules.units(id, path, node, None)?;
         let below = |child: &Node| opaque(child) || rules.child_at(id, &child.step()).is_some();
-        let told = units.iter().any(|unit| rules.line(unit.line).verb == Verb::Put) || node.children().iter().any(below);
+        let told =
+            units.iter().any(|unit| rules.line(unit.line).verb == Verb::Put) || node.children().iter().any(below);
         // Where lines carry their path, a context with content needs no line of its own.
         if !rules.is_absolute() || !told {
             let enter = [key.clone(), vec![(i32::MIN, String::new(), 0, String::new())]].concat();

@@ -100,7 +100,9 @@ fn visit(all: &[usize], needs: &[BTreeSet<usize>]) -> Option<Vec<usize>> {
             }
             state.insert(at, 1);
             stack.push((at, true));
-            stack.extend(needs[at].iter().rev().filter(|other| state.get(other) != Some(&2)).map(|other| (*other, false)));
+            stack.extend(
+                needs[at].iter().rev().filter(|other| state.get(other) != Some(&2)).map(|other| (*other, false)),
+            );
         }
     }
     Some(out)

@@ -80,8 +80,7 @@ impl Writer<'_> {
         }
         let (Some(parent), Some(step)) = (path.parent(), path.last()) else { return false };
         let parent = self.session.tree.at(&parent);
-        step.key == Key::Single
-            && parent.is_some_and(|p| super::super::effect::named(p, &step.name).next().is_some())
+        step.key == Key::Single && parent.is_some_and(|p| super::super::effect::named(p, &step.name).next().is_some())
     }
 
     /// Leaves and enters contexts until this one is reached. Where lines carry their path there is nowhere to go.
