@@ -25,12 +25,24 @@ pub struct Settings {
     pub transaction: Transaction,
     /// The loop.
     pub reconcile: Reconcile,
+    /// Schemas.
+    pub yang: Yang,
     /// Kept plans.
     pub plan: Plan,
+    /// Secrets.
+    pub secrets: Secrets,
     /// Automatic numbers.
     pub ledger: Ledger,
     /// Logs.
     pub log: Log,
+}
+
+/// `[secrets]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Secrets {
+    /// File of the key; empty = `secret.key` in the folder of the store.
+    pub key_file: PathBuf,
 }
 
 /// `[daemon]`
@@ -133,6 +145,20 @@ pub struct Plan {
     pub keep_bytes: usize,
 }
 
+/// `[yang]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Yang {
+    /// Bytes of memory that a libyang worker may have; 0 is no limit.
+    pub memory_limit: u64,
+    /// Seconds for one request to it.
+    pub time_limit: u64,
+    /// Seconds to fetch all modules of one element.
+    pub fetch_timeout: u64,
+    /// Most bytes of the modules of one element.
+    pub fetch_bytes: usize,
+}
+
 /// `[ledger]`: first and last number of each space, both handed out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -225,6 +251,12 @@ impl Default for Plan {
     }
 }
 
+impl Default for Yang {
+    fn default() -> Self {
+        Self { memory_limit: 2 << 30, time_limit: 60, fetch_timeout: 300, fetch_bytes: 64 << 20 }
+    }
+}
+
 impl Default for Ledger {
     fn default() -> Self {
         Self {
@@ -268,6 +300,7 @@ impl Settings {
             &mut self.paths.profiles,
             &mut self.paths.elements,
             &mut self.presto.socket,
+            &mut self.secrets.key_file,
         ];
         for path in paths.into_iter().chain(self.paths.yang.iter_mut()) {
             if !path.as_os_str().is_empty() && path.is_relative() {
@@ -289,6 +322,12 @@ impl Settings {
         }
         if self.reconcile.parallel == 0 {
             return Err("reconcile.parallel: must be at least 1".into());
+        }
+        if self.yang.memory_limit > 0 && self.yang.memory_limit < LEAST_MEMORY {
+            return Err(format!(
+                "yang.memory_limit: {} is less than {LEAST_MEMORY}, with which a worker cannot start; 0 is no limit",
+                self.yang.memory_limit
+            ));
         }
         let ledger = &self.ledger;
         for (key, [first, last], most) in [
@@ -312,6 +351,9 @@ impl Settings {
         Ok(self)
     }
 }
+
+/// A libyang worker with the modules of the north needs about 40 MB.
+const LEAST_MEMORY: u64 = 64 << 20;
 
 /// The last number that each space has.
 const LEDGER_MAX: LedgerMax = LedgerMax {

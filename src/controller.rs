@@ -22,13 +22,17 @@ mod numbers;
 mod propose;
 mod request;
 mod rewrite;
+mod schemas;
 mod undo;
+mod vault;
 
 pub use desk::{Desk, Drafted, Wanted};
 pub use failure::Failure;
 pub use model::{Meaning, Model};
 pub use request::{Absent, AdapterSummary, CheckReport, DocumentEdit, Expect, KeptPlan, Probe, Terms, Why};
 pub use rewrite::RewriteAsked;
+pub use schemas::SchemaSettings;
+pub use vault::{Vault, VaultError};
 
 use crate::adagio::Southbound;
 use crate::adagio::connect::Connector;
@@ -51,6 +55,7 @@ use closing::{EndClosing, PlanClosing};
 use futures::FutureExt;
 use gate::Gate;
 use propose::Proposal;
+use schemas::Schemas;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -67,10 +72,14 @@ pub struct Parts {
     pub yang: Arc<YangWorker>,
     /// The modules of the north, compiled.
     pub north: Arc<Loaded>,
-    /// Adapters by name, with their schemas.
+    /// Adapters by name, with their schemas unless the elements bring them.
     pub adapters: BTreeMap<String, Arc<Adapter>>,
+    /// How the schemas of elements are got that bring their own.
+    pub schemas: SchemaSettings,
     /// How elements are reached.
     pub connector: Connector,
+    /// The secrets; the connector opens them from here.
+    pub vault: Arc<Vault>,
     /// Time and chance.
     pub ambient: Arc<dyn Ambient>,
     /// Called at the named points of a transaction.
@@ -95,6 +104,7 @@ pub struct Parts {
 pub struct Controller {
     parts: Parts,
     model: Arc<RwLock<Arc<Model>>>,
+    schemas: Arc<Schemas>,
     gate: Gate,
     runner: Runner,
     recovery: Recovery,
@@ -111,11 +121,17 @@ impl Controller {
     pub async fn start(parts: Parts) -> Result<Arc<Self>, Failure> {
         let model = Model::load(parts.store.as_ref(), &meaning(&parts.north.index)).await?;
         let model = Arc::new(RwLock::new(Arc::new(model)));
-        let undo = AdapterUndo { model: model.clone(), adapters: parts.adapters.clone() };
+        let schemas = Arc::new(Schemas::new(parts.adapters.clone(), parts.schemas.clone()));
+        let known = model.read().unwrap_or_else(PoisonError::into_inner).clone();
+        schemas.restore(known.inventory.iter()).await;
+        drop(known);
+        let undo = AdapterUndo { model: model.clone(), schemas: schemas.clone() };
         let (store, ambient, probe) = (parts.store.clone(), parts.ambient.clone(), parts.probe.clone());
         let runner = Runner::new(store, parts.epoch, ambient.clone(), Arc::new(undo), probe, parts.limits.clone());
         let recovery = Recovery::new(runner.clone(), Arc::new(EndClosing { ambient }));
-        Ok(Arc::new(Self { parts, model, gate: Gate::default(), runner, recovery }))
+        let this = Arc::new(Self { parts, model, schemas, gate: Gate::default(), runner, recovery });
+        this.open_vault().await?;
+        Ok(this)
     }
 
     /// Ends what a daemon before us left open; call it before anything else is sent.
@@ -202,7 +218,7 @@ impl Controller {
         for edit in &edits {
             authorize(principal, Verb::Plan, &edit.key().to_string())?;
         }
-        Ok(self.proposal(&edits, allowed).await?.plan)
+        Ok(self.proposal(&self.cut(edits)?, allowed).await?.plan)
     }
 
     /// Plans edits and keeps the plan for a later commit.
@@ -219,7 +235,9 @@ impl Controller {
         let kept = KeptPlan { plan, allowed: allowed.clone(), created, expires, author: principal.user.clone() };
         let mut batch = self.without_old_plans();
         batch.put(Table::Plans, &kept_key(&kept.plan.id), &kept)?;
+        self.seal(&kept.plan, &mut batch)?;
         self.commit_batch(batch).await?;
+        self.sealed(&kept.plan);
         Ok(kept)
     }
 
@@ -262,6 +280,7 @@ impl Controller {
         for edit in &edits {
             authorize(principal, Verb::Write, &edit.key().to_string())?;
         }
+        let edits = self.cut(edits)?;
         self.carried_out(principal, Work::Edits { edits, allowed: allowed.clone() }, None, terms).await
     }
 
@@ -327,7 +346,7 @@ impl Controller {
             functions: adapter.functions().into_iter().map(str::to_string).collect(),
             simulated_only: adapter.simulated_only(),
         };
-        self.parts.adapters.values().map(summary).collect()
+        self.schemas.adapters().values().map(summary).collect()
     }
 
     /// Waits until no transaction holds anything.
@@ -340,7 +359,7 @@ impl Controller {
     }
 
     fn adapter(&self, name: &str) -> Option<Arc<Adapter>> {
-        self.parts.adapters.get(name).cloned()
+        self.schemas.adapters().get(name).cloned()
     }
 
     /// Runs the work in a task of its own, so that a caller who goes away does not end it, and waits as long as asked.
@@ -404,6 +423,7 @@ impl Controller {
             {
                 return Err(Failure::ClassTooWeak { element: weak.element.clone(), have: weak.class, want });
             }
+            self.seal_now(&plan).await?;
             let summary = self.summary(&work, &plan);
             let record = self.run(principal, &current(id), plan, summary).await?;
             if is_stale(&record) && pinned.is_none() && attempt < ATTEMPTS {

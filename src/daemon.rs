@@ -10,7 +10,7 @@ use crate::adagio::netconf::{framing::FrameLimits, session::NetconfLimits};
 use crate::adagio::{cli::session::CliLimits, ssh::SshLimits};
 use crate::adapter::Adapter;
 use crate::config::{LogFormat, Settings, seconds};
-use crate::controller::{Absent, Controller, Failure, Parts};
+use crate::controller::{Absent, Controller, Failure, Parts, SchemaSettings, Vault};
 use crate::domain::{Element, Principal};
 use crate::reconcile::{self, Loop, queue::Rhythm};
 use crate::store::{self, Batch, Durability, Store, Table, sqlite::SqliteStore};
@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
 
 /// What cannot be settled by the settings file.
 pub struct Invocation {
@@ -124,9 +125,12 @@ pub async fn start(invocation: Invocation) -> Result<(Arc<Controller>, StopSigna
     let epoch = store.take_lease(&holder).await.map_err(|error| failed("cannot take the lease")(error.into()))?;
     hash_key(store.as_ref(), epoch).await.map_err(|error| failed("cannot read the installation")(error.into()))?;
 
-    let yang = Arc::new(YangWorker::spawn(&program, &["yang-worker"], YANG_LIMIT));
+    let vault = Arc::new(vault(&settings)?);
+    let yang = Arc::new(worker(&program, &settings));
+    // Modules of elements have a worker of their own: what they do to it must not hold up a document.
+    let south = Arc::new(worker(&program, &settings));
     let north = north(&yang, &settings).await?;
-    let adapters = adapters(&yang, &settings).await?;
+    let adapters = adapters(&south, &settings).await?;
     let ambient = Arc::new(SystemAmbient::new());
     let stop = StopSignal::new();
     let probe: Arc<dyn Probe> = match crash_at {
@@ -139,7 +143,15 @@ pub async fn start(invocation: Invocation) -> Result<(Arc<Controller>, StopSigna
         yang,
         north,
         adapters,
-        connector: connector(&settings),
+        schemas: SchemaSettings {
+            yang: south,
+            folder: schema_folder(&settings),
+            dirs: existing(&settings.paths.yang),
+            timeout: seconds(settings.yang.fetch_timeout),
+            bytes: settings.yang.fetch_bytes,
+        },
+        connector: connector(&settings, vault.clone()),
+        vault,
         ambient,
         probe,
         limits: limits(&settings),
@@ -157,6 +169,21 @@ pub async fn start(invocation: Invocation) -> Result<(Arc<Controller>, StopSigna
         tracing::warn!(transaction = record.id, outcome = ?record.outcome, "was open at start");
     }
     Ok((controller, stop))
+}
+
+/// A libyang worker with its limits, and with the schemas that are kept on disk.
+fn worker(program: &Path, settings: &Settings) -> YangWorker {
+    YangWorker::spawn(program, &["yang-worker"], seconds(settings.yang.time_limit))
+        .with_memory_limit(settings.yang.memory_limit)
+        .with_cache(&schema_folder(settings))
+}
+
+fn schema_folder(settings: &Settings) -> PathBuf {
+    settings.paths.state.join("schemas")
+}
+
+fn existing(dirs: &[PathBuf]) -> Vec<PathBuf> {
+    dirs.iter().filter(|dir| dir.is_dir()).cloned().collect()
 }
 
 /// The modules of the north, compiled; a module that is left out is fatal, for its face would lie.
@@ -196,9 +223,18 @@ async fn adapters(yang: &YangWorker, settings: &Settings) -> Result<BTreeMap<Str
     Ok(adapters)
 }
 
-/// One adapter; a NETCONF adapter with its schema, from the operator's directories first, then from its own profiles.
+/// One adapter; a NETCONF adapter with its schema, from the operator's directories first, then from its own profiles, unless
+/// its elements bring theirs. A module that does not compile is left out and named: the elements work with the rest.
 pub async fn adapter(yang: &YangWorker, settings: &Settings, folder: &Path) -> Result<Adapter, String> {
     let adapter = Adapter::load(folder).map_err(|error| crate::adagio::driver::chain(&error))?;
+    if adapter.from_element() {
+        return Ok(adapter);
+    }
+    with_directories(yang, settings, adapter).await
+}
+
+/// The adapter with the schema of the operator's directories and of its own profiles.
+async fn with_directories(yang: &YangWorker, settings: &Settings, adapter: Adapter) -> Result<Adapter, String> {
     let Some(options) = &adapter.manifest().netconf else {
         return Ok(adapter);
     };
@@ -209,8 +245,12 @@ pub async fn adapter(yang: &YangWorker, settings: &Settings, folder: &Path) -> R
     }
     let set = ModuleSet::named(&modules, &dirs);
     let loaded = yang.load(&set).await.map_err(|error| crate::adagio::driver::chain(&error))?;
-    if let Some(left) = loaded.left_out.first() {
-        return Err(format!("module {} does not compile: {}", left.module, left.reason));
+    for left in &loaded.left_out {
+        if loaded.left_out.len() >= modules.len() {
+            return Err(format!("no module compiles; {}: {}", left.module, left.reason));
+        }
+        let (module, reason) = (&left.module, &left.reason);
+        tracing::error!(adapter = adapter.name(), module, reason, "a module is left out; what needs it is refused");
     }
     Ok(adapter.with_schema(loaded.index.clone()))
 }
@@ -251,6 +291,46 @@ pub fn read_elements(file: &Path) -> Result<Vec<Element>, String> {
     Ok(elements)
 }
 
+/// The secrets: the key from its file, which is made at the first start.
+fn vault(settings: &Settings) -> Result<Vault, DaemonError> {
+    let file = match settings.secrets.key_file.as_os_str().is_empty() {
+        true => settings.paths.state.join("secret.key"),
+        false => settings.secrets.key_file.clone(),
+    };
+    let wrong = |why: String| failed(format!("secrets.key_file: {}", file.display()))(why.into());
+    let text = match std::fs::read_to_string(&file) {
+        Ok(text) => Zeroizing::new(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let text = made_key(&file).map_err(|error| wrong(error.to_string()))?;
+            tracing::info!(file = %file.display(), "a key for the secrets is made; back it up, apart from the store");
+            text
+        }
+        Err(error) => return Err(wrong(error.to_string())),
+    };
+    let mut master = Zeroizing::new([0u8; 32]);
+    hex::decode_to_slice(text.trim(), master.as_mut_slice())
+        .map_err(|_| wrong("it does not hold 32 octets in hex".into()))?;
+    // One key for the tokens, one for the seals: neither says anything of the other.
+    let key = |purpose: &str| Zeroizing::new(blake3::derive_key(purpose, master.as_slice()));
+    if !crate::tree::secret::set_secret_key(*key("andante 2026-11-23 tokens of secrets")) {
+        tracing::debug!("the tokens of this process are those of another installation");
+    }
+    Vault::new(&key("andante 2026-11-23 seals of secrets")).map_err(|error| wrong(error.to_string()))
+}
+
+/// A new key file that only we can read.
+fn made_key(file: &Path) -> std::io::Result<Zeroizing<String>> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut key = Zeroizing::new([0u8; 32]);
+    getrandom::fill(key.as_mut_slice()).map_err(|error| std::io::Error::other(error.to_string()))?;
+    let text = Zeroizing::new(hex::encode(key.as_slice()));
+    let mut out = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
+    writeln!(out, "{}", text.as_str())?;
+    out.sync_all()?;
+    Ok(text)
+}
+
 /// The key of all tree hashes: made once per installation.
 async fn hash_key(store: &dyn Store, epoch: u64) -> Result<(), store::StoreError> {
     const NAME: &str = "hash-key";
@@ -287,7 +367,7 @@ async fn recover_forever(controller: Arc<Controller>, stop: CancellationToken) {
     }
 }
 
-fn connector(settings: &Settings) -> Connector {
+fn connector(settings: &Settings, secrets: Arc<Vault>) -> Connector {
     let (connect, answer) = (seconds(settings.adagio.connect_timeout), seconds(settings.adagio.answer_timeout));
     let ssh = SshLimits { connect_timeout: connect, auth_timeout: connect, ..SshLimits::default() };
     let netconf = NetconfLimits {
@@ -297,7 +377,7 @@ fn connector(settings: &Settings) -> Connector {
         ..NetconfLimits::default()
     };
     let cli = CliLimits { login_timeout: connect, line_timeout: answer, show_timeout: answer };
-    Connector { ssh, netconf, cli, busy: seconds(settings.adagio.busy_timeout) }
+    Connector { ssh, netconf, cli, busy: seconds(settings.adagio.busy_timeout), secrets }
 }
 
 fn limits(settings: &Settings) -> TransactionLimits {
@@ -370,6 +450,5 @@ impl Probe for CrashAt {
 
 /// The modules that are served.
 const NORTH: &[&str] = &["ietf-vpn-common", "ietf-l3vpn-ntw", "ietf-l2vpn-ntw", "andante"];
-const YANG_LIMIT: Duration = Duration::from_secs(60);
 const IDLE: Duration = Duration::from_secs(5);
 const BREATH: Duration = Duration::from_millis(100);

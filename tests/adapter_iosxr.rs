@@ -405,6 +405,7 @@ fn session() -> impl Strategy<Value = Routing> {
                 allow_own_as,
                 keepalive,
                 hold_time,
+                password: None,
                 max_prefix,
                 max_prefix_warning_only: as_override,
                 redistribute_connected: Vec::new(),

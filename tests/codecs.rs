@@ -343,3 +343,107 @@ fn a_path_that_is_printed_is_located_again() {
         assert!(index.locate(bad).is_err(), "{bad}");
     }
 }
+
+/// That a leaf was reported as being at its default (RFC 6243, RFC 8040 §4.8.9) survives both codecs and is no difference.
+#[test]
+fn a_leaf_reported_as_default_is_told_apart_and_equal_all_the_same() {
+    let index = sample();
+    let text = format!(
+        "<c xmlns='urn:m' xmlns:d='{}'><n d:default='true'>1</n><t>x</t><l><k>a</k><v d:default='true'>7</v></l></c>",
+        xml::DEFAULTS
+    );
+    let tree = from_xml(&text, Policy::ELEMENT).unwrap();
+    let plain = from_xml("<c xmlns='urn:m'><n>1</n><t>x</t><l><k>a</k><v>7</v></l></c>", Policy::ELEMENT).unwrap();
+    let marked = |tree: &ConfigTree| {
+        let mut found = Vec::new();
+        tree.walk(&mut |path, node| {
+            found.extend(node.is_default().then(|| path.to_string()));
+            true
+        });
+        found
+    };
+    let wanted = ["/m:c/l[k='a']/v", "/m:c/n"];
+    assert_eq!((marked(&tree), marked(&plain)), (wanted.map(String::from).to_vec(), Vec::new()));
+    assert_eq!(tree, plain);
+    assert!(diff(&tree, &plain).is_empty());
+    assert_eq!(json::print(&tree, &index, false), json::print(&plain, &index, false));
+    let as_json = json::print_tagged(&tree, &index, false);
+    assert!(as_json.contains("\"n\":1,\"@n\":{\"ietf-netconf-with-defaults:default\":true}"), "{as_json}");
+    for policy in [Policy::STRICT, Policy::ELEMENT] {
+        let back = json::parse(as_json.as_bytes(), &index, None, policy, L).unwrap();
+        assert_eq!(marked(&back), wanted, "{as_json}");
+        let as_xml = xml::print_tagged(&tree, &index, false);
+        assert_eq!(marked(&xml::parse(as_xml.as_bytes(), &index, None, policy, L).unwrap()), wanted, "{as_xml}");
+    }
+    let stored: ConfigTree = serde_json::from_str(&serde_json::to_string(&tree).unwrap()).unwrap();
+    assert_eq!(marked(&stored), wanted);
+    let alone = "{\"m:c\":{\"@n\":{\"ietf-netconf-with-defaults:default\":true}}}";
+    assert_eq!(from_json(alone).unwrap_err().kind, Kind::BadAttribute);
+}
+
+/// RFC 7951 §6.10: in a union of a number and a string, 10 and "10" are two values.
+#[test]
+fn a_string_and_a_number_of_one_union_are_two_values() {
+    use andante::tree::schema::Canonical;
+    let ty = TypeSpec::Union(vec![TypeSpec::Integer { bits: 8, signed: false }, TypeSpec::Text(Canonical::Exact)]);
+    let mut tables = Tables::from(sample());
+    tables.nodes[3].ty = Some(std::sync::Arc::new(ty));
+    let index = SchemaIndex::from(tables);
+    let read = |text: &str| json::parse(text.as_bytes(), &index, None, Policy::STRICT, L).unwrap();
+    let (number, string) = (read("{\"m:c\":{\"t\":10}}"), read("{\"m:c\":{\"t\":\"10\"}}"));
+    assert_ne!(number, string);
+    assert_eq!(diff(&number, &string).edits.len(), 1);
+    for tree in [&number, &string] {
+        assert_eq!(&read(&json::print(tree, &index, false)), tree);
+    }
+    let from_xml = xml::parse(b"<c xmlns='urn:m'><t>10</t></c>", &index, None, Policy::STRICT, L).unwrap();
+    assert_eq!(from_xml, number, "the first member that fits the text (RFC 7950 \u{a7}9.12)");
+}
+
+/// Found by fuzzing: what cannot be printed as a name is not read as one.
+#[test]
+fn a_name_that_is_none_is_refused() {
+    for text in [
+        "<c xmlns='urn:m'><\n/></c>",
+        "<\n/>",
+        "<c xmlns='urn:m'><1a/></c>",
+        "<c xmlns='urn:m'><a:b:c xmlns:a='urn:a'/></c>",
+    ] {
+        assert!(from_xml(text, Policy::ELEMENT).is_err(), "{text}");
+    }
+    for text in ["{\":n:22\":1}", "{\"a:\":1}", "{\"a:b:c\":1}", "{\"\":1}"] {
+        assert!(json::parse(text.as_bytes(), &sample(), None, Policy::ELEMENT, L).is_err(), "{text}");
+    }
+}
+
+/// Plain leafs are read without events: all that makes them not plain must come to the same.
+#[test]
+fn the_short_way_through_plain_leafs_says_what_the_long_way_says() {
+    let long =
+        |text: &str| text.replace("<n>", "<n >").replace("<v>", "<v >").replace("<t>", "<t >").replace("<k>", "<k >");
+    for text in [
+        "<c xmlns='urn:m'><n>1</n><t>x y</t><l><k>a</k><v>7</v></l><l><k>b</k></l></c>",
+        "<c xmlns='urn:m'>\n <n>\n1 </n>\r\n <t> a &amp; b\r\n</t> </c>",
+        "<c xmlns='urn:m'><t></t></c>",
+        "<c xmlns='urn:m'><t>a<!-- c -->b</t></c>",
+        "<c xmlns='urn:m'><t><![CDATA[a]]></t></c>",
+        "<c xmlns='urn:m'><n>1</n><n>1</n></c>",
+        "<c xmlns='urn:m'><n>256</n></c>",
+        "<c xmlns='urn:m'><t>1</t2></c>",
+        "<c xmlns='urn:m'><t>\u{1}</t></c>",
+        "<c xmlns='urn:m'><l><k>b</k></l><l><k>a</k></l><l><k>b</k></l></c>",
+        "<c xmlns='urn:m'><l><k>a</k><k>a</k></l></c>",
+        "<c xmlns='urn:m'><l><v>1</v></l></c>",
+        "<c xmlns='urn:m'><l><k>a</k><s>up</s></l></c>",
+        "<c xmlns='urn:m'><w xmlns='urn:x'>a</w><n>1</n></c>",
+        "<c xmlns='urn:m'><w>a</w></c>",
+    ] {
+        for policy in [Policy::STRICT, Policy::ELEMENT] {
+            let (a, b) = (from_xml(text, policy), from_xml(&long(text), policy));
+            let kind = |result: &Result<ConfigTree, CodecError>| {
+                result.as_ref().map_err(|error| (error.kind, error.path.clone())).cloned()
+            };
+            assert_eq!(kind(&a), kind(&b), "{text}");
+        }
+    }
+}

@@ -7,3 +7,7 @@
 mod house;
 #[path = "equality/rewrites.rs"]
 mod rewrites;
+#[path = "equality/secrets.rs"]
+mod secrets;
+#[path = "support/mod.rs"]
+mod support;

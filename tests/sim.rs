@@ -13,6 +13,7 @@ use andante::adagio::connect::Connector;
 use andante::adagio::netconf::{
     ConfirmedCommit, Datastore, DefaultOperation, EditConfig, Filter, NetconfError, NetconfLimits, NetconfSession,
 };
+use andante::adagio::secret::NoSecrets;
 use andante::adagio::sim::{Fault, Login, SimElement, SimFiles, SimHandle, SimOptions, control, run_from_files, serve};
 use andante::adagio::ssh::{SshConnection, SshLimits, SshTarget};
 use andante::adagio::tap::Tap;
@@ -60,6 +61,7 @@ impl Lab {
             netconf: NetconfLimits { rpc_timeout: Duration::from_secs(2), ..NetconfLimits::default() },
             cli: CliLimits { line_timeout: Duration::from_secs(2), ..CliLimits::default() },
             busy: Duration::from_millis(100),
+            secrets: Arc::new(NoSecrets),
         };
         Self { sim: serve(options).await.unwrap(), adapters, connector, folder }
     }

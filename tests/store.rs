@@ -60,6 +60,13 @@ async fn suite(store: Arc<dyn Store>) {
     let keys = |rows: Vec<(String, String)>| rows.into_iter().map(|(key, _)| key).collect::<Vec<_>>();
     assert_eq!(keys(list(&*store, Table::Claims, "pe1/").await.unwrap()), ["pe1/a", "pe1/b"]);
     assert_eq!(keys(list(&*store, Table::Claims, "").await.unwrap()), ["pe1/a", "pe1/b", "pe10/a"]);
+    let page = async |after: &str, limit: usize| -> Vec<String> {
+        let rows = store.page_bytes(Table::Claims, after, limit).await.unwrap();
+        rows.into_iter().map(|(key, _)| key).collect()
+    };
+    assert_eq!(page("", 2).await, ["pe1/a", "pe1/b"]);
+    assert_eq!(page("pe1/b", 2).await, ["pe10/a"]);
+    assert_eq!(page("pe10/a", 2).await, [""; 0]);
     assert!(matches!(
         get::<u64>(&*store, Table::Claims, "pe1/b").await,
         Err(StoreError::Decode { table: Table::Claims, .. })

@@ -1,5 +1,17 @@
-//! The libyang worker as a real process: loading, export, faults, leaving out, death and time limit.
+//! The libyang worker as a real process: loading, export, faults, leaving out, death and time limit; its schema index in
+//! [`index`], all faults of a document in [`faults`], bad modules in [`modules`], the disk in [`cache`], limits in [`limits`].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "yang_worker/cache.rs"]
+mod cache;
+#[path = "yang_worker/faults.rs"]
+mod faults;
+#[path = "yang_worker/index.rs"]
+mod index;
+#[path = "yang_worker/limits.rs"]
+mod limits;
+#[path = "yang_worker/modules.rs"]
+mod modules;
 
 use andante::tree::codec::State;
 use andante::tree::node::Body;
@@ -14,6 +26,11 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 fn worker() -> YangWorker {
     YangWorker::spawn(File::new(env!("CARGO_BIN_EXE_andanted")), &["yang-worker"], LIMIT)
+}
+
+/// A worker with limits of memory in bytes (0: none) and of time.
+fn limited(memory: u64, time: Duration) -> YangWorker {
+    YangWorker::spawn(File::new(env!("CARGO_BIN_EXE_andanted")), &["yang-worker"], time).with_memory_limit(memory)
 }
 
 const TYPES: &str = r#"
@@ -121,7 +138,7 @@ async fn a_set_is_exported_and_a_bad_module_is_left_out_by_name() {
             TypeSpec::Integer { bits: 8, signed: false },
             TypeSpec::Enumeration(vec!["unlimited".into()]),
             identities,
-            TypeSpec::Text(Canonical::Exact),
+            TypeSpec::Restricted { of: Box::new(TypeSpec::Text(Canonical::Exact)), within: vec![(1, 20)] },
         ])
     );
     let default = |name: &str| {

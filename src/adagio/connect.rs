@@ -2,20 +2,22 @@
 
 use super::cli::driver::{CliElement, dialect_within};
 use super::cli::session::CliLimits;
-use super::driver::Southbound;
+use super::driver::{DriverError, Effect, Southbound};
 use super::netconf::driver::NetconfElement;
+use super::netconf::schemas::SchemaSession;
 use super::netconf::session::NetconfLimits;
+use super::secret::Secrets;
 use super::ssh::{SshAuth, SshLimits, SshTarget};
 use super::tap::Tap;
 use crate::adapter::Adapter;
 use crate::adapter::manifest::Transport;
-use crate::domain::Element;
+use crate::domain::{Element, ErrorClass};
 use secrecy::SecretString;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Limits of everything that goes south.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Connector {
     /// Connections.
     pub ssh: SshLimits,
@@ -25,6 +27,8 @@ pub struct Connector {
     pub cli: CliLimits,
     /// How long busy lines are retried.
     pub busy: Duration,
+    /// What opens the secrets of a payload.
+    pub secrets: Arc<dyn Secrets>,
 }
 
 impl Connector {
@@ -40,14 +44,29 @@ impl Connector {
                 ssh: self.ssh.clone(),
                 limits: self.netconf,
                 tap,
+                secrets: self.secrets.clone(),
             }),
             Transport::Cli => {
                 // One bound for the reply of an element, whatever it speaks.
                 let dialect = Arc::new(dialect_within(&adapter, self.netconf.frames.max_message)?);
-                let (ssh, limits, busy) = (self.ssh.clone(), self.cli, self.busy);
-                Arc::new(CliElement { element: name, target, adapter, dialect, ssh, limits, busy, tap })
+                let (ssh, limits, busy, secrets) = (self.ssh.clone(), self.cli, self.busy, self.secrets.clone());
+                Arc::new(CliElement { element: name, target, adapter, dialect, ssh, limits, busy, tap, secrets })
             }
         })
+    }
+
+    /// A session that reads the YANG modules of the element.
+    pub async fn schemas(&self, element: &Element) -> Result<SchemaSession, DriverError> {
+        let target = self.target(element).map_err(|message| DriverError {
+            element: element.name.clone(),
+            doing: "connect".into(),
+            message,
+            class: ErrorClass::Rejected,
+            effect: Effect::None,
+            tag: None,
+            path: None,
+        })?;
+        SchemaSession::open(&element.name, &target, &self.ssh, self.netconf, Tap::default()).await
     }
 
     /// Where and as whom to log in.

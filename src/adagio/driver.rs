@@ -9,7 +9,7 @@
 
 use crate::adapter::Payload;
 use crate::domain::{Class, ErrorClass};
-use crate::tree::ConfigTree;
+use crate::tree::{ConfigTree, DefaultsMode};
 use async_trait::async_trait;
 use std::time::Duration;
 
@@ -29,6 +29,10 @@ pub trait Southbound: Send + Sync {
 pub trait Reader: Send {
     /// What the element can take back, probed from its greeting.
     fn class(&self) -> Class;
+    /// A word that changes when the YANG modules of the element change; `None` where there are none.
+    fn module_set(&self) -> Option<String> {
+        None
+    }
     /// Reads the running configuration (at least all that the adapter's templates can touch), normalised.
     async fn read_running(&mut self) -> Result<Reading, DriverError>;
     /// Ends the session in good order; errors do not matter any more.
@@ -44,6 +48,8 @@ pub struct Reading {
     pub partial: Option<String>,
     /// Size of what was read, in bytes.
     pub bytes: usize,
+    /// What the element makes of leafs that equal their default.
+    pub defaults: DefaultsMode,
 }
 
 /// A confirmed commit.

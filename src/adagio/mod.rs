@@ -10,6 +10,7 @@ pub mod cli;
 pub mod connect;
 pub mod driver;
 pub mod netconf;
+pub mod secret;
 pub mod sim;
 pub mod ssh;
 pub mod tap;

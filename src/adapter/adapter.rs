@@ -12,14 +12,17 @@
 use super::error::AdapterError;
 use super::grammar::Grammar;
 use super::judgement::{Impact, Ownership};
-use super::manifest::{Function, Manifest, Transport};
+use super::manifest::{Function, Manifest, SchemaSource, Transport};
 use super::package::Package;
 use super::payload::Payload;
 use super::refusal::Refusal;
 use super::rules::Rules;
 use super::template::{self, Escaping, Templates};
 use crate::service::ElementService;
-use crate::tree::{Body, ConfigTree, Diff, Edit, Key, Limits, Node, Path, Policy, SchemaIndex, xml};
+use crate::tree::secret::disarmed;
+use crate::tree::{
+    Body, ConfigTree, Defaults, DefaultsMode, Diff, Edit, Key, Limits, Node, Path, Policy, SchemaIndex, xml,
+};
 use std::sync::Arc;
 
 /// What Andante knows of one platform.
@@ -53,6 +56,15 @@ pub struct Reading {
     pub complete: bool,
     /// How many nodes or lines neither schema nor grammar knows.
     pub opaque: u32,
+    /// How many nodes or lines it has, those included.
+    pub lines: u32,
+}
+
+impl Reading {
+    /// The part that neither schema nor grammar knows, between 0 and 1.
+    pub fn opaque_share(&self) -> f64 {
+        if self.lines == 0 { 0.0 } else { f64::from(self.opaque) / f64::from(self.lines) }
+    }
 }
 
 impl Adapter {
@@ -106,12 +118,24 @@ impl Adapter {
         package.yang.as_deref().map(|folder| (folder, package.yang_modules.as_slice()))
     }
 
+    /// Whether every element brings its own schema: the manifest says so, or the package has no profiles that could stand
+    /// for it.
+    pub fn from_element(&self) -> bool {
+        let options = self.parts.manifest.netconf.as_ref();
+        options.is_some_and(|options| options.schema == SchemaSource::FromElement || self.profiles().is_none())
+    }
+
     /// The schema: of the grammar, or what was given by [`Adapter::with_schema`].
     pub fn schema(&self) -> Option<&Arc<SchemaIndex>> {
         match &self.language {
             Language::Netconf { schema, .. } => schema.as_ref(),
             Language::Cli { schema, .. } => Some(schema),
         }
+    }
+
+    /// The defaults of the schema, as an element with this basic mode handles them.
+    pub fn defaults(&self, mode: DefaultsMode) -> Defaults<'_> {
+        Defaults::new(self.schema().map(Arc::as_ref), mode)
     }
 
     /// Names of the functions, sorted.
@@ -181,11 +205,12 @@ impl Adapter {
                 let tree = read.map_err(|error| self.unreadable(error.to_string()))?;
                 let opaque = count_opaque(tree.root());
                 // An XML document has an end: cut short it is not well-formed and was refused above.
-                Ok(Reading { tree, complete: true, opaque })
+                let lines = tree.count();
+                Ok(Reading { tree, complete: true, opaque, lines })
             }
             Language::Cli { grammar, .. } => {
-                let parsed = grammar.parse(text).map_err(|error| self.unreadable(chain(&error)))?;
-                Ok(Reading { tree: parsed.tree, complete: parsed.complete, opaque: parsed.opaque })
+                let parsed = grammar.parse(&disarmed(text)).map_err(|error| self.unreadable(chain(&error)))?;
+                Ok(Reading { tree: parsed.tree, complete: parsed.complete, opaque: parsed.opaque, lines: parsed.lines })
             }
         }
     }

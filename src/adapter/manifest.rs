@@ -48,9 +48,23 @@ pub struct Manifest {
     /// Judgement on paths, NETCONF only (a CLI grammar says it itself). Later rules win.
     #[serde(default)]
     pub paths: Vec<PathRule>,
+    /// How the platform shows secrets.
+    #[serde(default)]
+    pub secret_echo: SecretEcho,
     /// Tables of names for `text = "names.<table>"` of a path rule.
     #[serde(default)]
     pub names: BTreeMap<String, NameTable>,
+}
+
+/// How a platform shows a secret that it was given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SecretEcho {
+    /// As it is.
+    #[default]
+    Clear,
+    /// In a form of its own, which is noted when the transaction that set it is verified, and compared from then on.
+    Encrypted,
 }
 
 /// Words of the platform that mean one another.
@@ -117,11 +131,25 @@ pub struct NetconfOptions {
     pub modules: Vec<String>,
     /// Top-level nodes of the get-config filter, as `/module:name`.
     pub read: Vec<String>,
+    /// Where the schema comes from.
+    #[serde(default)]
+    pub schema: SchemaSource,
     /// How a candidate is validated.
     #[serde(default)]
     pub validate: Validation,
     /// The atomicity class that is expected (`A`–`D`); the probe decides.
     pub class: Option<String>,
+}
+
+/// Where the schema of a NETCONF element comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SchemaSource {
+    /// The directories of `paths.yang`, then the adapter's own profiles; one schema for all elements.
+    #[default]
+    Directories,
+    /// Every element's own modules, by `get-schema` (RFC 6022) at the first contact and whenever they change.
+    FromElement,
 }
 
 /// How a candidate is validated before the commit.

@@ -27,5 +27,5 @@ pub use error::AdapterError;
 pub use grammar::{Grammar, GrammarError};
 pub use judgement::{Impact, Ownership};
 pub use manifest::{Manifest, Transport, Validation};
-pub use payload::{CliLine, Payload};
+pub use payload::{Answer, CliLine, Payload};
 pub use refusal::Refusal;

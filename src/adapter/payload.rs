@@ -45,4 +45,26 @@ pub struct CliLine {
     /// while the kernel has it). It is retried for a bounded time, then named as residue; it never fails a transaction.
     #[serde(default)]
     pub busy: bool,
+    /// What the element asks before it takes the line, and what is answered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<Answer>,
+    /// The next line belongs to it (a banner): the element shows no prompt in between.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
+}
+
+impl CliLine {
+    /// A line without more.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), busy: false, answers: Vec::new(), more: false }
+    }
+}
+
+/// A question of the element and its answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// A regular expression for the unfinished line that asks: `\[confirm\]`.
+    pub expect: String,
+    /// What is typed, without a line end.
+    pub answer: String,
 }

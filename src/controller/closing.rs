@@ -1,13 +1,13 @@
 //! What becomes durable with the decision of a transaction: documents, claims, what is recorded, numbers, audit, events.
 //! Only what the plan changes is written: an element or a store with much in it does not make a commit dearer.
 
-use super::model::{ClaimChange, Model, claim_change, document_key};
-use crate::domain::{AuditRecord, Event, Outcome, StoredDocument, TransactionRecord};
+use super::model::{ClaimChange, Model, claim_change, document_key, owner_of};
+use crate::domain::{AuditRecord, Event, Outcome, Rewrite, StoredDocument, TransactionRecord};
 use crate::plan::{Plan, ServiceChange, ServiceEffect, content_digest};
 use crate::service::ledger::Take;
 use crate::store::{Batch, StoreError, Table};
 use crate::transaction::{Ambient, Closing};
-use crate::tree::ConfigTree;
+use crate::tree::{ConfigTree, Path};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -63,6 +63,40 @@ impl Model {
         Ok(batch)
     }
 
+    /// How elements show the secrets that they were just given: noted in the place of what was noted there before.
+    fn shown(
+        &self,
+        plan: &Plan,
+        record: &TransactionRecord,
+        now: Timestamp,
+        read: &BTreeMap<String, ConfigTree>,
+        batch: &mut Batch,
+    ) -> Result<(), StoreError> {
+        for element in plan.elements.iter().filter(|element| !element.encrypted.is_empty()) {
+            let Some(reading) = read.get(&element.element) else { continue };
+            for echo in element.noted(reading) {
+                let id = content_digest(&(&element.element, &echo))[..16].to_string();
+                let facts = self.rewrites.get(&element.element).into_iter().flat_map(|facts| facts.iter());
+                for (key, _) in facts.filter(|(_, fact)| fact.path == echo.path && fact.by == NOTED_BY) {
+                    batch.delete(Table::Rewrites, key);
+                }
+                let fact = Rewrite {
+                    id: id.clone(),
+                    element: element.element.clone(),
+                    path: echo.path,
+                    all_entries: false,
+                    sent: echo.sent,
+                    says: echo.says,
+                    by: NOTED_BY.into(),
+                    ticket: record.principal.ticket.clone(),
+                    since: now,
+                };
+                batch.put(Table::Rewrites, &format!("{}/{id}", element.element), &fact)?;
+            }
+        }
+        Ok(())
+    }
+
     fn document(
         &self,
         change: &ServiceChange,
@@ -109,7 +143,13 @@ impl Model {
             })
             .collect();
         let carried = before.iter().map(|(element, before, after)| (*element, before, *after));
-        let released = take.released(now, carried);
+        let own = owner_of(&change.key);
+        let stays = |element: &str, path: &Path| {
+            let claimed = self.claimed_on(element);
+            let owners = claimed.intended().map(|intended| intended.owners_of(path)).unwrap_or_default();
+            owners.iter().any(|(_, owner)| *owner != own)
+        };
+        let released = take.released(now, carried, &stays);
         read.iter().fold(released, |take, (element, actual)| take.read(element, actual, now).unwrap_or(take))
     }
 
@@ -154,6 +194,7 @@ impl Closing for PlanClosing {
         let model = self.model();
         let now = self.ambient.now();
         let mut batch = model.decided(&self.plan, &record.principal.user, now, read)?;
+        model.shown(&self.plan, record, now, read, &mut batch)?;
         for change in self.plan.services.iter().filter(|change| !unchanged(&model, change)) {
             batch.events.push(service_event(now, change, record));
         }
@@ -167,6 +208,9 @@ impl Closing for PlanClosing {
         Ok(end(record, self.ambient.now()))
     }
 }
+
+/// Who notes how an element shows a secret: no person, but a verified transaction.
+const NOTED_BY: &str = "andanted";
 
 /// The end of a transaction that recovery brings to its end: its decision, if there was one, is durable already.
 pub(super) struct EndClosing {

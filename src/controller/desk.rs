@@ -27,6 +27,8 @@ pub struct Desk<'a> {
     pub model: &'a Model,
     /// Adapters by name.
     pub adapters: &'a BTreeMap<String, Arc<Adapter>>,
+    /// Adapters of elements that brought their own schema, by element.
+    pub own: &'a BTreeMap<String, Arc<Adapter>>,
     /// Where automatic numbers come from.
     pub ranges: &'a Ranges,
 }
@@ -125,10 +127,14 @@ impl Desk<'_> {
             after: &after,
             recorded: &recorded,
             actual: &meant,
+            defaults: self.model.states.get(element).map(|state| state.defaults).unwrap_or_default(),
             allowed,
         };
         let plan = plan_element(&input).map_err(refused)?;
-        Ok(plan.map(|plan| ElementPlan { echoes: heard(self.model, &plan, actual, &views), ..plan }))
+        Ok(plan.map(|plan| {
+            let echoes = heard(self.model, &plan, actual, &views);
+            ElementPlan { echoes, ..plan }
+        }))
     }
 
     /// What one service asks of each element, as claims.
@@ -179,6 +185,10 @@ impl Desk<'_> {
 
     fn mapped(&self, element: &str, wanted: &ElementService) -> Result<ConfigTree, Failure> {
         let adapter = self.adapter_of(element)?;
+        if adapter.schema().is_none() {
+            let message = "its schema is not known yet".into();
+            return Err(Failure::Unreachable { element: element.into(), message });
+        }
         adapter.check(wanted).map_err(|refusals| {
             let faults = refusals.into_iter().map(|refusal| Fault {
                 path: refusal.path,
@@ -194,7 +204,8 @@ impl Desk<'_> {
     /// The adapter of an element.
     pub(super) fn adapter_of(&self, element: &str) -> Result<Arc<Adapter>, Failure> {
         let known = self.model.inventory.get(element).ok_or_else(|| not_found(element))?;
-        let adapter = self.adapters.get(&known.adapter).cloned();
+        let own = self.own.get(element).filter(|own| own.name() == known.adapter);
+        let adapter = own.or_else(|| self.adapters.get(&known.adapter)).cloned();
         adapter.ok_or_else(|| Failure::Internal(format!("{element}: adapter {} is not installed", known.adapter)))
     }
 }

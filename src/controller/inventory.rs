@@ -18,6 +18,17 @@ impl Controller {
         Ok(model.inventory.iter().map(|element| (Element::clone(element), state(element))).collect())
     }
 
+    /// The names of the managed elements, and a count that grows when the inventory changes. `None` while it is still the
+    /// given one: asking often costs nothing.
+    pub fn managed(&self, known: Option<u64>) -> Option<(u64, BTreeSet<String>)> {
+        let model = self.model();
+        if known == Some(model.inventory_generation) {
+            return None;
+        }
+        let managed = model.inventory.iter().filter(|element| element.managed);
+        Some((model.inventory_generation, managed.map(|element| element.name.clone()).collect()))
+    }
+
     /// Takes an inventory: new and changed entries. Answers the names that changed.
     pub async fn apply_elements(
         &self,

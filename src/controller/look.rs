@@ -17,7 +17,7 @@ use crate::domain::{
 };
 use crate::plan::{Allowed, Difference, ElementInput, Plan, content_digest, differences, plan_heal};
 use crate::store::{Batch, Table};
-use crate::tree::{Body, ClaimConflict, ConfigTree, Intended, Layer, Path};
+use crate::tree::{ClaimConflict, ConfigTree, DefaultsMode, Intended, Layer, Path};
 use futures::future::join_all;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,6 +61,7 @@ impl Controller {
             Ok((reading, class)) => {
                 state.reachability = Reachability::Reachable;
                 state.class = Some(class);
+                state.defaults = reading.defaults;
                 match reading.partial {
                     Some(why) => {
                         state.sync = SyncState::Partial;
@@ -115,7 +116,7 @@ impl Controller {
         batch: &mut Batch,
     ) -> Result<(), Failure> {
         let now = self.parts.ambient.now();
-        let found = self.deviations_in(model, element, actual, now)?;
+        let found = self.deviations_in(model, element, actual, state.defaults, now)?;
         state.sync = if found.is_empty() { SyncState::InSync } else { SyncState::OutOfSync };
         state.last_read = Some(now);
         state.detail = None;
@@ -133,14 +134,14 @@ impl Controller {
         authorize(principal, Verb::Read, element)?;
         let model = self.model();
         let (reading, _) = self.read(&model, element).await?;
-        Ok(self.desk(&model).adapter_of(element)?.text(&reading.tree))
+        Ok(self.adapter_of(&model, element)?.text(&reading.tree))
     }
 
     /// Who wants the nodes at a path: a printed path, a part of one, or a native line.
     pub async fn why(&self, principal: &Principal, element: &str, path: &str) -> Result<Vec<Why>, Failure> {
         authorize(principal, Verb::Read, element)?;
         let model = self.model();
-        let adapter = self.desk(&model).adapter_of(element)?;
+        let adapter = self.adapter_of(&model, element)?;
         let intended = merged(&model, element)?;
         let wanted = path.trim();
         let mut found = Vec::new();
@@ -156,15 +157,15 @@ impl Controller {
                     node.children().is_empty() && adapter.text(&alone).lines().any(|line| line.trim() == wanted)
                 });
             if fits {
-                found.extend(intended.why(at).claimants.into_iter().map(|claimant| Why {
+                let why = intended.why(at);
+                found.extend(why.claimants.into_iter().enumerate().map(|(rank, claimant)| Why {
                     path: at.to_string(),
                     layer: layer_name(claimant.layer).into(),
                     owner: claimant.owner.to_string(),
+                    kind: claimant.kind.to_string(),
+                    value: claimant.wants,
+                    comes_back: why.comes_back.clone().filter(|_| rank == 0),
                     written_as: written_as(&model, element, at),
-                    value: node.and_then(|node| match node.body() {
-                        Body::Leaf(value) => Some(value.to_string()),
-                        _ => None,
-                    }),
                 }));
             }
             found.len() < WHY_MAX
@@ -179,9 +180,11 @@ impl Controller {
             return Err(not_found(element));
         }
         let (reading, _) = self.complete(&model, element).await?;
-        let (intended, recorded) = (merged(&model, element)?, model.recorded_on(element));
+        let intended = merged(&model, element)?;
+        let recorded = model.recorded_on(element);
         let actual = as_meant(&model, element, &reading.tree, &[&intended.tree, &recorded]);
-        let found = differences(&intended, &recorded, &actual);
+        let adapter = self.adapter_of(&model, element)?;
+        let found = differences(&intended, &recorded, &actual, &adapter.defaults(reading.defaults));
         let chosen = |difference: &Difference| {
             let id = deviation_id(element, &difference.found.path);
             // A prefix too short to be meant would heal what nobody asked for.
@@ -198,7 +201,7 @@ impl Controller {
     pub(super) async fn healing(&self, element: &str, paths: &[Path]) -> Result<Proposal, Failure> {
         let model = self.model();
         let (reading, class) = self.complete(&model, element).await?;
-        let adapter = self.desk(&model).adapter_of(element)?;
+        let adapter = self.adapter_of(&model, element)?;
         let (intended, recorded) = (merged(&model, element)?, model.recorded_on(element));
         let views = [&intended.tree, &recorded];
         let actual = as_meant(&model, element, &reading.tree, &views);
@@ -211,16 +214,19 @@ impl Controller {
             after: &intended,
             recorded: &recorded,
             actual: &actual,
+            defaults: reading.defaults,
             allowed: &allowed,
         };
-        let refused = |reasons| Failure::Refused { element: element.into(), reasons };
-        let mut plan = plan_heal(&input, paths).map_err(refused)?;
+        let mut plan =
+            plan_heal(&input, paths).map_err(|reasons| Failure::Refused { element: element.into(), reasons })?;
+        let mut warnings = Vec::new();
         if let Some(plan) = &mut plan {
+            warnings = self.sendable(plan)?;
             plan.echoes = heard(&model, plan, &reading.tree, &views);
         }
         if plan.is_none() {
             // It went away by itself, or grew: more is missing now than what somebody looked at and asked for.
-            let now = differences(&intended, &recorded, &actual);
+            let now = differences(&intended, &recorded, &actual, &adapter.defaults(reading.defaults));
             let above = |found: &&Difference| paths.iter().any(|asked| asked.starts_with(&found.found.path));
             if let Some(grown) = now.iter().find(above) {
                 let path = grown.found.path.to_string();
@@ -228,7 +234,7 @@ impl Controller {
             }
         }
         let elements = plan.into_iter().collect();
-        let plan = Plan { id: String::new(), services: vec![], elements, numbers: vec![], warnings: vec![] }.sealed();
+        let plan = Plan { id: String::new(), services: vec![], elements, numbers: vec![], warnings }.sealed();
         Ok(Proposal { plan, generation: model.generation })
     }
 
@@ -256,8 +262,17 @@ impl Controller {
         if model.inventory.get(element).is_some_and(|known| !known.managed) {
             return Err(unreachable("it is not managed (it left the inventory): nothing is read or sent".into()));
         }
-        let south = self.southbound(model, element)?;
-        let mut reader = south.open_reader().await.map_err(|error| unreachable(error.message))?;
+        self.with_schema(model, element).await?;
+        let open = || async {
+            let south = self.southbound(model, element)?;
+            south.open_reader().await.map_err(|error| unreachable(error.message))
+        };
+        let mut reader = open().await?;
+        if self.renewed(model, element, reader.module_set()).await? {
+            // What it says is to be read by its new schema.
+            reader.close().await;
+            reader = open().await?;
+        }
         let reading = reader.read_running().await;
         let class = reader.class();
         reader.close().await;
@@ -274,7 +289,7 @@ impl Controller {
 
     fn southbound(&self, model: &Model, element: &str) -> Result<Arc<dyn Southbound>, Failure> {
         let known = model.inventory.get(element).ok_or_else(|| not_found(element))?;
-        let adapter = self.desk(model).adapter_of(element)?;
+        let adapter = self.adapter_of(model, element)?;
         let south = self.parts.connector.southbound(known, &adapter);
         south.map_err(|message| Failure::Unreachable { element: element.into(), message })
     }
@@ -285,11 +300,14 @@ impl Controller {
         model: &Model,
         element: &str,
         actual: &ConfigTree,
+        defaults: DefaultsMode,
         now: Timestamp,
     ) -> Result<Vec<Deviation>, Failure> {
-        let (intended, recorded) = (merged(model, element)?, model.recorded_on(element));
+        let intended = merged(model, element)?;
+        let recorded = model.recorded_on(element);
         let actual = as_meant(model, element, actual, &[&intended.tree, &recorded]);
-        let found = differences(&intended, &recorded, &actual);
+        let adapter = self.adapter_of(model, element)?;
+        let found = differences(&intended, &recorded, &actual, &adapter.defaults(defaults));
         Ok(found.into_iter().map(|difference| deviation(model, element, difference, now)).collect())
     }
 }

@@ -5,6 +5,7 @@
 //! more where there are more services, and [`Model::visits`] counts the entries that were looked at.
 
 mod claimed;
+mod load;
 
 pub(super) use claimed::{ClaimChange, Claimed};
 
@@ -12,7 +13,7 @@ use crate::domain::{Deviation, ElementState, Inventory, Map, Rewrite, ServiceKey
 use crate::face;
 use crate::service::ledger::{Ledger, Take};
 use crate::service::{NumberUse, PortUse, Service, explicit_numbers};
-use crate::store::{Batch, Change, Store, StoreError, Table};
+use crate::store::{Batch, Change, StoreError, Table};
 use crate::tree::{Claims, ConfigTree, Owner};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -41,11 +42,11 @@ pub struct Model {
     deviations: Map<String, Arc<Deviation>>,
     /// Their ids by element.
     deviating: Map<(String, String), ()>,
-    /// What elements write in their own way, by element, then by key in the store.
-    pub(super) rewrites: Map<String, Arc<BTreeMap<String, Rewrite>>>,
     /// The plans that are kept in the store, by key.
     pub(super) kept: Map<String, KeptSize>,
-    /// Counts the changes of documents, claims, numbers and inventory.
+    /// What elements write in their own way, by element, then by key in the store.
+    pub(super) rewrites: Map<String, Arc<BTreeMap<String, Rewrite>>>,
+    /// Counts the changes of documents, claims, numbers, rewrites and inventory.
     pub(super) generation: u64,
     /// Counts the changes of the inventory.
     pub(super) inventory_generation: u64,
@@ -73,8 +74,8 @@ impl Default for Model {
             claimed: Map::new(&visits),
             deviations: Map::new(&visits),
             deviating: Map::new(&visits),
-            rewrites: Map::new(&visits),
             kept: Map::new(&visits),
+            rewrites: Map::new(&visits),
             generation: 0,
             inventory_generation: 0,
             visits,
@@ -83,36 +84,6 @@ impl Default for Model {
 }
 
 impl Model {
-    /// Loads everything. `meaning` turns a stored document into its service.
-    pub async fn load(store: &dyn Store, meaning: &Meaning) -> Result<Self, StoreError> {
-        let mut model = Self::default();
-        for table in TABLES {
-            for (key, bytes) in store.list_bytes(table, "").await? {
-                model.put(table, &key, &bytes, meaning)?;
-            }
-        }
-        let mut records: BTreeMap<String, Vec<(String, Claims)>> = BTreeMap::new();
-        for (key, bytes) in store.list_bytes(Table::Claims, "").await? {
-            let claims = decode(Table::Claims, &key, &bytes)?;
-            records.entry(element_of(&key).into()).or_default().push((key, claims));
-        }
-        let mut claims: BTreeMap<String, Claimed> = BTreeMap::new();
-        for (element, records) in records {
-            let mut claimed = Claimed::new(&element, &model.visits);
-            claimed.load(records);
-            claims.insert(element, claimed);
-        }
-        for (element, bytes) in store.list_bytes(Table::Recorded, "").await? {
-            let tree: ConfigTree = decode(Table::Recorded, &element, &bytes)?;
-            let claimed = claims.entry(element.clone()).or_insert_with(|| Claimed::new(&element, &model.visits));
-            claimed.set_recorded(Some(tree));
-        }
-        for (element, claimed) in claims {
-            model.claimed.insert(element, Arc::new(claimed));
-        }
-        Ok(model)
-    }
-
     /// Follows a batch that has become durable.
     pub fn apply(&mut self, batch: &Batch, meaning: &Meaning) -> Result<(), StoreError> {
         let mut claims: BTreeMap<&str, Vec<ClaimChange>> = BTreeMap::new();
@@ -196,16 +167,8 @@ impl Model {
             Table::ElementStates => self.states.insert(key.into(), decode(table, key, bytes)?),
             Table::Documents => {
                 let document: StoredDocument = decode(table, key, bytes)?;
-                match meaning(&document) {
-                    Ok(service) => self.understand(&service),
-                    // It was accepted once; its claims still stand. Say it and go on.
-                    Err(error) => {
-                        tracing::error!(service = %document.key, error, "a stored document has lost its meaning");
-                        self.forget(&document.key);
-                    }
-                }
-                self.documents.insert(document.key.clone(), Arc::new(document));
-                self.generation += 1;
+                let service = meaning(&document);
+                self.take(document, service);
             }
             Table::Numbers => {
                 let take: Take = decode(table, key, bytes)?;
@@ -217,21 +180,34 @@ impl Model {
                 self.deviating.insert((deviation.element.clone(), key.into()), ());
                 self.deviations.insert(key.into(), Arc::new(deviation));
             }
-            Table::Rewrites => {
-                let fact: Rewrite = decode(table, key, bytes)?;
-                let mut facts = self.rewrites.get(&fact.element).map(|facts| (**facts).clone()).unwrap_or_default();
-                let element = fact.element.clone();
-                facts.insert(key.into(), fact);
-                self.rewrites.insert(element, Arc::new(facts));
-                self.generation += 1;
-            }
             Table::Plans => {
                 let Times { created, expires } = decode(table, key, bytes)?;
                 self.kept.insert(key.into(), KeptSize { created, expires, bytes: bytes.len() });
             }
-            Table::Claims | Table::Recorded | Table::Transactions | Table::Installation => {}
+            Table::Rewrites => {
+                let fact: Rewrite = decode(table, key, bytes)?;
+                let element = fact.element.clone();
+                self.rewrites.change(&element, Arc::default, |facts| {
+                    Arc::make_mut(facts).insert(key.into(), fact);
+                });
+                self.generation += 1;
+            }
+            Table::Claims | Table::Recorded | Table::Transactions | Table::Secrets | Table::Installation => {}
         }
         Ok(())
+    }
+
+    fn take(&mut self, document: StoredDocument, service: Result<Service, String>) {
+        match service {
+            Ok(service) => self.understand(&service),
+            // It was accepted once; its claims still stand. Say it and go on.
+            Err(error) => {
+                tracing::error!(service = %document.key, error, "a stored document has lost its meaning");
+                self.forget(&document.key);
+            }
+        }
+        self.documents.insert(document.key.clone(), Arc::new(document));
+        self.generation += 1;
     }
 
     fn delete(&mut self, table: Table, key: &str) {
@@ -259,19 +235,18 @@ impl Model {
                     self.deviations.remove(key);
                 }
             }
+            Table::Plans => drop(self.kept.remove(key)),
             Table::Rewrites => {
-                let element = key.split('/').next().unwrap_or_default();
-                let mut facts = self.rewrites.get(element).map(|facts| (**facts).clone()).unwrap_or_default();
-                facts.remove(key);
-                if facts.is_empty() {
-                    self.rewrites.remove(element);
-                } else {
-                    self.rewrites.insert(element.to_string(), Arc::new(facts));
+                let element = element_of(key).to_string();
+                if let Some(facts) = self.rewrites.get_mut(&element) {
+                    Arc::make_mut(facts).remove(key);
+                }
+                if self.rewrites.get(&element).is_some_and(|facts| facts.is_empty()) {
+                    self.rewrites.remove(&element);
                 }
                 self.generation += 1;
             }
-            Table::Plans => drop(self.kept.remove(key)),
-            Table::Claims | Table::Recorded | Table::Transactions | Table::Installation => {}
+            Table::Claims | Table::Recorded | Table::Transactions | Table::Secrets | Table::Installation => {}
         }
     }
 
@@ -355,17 +330,6 @@ fn decode<T: DeserializeOwned>(table: Table, key: &str, bytes: &[u8]) -> Result<
 }
 
 const SERVICE_OWNER: &str = "service ";
-
-/// The tables that are mirrored record by record.
-const TABLES: [Table; 7] = [
-    Table::Elements,
-    Table::ElementStates,
-    Table::Documents,
-    Table::Numbers,
-    Table::Deviations,
-    Table::Rewrites,
-    Table::Plans,
-];
 
 #[cfg(test)]
 mod tests;

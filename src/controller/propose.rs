@@ -3,11 +3,12 @@
 //! Nothing here can write: to elements it holds readers only, and the store is not in scope.
 
 use super::Controller;
-use super::desk::{Desk, Wanted, refused_document};
+use super::desk::{Desk, Wanted, not_found, refused_document};
 use super::failure::Failure;
 use super::model::Model;
 use super::numbers::name_of;
 use super::request::{DocumentEdit, Expect};
+use crate::adapter::Adapter;
 use crate::domain::{Fault, FaultTag};
 use crate::face;
 use crate::plan::{Allowed, Plan};
@@ -42,18 +43,48 @@ impl Controller {
         for edit in edits {
             wanted.push(self.understood(&model, edit).await?);
         }
-        let desk = self.desk(&model);
-        let drafted = desk.draft(wanted)?;
-        let names: Vec<&str> = drafted.elements().collect();
-        let read = self.read_all(&model, &names).await?;
-        let readings: BTreeMap<_, _> =
-            names.iter().zip(read).map(|(name, (reading, class))| (name.to_string(), (reading.tree, class))).collect();
-        let plan = desk.plan(drafted, &readings, allowed)?;
-        Ok(Proposal { plan, generation: model.generation })
+        loop {
+            let own = self.schemas.own();
+            let desk = Desk { model: &model, adapters: &self.parts.adapters, own: &own, ranges: &self.parts.ranges };
+            let drafted = match desk.draft(wanted.clone()) {
+                // Its schema comes from itself, and has not come yet. Each turn brings one more.
+                Err(Failure::Unreachable { element, .. }) if self.lacks_schema(&model, &element) => {
+                    self.with_schema(&model, &element).await?;
+                    continue;
+                }
+                drafted => drafted?,
+            };
+            let names: Vec<&str> = drafted.elements().collect();
+            let read = self.read_all(&model, &names).await?;
+            let now = self.schemas.own();
+            let of = |all: &BTreeMap<String, Arc<Adapter>>, name: &str| all.get(name).map(Arc::as_ptr);
+            if names.iter().any(|name| of(&own, name) != of(&now, name)) {
+                // An element turned out to have other modules now.
+                continue;
+            }
+            let readings: BTreeMap<_, _> = names
+                .iter()
+                .zip(read)
+                .map(|(name, (reading, class))| (name.to_string(), (reading.tree, class)))
+                .collect();
+            let mut plan = desk.plan(drafted, &readings, allowed)?;
+            let mut warnings = Vec::new();
+            for element in &plan.elements {
+                warnings.extend(self.sendable(element)?);
+            }
+            if !warnings.is_empty() {
+                plan.warnings.extend(warnings);
+                plan = plan.sealed();
+            }
+            return Ok(Proposal { plan, generation: model.generation });
+        }
     }
 
-    pub(super) fn desk<'a>(&'a self, model: &'a Model) -> Desk<'a> {
-        Desk { model, adapters: &self.parts.adapters, ranges: &self.parts.ranges }
+    /// The adapter of an element, with the element's own schema where it has brought one.
+    pub(super) fn adapter_of(&self, model: &Model, element: &str) -> Result<Arc<Adapter>, Failure> {
+        let known = model.inventory.get(element).ok_or_else(|| not_found(element))?;
+        let adapter = self.schemas.adapter_of(known);
+        adapter.ok_or_else(|| Failure::Internal(format!("{element}: adapter {} is not installed", known.adapter)))
     }
 
     /// Precondition, validation by libyang, meaning.

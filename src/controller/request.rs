@@ -113,8 +113,12 @@ pub struct Why {
     pub layer: String,
     /// The owner.
     pub owner: String,
-    /// The value, for a leaf.
+    /// `exists`, `value`, `member`, `whole`, `absent`, `order`.
+    pub kind: String,
+    /// What it wants: the value of a leaf, before or behind which sibling.
     pub value: Option<String>,
+    /// What stands there when the claims of the strongest layer go; said with the first claim of a path. `None` = nothing.
+    pub comes_back: Option<String>,
     /// How the element writes it, as confirmed.
     pub written_as: Vec<String>,
 }

@@ -158,7 +158,7 @@ impl Controller {
 
     /// The path of a leaf, or of a leaf-list without member.
     fn rewritten_path(&self, model: &Model, element: &str, text: &str) -> Result<Path, Failure> {
-        let adapter = self.desk(model).adapter_of(element)?;
+        let adapter = self.adapter_of(model, element)?;
         let schema =
             adapter.schema().ok_or_else(|| Failure::Internal(format!("{element}: its schema is not known")))?;
         let mut steps = schema.locate(text).map_err(|what| wrong(text, what))?.steps().to_vec();
@@ -176,7 +176,7 @@ impl Controller {
 
     /// A value as it stands in trees.
     fn value_at(&self, model: &Model, element: &str, path: &Path, text: &str) -> Result<String, Failure> {
-        let adapter = self.desk(model).adapter_of(element)?;
+        let adapter = self.adapter_of(model, element)?;
         let node = adapter.schema().and_then(|schema| schema.resolve(path).map(|id| schema.node(id)));
         let ty = node.and_then(|node| node.ty.as_ref().map(|ty| (ty, node.name.module.as_str())));
         match ty.map(|(ty, module)| ty.value(module, text)) {

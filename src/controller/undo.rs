@@ -3,20 +3,19 @@
 
 use super::model::Model;
 use super::rewrite::as_meant;
-use crate::adapter::{Adapter, Payload};
-use crate::domain::read_as;
-use crate::plan::{ElementPlan, as_sent, touched_state};
+use super::schemas::Schemas;
+use crate::adapter::Payload;
+use crate::plan::{ElementPlan, as_sent, toward};
 use crate::transaction::Undo;
 use crate::tree::{ConfigTree, diff};
-use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// Undo by the adapters of a plan's elements.
 pub(super) struct AdapterUndo {
     /// Which element has which adapter.
     pub model: Arc<RwLock<Arc<Model>>>,
-    /// Adapters by name.
-    pub adapters: BTreeMap<String, Arc<Adapter>>,
+    /// Adapters, with the schemas of elements.
+    pub schemas: Arc<Schemas>,
 }
 
 impl Undo for AdapterUndo {
@@ -30,7 +29,7 @@ impl Undo for AdapterUndo {
 
     fn meant(&self, element: &str, plan: &ElementPlan, reading: ConfigTree) -> ConfigTree {
         let model = self.model.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let reading = read_as(&reading, &plan.echoes);
+        let reading = plan.meant(&reading);
         as_meant(&model, element, &reading, &[&plan.after, &plan.before])
     }
 }
@@ -44,16 +43,9 @@ impl AdapterUndo {
         side: &ConfigTree,
     ) -> Result<Option<Payload>, String> {
         let model = self.model.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let adapter = model.inventory.get(element).and_then(|known| self.adapters.get(&known.adapter));
-        let adapter = adapter.ok_or_else(|| format!("{element}: its adapter is not loaded"))?;
-        let mut target = actual.clone();
-        for path in plan.touched() {
-            // What has arisen below on its own stays: only what the side says is laid over it.
-            target = match side.at(path) {
-                Some(_) => target.overlay(&touched_state(side, std::iter::once(path))),
-                None => target.without(path),
-            };
-        }
+        let adapter = model.inventory.get(element).and_then(|known| self.schemas.adapter_of(known));
+        let adapter = &adapter.ok_or_else(|| format!("{element}: its adapter is not loaded"))?;
+        let target = toward(actual, side, plan.touched());
         let change = diff(actual, &target);
         if change.is_empty() {
             return Ok(None);

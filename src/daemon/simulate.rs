@@ -153,14 +153,15 @@ async fn schemas(files: &SimFiles, yang: Vec<PathBuf>) -> Result<BTreeMap<String
     let mut settings = Settings::default();
     settings.paths.yang = yang;
     let worker = std::env::current_exe()?.with_file_name("andanted");
-    let worker = YangWorker::spawn(&worker, &["yang-worker"], super::YANG_LIMIT);
+    let worker = YangWorker::spawn(&worker, &["yang-worker"], super::seconds(settings.yang.time_limit));
     let mut schemas = BTreeMap::new();
     for name in files.adapters_in_use()? {
         let folder = files.adapters.join(&name);
         if !speaks_netconf(&folder)? {
             continue;
         }
-        let adapter = super::adapter(&worker, &settings, &folder).await?;
+        // A simulated element has the modules of the profiles, also where a real one brings its own.
+        let adapter = super::with_directories(&worker, &settings, Adapter::load(&folder)?).await?;
         if let Some(schema) = adapter.schema() {
             schemas.insert(name, schema.clone());
         }

@@ -1,5 +1,6 @@
 //! An element of the inventory and what is known of its state.
 
+use crate::tree::DefaultsMode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -152,4 +153,7 @@ pub struct ElementState {
     pub last_read: Option<Timestamp>,
     /// Why it is not reachable, or not complete, in words.
     pub detail: Option<String>,
+    /// What it makes of leafs that equal their default, as its last greeting said.
+    #[serde(default)]
+    pub defaults: DefaultsMode,
 }

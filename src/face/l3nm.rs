@@ -374,6 +374,7 @@ fn bgp_sessions(protocol: &At<'_>, addresses: &[Said<IpNet>]) -> Vec<BgpSession>
     let as_override = at.flag("as-override").filter(|said| said.value).map(|said| said.map(|_| ()));
     let allow_own_as = at.parsed::<u8>("allow-own-as").filter(|said| said.value > 0);
     let timers = timers(&at);
+    let password = password(&at);
     let asked = at.identity("address-family");
     let neighbors: Vec<Said<IpAddr>> = at
         .members("neighbor")
@@ -416,6 +417,7 @@ fn bgp_sessions(protocol: &At<'_>, addresses: &[Said<IpNet>]) -> Vec<BgpSession>
             as_override: as_override.clone(),
             allow_own_as: allow_own_as.clone(),
             timers: timers.clone(),
+            password: password.clone(),
             max_prefix: limit.clone(),
             max_prefix_warning_only: warning_only.clone(),
             admin: admin.clone(),
@@ -475,6 +477,27 @@ fn max_prefix(at: &At<'_>) -> (Option<Said<u32>>, Option<Said<()>>) {
     let limit =
         if at.leaf("max-prefix").is_some() { at.parsed("max-prefix") } else { Some(Said::new(5000, at.path())) };
     (limit, warning_only)
+}
+
+/// `authentication`: an explicit key, as the handle of the secret. The signature is the platform's (TCP MD5, RFC 2385), and
+/// that has no key id.
+fn password(at: &At<'_>) -> Option<Said<String>> {
+    let at = at.container("authentication")?;
+    let enabled = at.flag("enable").is_some_and(|said| said.value);
+    let keying = at.container("keying-material");
+    if let Some(keying) = &keying
+        && keying.leaf("key-id").is_some()
+    {
+        keying.fault_at("key-id", ErrorTag::OperationNotSupported, "one key without an id is served");
+    }
+    let key = keying.as_ref().and_then(|keying| keying.leaf("key")).map(|said| said.map(str::to_owned));
+    if enabled && key.is_none() {
+        at.fault_at("keying-material", ErrorTag::MissingElement, "authentication is enabled, but no key is given");
+    }
+    if let (Some(keying), true, false) = (&keying, key.is_some(), enabled) {
+        keying.fault_at("key", ErrorTag::InvalidValue, "a key is given, but 'enable' is not true");
+    }
+    key
 }
 
 /// `bgp-timers`: nothing said leaves the platform's own; one said takes the module's default for the other.

@@ -19,6 +19,7 @@ pub use view::{OperationalStatus, ServiceState, Status};
 use crate::domain::ServiceKey;
 use crate::service::{ErrorTag, Service, ServiceError};
 use crate::tree::{ConfigTree, Key, Name, Node, Path, QName, Step};
+use zeroize::Zeroizing;
 
 /// One face: a module, where its services stand, and how they are read.
 pub struct Face {
@@ -145,6 +146,30 @@ pub fn service_of(document: &ConfigTree, key: &ServiceKey) -> Result<Service, Ve
             format!("no face of this domain serves module {}", key.face),
         )]),
     }
+}
+
+/// The leafs of a document that hold a secret, with their values, wherever they stand: the keys of routing protocols.
+pub fn secrets(document: &ConfigTree) -> Vec<(Path, Zeroizing<String>)> {
+    fn below(path: &Path, node: &Node, found: &mut Vec<(Path, Zeroizing<String>)>) {
+        for child in node.children() {
+            let path = path.child(child.step());
+            match child.value() {
+                Some(value) if is_secret(node, child) => {
+                    found.push((path, Zeroizing::new(value.as_str().to_owned())));
+                }
+                Some(_) => {}
+                None => below(&path, child, found),
+            }
+        }
+    }
+    let mut found = Vec::new();
+    below(&Path::root(), document.root(), &mut found);
+    found
+}
+
+/// RFC 9182: `authentication/keying-material/key`.
+fn is_secret(parent: &Node, leaf: &Node) -> bool {
+    parent.name().name.as_str() == "keying-material" && leaf.name().name.as_str() == "key"
 }
 
 /// The GET form of a document, by the face that its key names.

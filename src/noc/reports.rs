@@ -186,16 +186,18 @@ pub(super) fn rewrites<'a>(facts: impl IntoIterator<Item = &'a Value>, now: Time
 /// `why`.
 pub(super) fn claims(list: &[Value], paint: Paint) -> String {
     let rows = list.iter().map(|claim| {
-        vec![
-            said(claim, "path"),
-            said(claim, "layer"),
-            paint.strong(&said(claim, "owner")),
-            said(claim, "kind"),
+        vec![said(claim, "path"), said(claim, "layer"), paint.strong(&said(claim, "owner")), said(claim, "kind"), {
+            let mut value = said(claim, "value");
             match joined(claim, "written-as") {
-                written if written.is_empty() => said(claim, "value"),
-                written => format!("{} (the element writes {written}: confirmed)", said(claim, "value")),
-            },
-        ]
+                written if written.is_empty() => {}
+                written => value.push_str(&format!(" (the element writes {written}: confirmed)")),
+            }
+            match said(claim, "comes-back") {
+                back if back.is_empty() => {}
+                back => value.push_str(&format!(" (when released, {back} comes back)")),
+            }
+            value
+        }]
     });
     listed(
         &["path", "layer", "owner", "claims", "value"],

@@ -14,7 +14,7 @@ pub use planner::{ElementInput, adopted_owner, as_sent, plan_element, plan_heal,
 
 pub use record::{
     ElementPlan, HandMade, Plan, ReadEntry, ServiceChange, ServiceEffect, content_digest, digest_at, matches_at,
-    touched_state,
+    touched_state, toward,
 };
 pub use refused::Refused;
 pub use scope::{Allowed, Permit};

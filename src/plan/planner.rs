@@ -2,15 +2,17 @@
 //!
 //! Pure and deterministic. It holds no type that can write to an element.
 
-use crate::adapter::manifest::Transport;
+use crate::adapter::manifest::{SecretEcho, Transport};
 use crate::adapter::{Adapter, Impact};
-use crate::domain::Class;
+use crate::domain::{Class, DeviationKind};
 use crate::plan::compare::{Difference, differences};
-use crate::plan::record::{EXISTS, ElementPlan, HandMade, ReadEntry, digest_at, touched_state};
+use crate::plan::record::{EXISTS, ElementPlan, HandMade, ReadEntry, digest_at, put_at, side_state, touched_state};
 use crate::plan::refused::Refused;
-use crate::plan::scope::{Allowed, Scope, Views, scope};
+use crate::plan::scope::{Allowed, Scope, Views, in_order, scope};
+use crate::tree::secret::is_token;
 use crate::tree::{
-    After, Body, Claims, ConfigTree, Diff, Edit, Intended, Key, Layer, Node, Owner, Path, diff, inverse,
+    After, Body, Claims, ConfigTree, Defaults, DefaultsMode, Diff, Edit, Intended, Key, Layer, Node, Owner, Path,
+    Value, diff, inverse,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,8 +32,16 @@ pub struct ElementInput<'a> {
     pub recorded: &'a ConfigTree,
     /// What it says now, completely read and normalised.
     pub actual: &'a ConfigTree,
+    /// What the element makes of leafs that equal their default.
+    pub defaults: DefaultsMode,
     /// What the caller allows.
     pub allowed: &'a Allowed,
+}
+
+impl<'a> ElementInput<'a> {
+    fn defaults(&self) -> Defaults<'a> {
+        self.adapter.defaults(self.defaults)
+    }
 }
 
 /// The owner of adopted claims.
@@ -42,7 +52,8 @@ pub fn adopted_owner(element: &str) -> Owner {
 /// Plans one element. `None`: nothing to do there. All refusals are reported at once.
 pub fn plan_element(input: &ElementInput<'_>) -> Result<Option<ElementPlan>, Vec<Refused>> {
     let (old, new) = (input.before, input.after);
-    let views = Views { old: &old.tree, new: &new.tree, recorded: input.recorded, actual: input.actual };
+    let (recorded, actual) = (input.recorded, input.actual);
+    let views = Views { old, new, recorded, actual, defaults: input.defaults() };
     let ownership = |path: &Path| input.adapter.ownership(path);
     let found = scope(&views, &ownership, input.allowed);
     finish(input, old, found)
@@ -52,17 +63,32 @@ pub fn plan_element(input: &ElementInput<'_>) -> Result<Option<ElementPlan>, Vec
 pub fn plan_heal(input: &ElementInput<'_>, paths: &[Path]) -> Result<Option<ElementPlan>, Vec<Refused>> {
     let intended = input.before;
     let mut found = Scope { target: input.actual.clone(), ..Scope::default() };
-    for difference in differences(intended, input.recorded, input.actual) {
+    let mut lists = BTreeSet::new();
+    for difference in differences(intended, input.recorded, input.actual, &input.defaults()) {
         let path = &difference.found.path;
         if !paths.iter().any(|wanted| path.starts_with(wanted)) {
             continue;
         }
         let Some(parent) = path.parent() else { continue };
-        found.target = match intended.tree.at(path) {
+        let wanted = intended.tree.at(path);
+        let misplaced = wanted.is_some_and(Node::is_user_ordered);
+        if misplaced {
+            lists.insert(parent.clone());
+        }
+        found.target = match wanted {
+            // It is there, at another place.
+            Some(_) if misplaced && difference.kind == DeviationKind::Changed => found.target,
             Some(node) => found.target.with(&parent, node.clone(), After::Keep),
             None => found.target.without(path),
         };
         found.overwritten.push(difference.found);
+    }
+    for parent in lists {
+        let (Some(want), Some(target)) = (intended.tree.at(&parent), found.target.at(&parent)) else { continue };
+        let actual = input.actual.at(&parent);
+        if let Some(node) = in_order(want, target, actual, intended.place_at(&parent), &mut |_, _| true) {
+            found.target = put_at(&found.target, &parent, node);
+        }
     }
     finish(input, intended, found)
 }
@@ -89,7 +115,7 @@ fn finish(input: &ElementInput<'_>, old: &Intended, mut found: Scope) -> Result<
     let payload = render(&sent, input.actual, &found.target)?;
     let undo = render(&as_sent(adapter, &back, &found.target, input.actual), &found.target, input.actual)?;
     let touched: Vec<&Path> = change.edits.iter().map(Edit::path).collect();
-    let deviations = differences(old, input.recorded, input.actual)
+    let deviations = differences(old, input.recorded, input.actual, &input.defaults())
         .into_iter()
         .map(|Difference { found, .. }| found)
         .filter(|deviation| !touched.iter().any(|path| path.touches(&deviation.path)))
@@ -100,9 +126,11 @@ fn finish(input: &ElementInput<'_>, old: &Intended, mut found: Scope) -> Result<
         element: input.element.into(),
         adapter: format!("{} {} {}", adapter.name(), adapter.version(), adapter.digest()),
         class: input.class,
-        read_set: read_set(input.actual, touched.iter().copied().chain(sent.edits.iter().map(Edit::path)), &found),
-        before: touched_state(input.actual, touched.iter().copied()),
-        after: touched_state(&found.target, touched.iter().copied()),
+        read_set: read_set(input.actual, &change, &sent, &found),
+        before: side_state(input.actual, touched.iter().copied()),
+        after: side_state(&found.target, touched.iter().copied()),
+        defaults: defaults_in(&input.defaults(), &change),
+        warnings: found.warnings.iter().map(|warning| format!("{}: {warning}", input.element)).collect(),
         adopted,
         text: text_diff(input, &found.target, &touched),
         impact: impact(adapter, &change),
@@ -110,6 +138,7 @@ fn finish(input: &ElementInput<'_>, old: &Intended, mut found: Scope) -> Result<
         overwritten: found.overwritten,
         deviations,
         echoes: Vec::new(),
+        encrypted: encrypted(adapter, &change),
         simulated_only: adapter.simulated_only(),
         diff: change,
         inverse: back,
@@ -153,8 +182,61 @@ pub fn as_sent(adapter: &Adapter, change: &Diff, from: &ConfigTree, to: &ConfigT
     Diff { edits }
 }
 
+/// The defaults of all leafs that a difference touches, where absence and presence may be the same.
+fn defaults_in(defaults: &Defaults<'_>, change: &Diff) -> Vec<(Path, Value)> {
+    fn below(defaults: &Defaults<'_>, path: &Path, node: &Node, found: &mut Vec<(Path, Value)>) {
+        if defaults.is_default(path, node) {
+            found.extend(node.value().map(|value| (path.clone(), value.clone())));
+        }
+        node.children().iter().for_each(|child| below(defaults, &path.child(child.step()), child, found));
+    }
+    let mut found = Vec::new();
+    if defaults.schema().is_none() {
+        return found;
+    }
+    for edit in &change.edits {
+        let path = edit.path();
+        match edit {
+            Edit::Create { node, .. } | Edit::Remove { node, .. } if node.value().is_none() => {
+                below(defaults, path, node, &mut found);
+            }
+            Edit::Replace { old, new, .. } => {
+                below(defaults, path, old, &mut found);
+                below(defaults, path, new, &mut found);
+            }
+            Edit::Move { .. } => {}
+            _ => found.extend(defaults.at(path).map(|default| (path.clone(), default))),
+        }
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
 fn impact(adapter: &Adapter, change: &Diff) -> Impact {
     change.edits.iter().map(|edit| adapter.impact(edit)).max().unwrap_or_default()
+}
+
+/// Secrets that are set on a platform that shows them in a form of its own.
+fn encrypted(adapter: &Adapter, change: &Diff) -> Vec<Path> {
+    fn below(path: &Path, node: &Node, found: &mut Vec<Path>) {
+        if node.value().is_some_and(|value| is_token(value.as_str())) {
+            found.push(path.clone());
+        }
+        node.children().iter().for_each(|child| below(&path.child(child.step()), child, found));
+    }
+    let mut found = Vec::new();
+    if adapter.manifest().secret_echo == SecretEcho::Clear {
+        return found;
+    }
+    for edit in &change.edits {
+        match edit {
+            Edit::Create { path, node, .. } | Edit::Replace { path, new: node, .. } => below(path, node, &mut found),
+            Edit::Set { path, new, .. } if is_token(new.as_str()) => found.push(path.clone()),
+            Edit::Set { .. } | Edit::Remove { .. } | Edit::Move { .. } => {}
+        }
+    }
+    found
 }
 
 /// The first protected node that an edit touches: the edit's own, or one in the subtree that comes or goes with it.
@@ -174,14 +256,26 @@ fn protected_in(adapter: &Adapter, edit: &Edit) -> Option<Path> {
 }
 
 /// Every touched node, every node that needed no edit because it is right already, and, by their existence alone, the
-/// entries above them and what is adopted: a parent that vanished is noticed before anything is sent.
-fn read_set<'a>(actual: &ConfigTree, touched: impl Iterator<Item = &'a Path>, found: &'a Scope) -> Vec<ReadEntry> {
+/// entries above them, the siblings behind which something is put, and what is adopted: a parent that vanished is noticed
+/// before anything is sent.
+fn read_set(actual: &ConfigTree, change: &Diff, sent: &Diff, found: &Scope) -> Vec<ReadEntry> {
     let mut entries: BTreeMap<Path, Option<String>> = BTreeMap::new();
     let mut exists = |path: &Path, node: &Node| {
         if !matches!(node.body(), Body::Container { presence: false }) {
             entries.insert(path.clone(), Some(EXISTS.into()));
         }
     };
+    for edit in &change.edits {
+        let (Edit::Create { path, after: Some(sibling), .. } | Edit::Move { path, to: Some(sibling), .. }) = edit
+        else {
+            continue;
+        };
+        let at = path.parent().map(|parent| parent.child(sibling.clone()));
+        if let Some((at, node)) = at.and_then(|at| actual.at(&at).map(|node| (at.clone(), node))) {
+            exists(&at, node);
+        }
+    }
+    let touched = change.edits.iter().chain(&sent.edits).map(Edit::path);
     let whole: Vec<&Path> = touched.chain(&found.relied).collect();
     for path in &whole {
         let mut at = Path::root();

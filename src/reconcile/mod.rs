@@ -17,7 +17,6 @@ use crate::domain::{Principal, Reachability};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use queue::{Queue, Rhythm};
-use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,8 +42,12 @@ pub async fn run(controller: Arc<Controller>, settings: Loop, stop: Cancellation
     let mut queue = Queue::default();
     let mut waiting = Vec::new();
     let mut looks = FuturesUnordered::new();
+    let mut inventory = None;
     loop {
-        queue.follow(&managed(&controller).await, start.elapsed());
+        if let Some((generation, managed)) = controller.managed(inventory) {
+            inventory = Some(generation);
+            queue.follow(&managed, start.elapsed());
+        }
         waiting.extend(queue.take_due(start.elapsed()));
         while looks.len() < settings.parallel && !waiting.is_empty() {
             let element: String = waiting.remove(0);
@@ -65,11 +68,6 @@ pub async fn run(controller: Arc<Controller>, settings: Loop, stop: Cancellation
             () = tokio::time::sleep(until_next), if waiting.is_empty() || looks.len() < settings.parallel => {}
         }
     }
-}
-
-async fn managed(controller: &Controller) -> BTreeSet<String> {
-    let elements = controller.elements(&Principal::daemon()).await.unwrap_or_default();
-    elements.into_iter().filter(|(element, _)| element.managed).map(|(element, _)| element.name).collect()
 }
 
 /// One look; whether the element answered.

@@ -22,6 +22,7 @@ pub const TOKENS: &[(&str, &str)] = &[
     ("access.bgp.max-prefix", "a limit on received prefixes"),
     ("access.bgp.max-prefix.warning-only", "beyond the limit the element only warns"),
     ("access.bgp.multihop", "the neighbour is not on the link; a TTL"),
+    ("access.bgp.password", "a secret signs the session's segments (TCP MD5)"),
     ("access.bgp.redistribute-connected", "connected routes go into BGP because the document says so"),
     ("access.bgp.timers", "keepalive or hold time"),
     ("access.description", "free text of the access"),

@@ -322,6 +322,8 @@ pub struct BgpSession {
     pub allow_own_as: Option<Said<u8>>,
     /// Keepalive and hold time, seconds.
     pub timers: Option<Said<(u16, u16)>>,
+    /// The secret that signs its segments (RFC 2385), by its handle.
+    pub password: Option<Said<String>>,
     /// Limit of received prefixes.
     pub max_prefix: Option<Said<u32>>,
     /// The limit only warns.

@@ -197,6 +197,9 @@ pub enum Routing {
         keepalive: Option<u16>,
         /// Hold time, seconds.
         hold_time: Option<u16>,
+        /// Handle of the secret that signs its segments (RFC 2385); not there when there is none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        password: Option<String>,
         /// Maximum number of prefixes.
         max_prefix: Option<u32>,
         /// Beyond the maximum the element only warns; otherwise it does what the platform does.

@@ -64,17 +64,19 @@ impl Take {
     }
 
     /// The number released at `now`. `carried` are the claims that the service had, and those that it has now, by
-    /// element: where the number stood and no longer should, it has to be read away.
+    /// element: where the number stood and no longer should, it has to be read away. `stays` says that a node is there for
+    /// somebody else too: its words are not this number's.
     pub fn released<'a>(
         &self,
         now: Timestamp,
         carried: impl IntoIterator<Item = (&'a str, &'a ConfigTree, Option<&'a ConfigTree>)>,
+        stays: &dyn Fn(&str, &Path) -> bool,
     ) -> Self {
         let carried: Vec<_> = carried.into_iter().collect();
         let mut remains = BTreeMap::new();
         for words in self.words() {
             for (element, before, after) in &carried {
-                let paths = stood(before, *after, &words);
+                let paths = stood(before, *after, &words, &|path| stays(element, path));
                 if !paths.is_empty() {
                     remains.insert((*element).to_string(), paths);
                 }
@@ -120,11 +122,11 @@ impl Take {
 }
 
 /// The nodes of `before` that say `words` and are no longer in `after`.
-fn stood(before: &ConfigTree, after: Option<&ConfigTree>, words: &str) -> Vec<Path> {
+fn stood(before: &ConfigTree, after: Option<&ConfigTree>, words: &str, stays: &dyn Fn(&Path) -> bool) -> Vec<Path> {
     let mut paths = Vec::new();
     before.walk(&mut |path, node| {
         let still = || after.and_then(|after| after.at(path)).is_some_and(|after| after.value() == node.value());
-        if says(node, words) && !still() {
+        if says(node, words) && !still() && !stays(path) {
             paths.push(path.clone());
             // What stands below it goes with it.
             return false;
@@ -534,8 +536,14 @@ mod tests {
         assert!(ledger.unasked(&service("a"), &BTreeSet::from([key.to_string()])).next().is_none());
         let held = ledger.unasked(&service("a"), &BTreeSet::new()).next().unwrap().clone();
         assert_eq!(held.read("pe1", &gone, at(0)), None, "held numbers do not rest");
-        let released =
-            held.released(at(0), [("pe1", &there, Some(&gone)), ("pe2", &there, None), ("pe3", &gone, None)]);
+        let released = held.released(
+            at(0),
+            [("pe1", &there, Some(&gone)), ("pe2", &there, None), ("pe3", &gone, None)],
+            &|_, _| false,
+        );
+        let shared =
+            held.released(at(0), [("pe1", &there, None), ("pe2", &there, None)], &|element, _| element == "pe1");
+        assert_eq!(shared.remains.keys().collect::<Vec<_>>(), ["pe2"], "what stands there for others stays");
         assert_eq!(released.remains.keys().collect::<Vec<_>>(), ["pe1", "pe2"], "pe3 never had it");
         assert_eq!(
             released.remains["pe1"].iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -570,10 +578,10 @@ mod tests {
     fn a_number_that_no_element_shows_rests_after_each_was_read_once() {
         let take = Take::held("ac@f/a", &service("a"), "", 77);
         let tree = carried("5");
-        let released = take.released(at(0), [("pe1", &tree, None)]);
+        let released = take.released(at(0), [("pe1", &tree, None)], &|_, _| false);
         assert_eq!((released.absent, released.remains["pe1"].len()), (None, 0));
         assert_eq!(released.read("pe1", &tree, at(3)).unwrap().absent, Some(at(3)));
-        assert_eq!(take.released(at(0), []).absent, Some(at(0)), "it was on no element");
+        assert_eq!(take.released(at(0), [], &|_, _| false).absent, Some(at(0)), "it was on no element");
         // An entry of a version that did not keep where it stood.
         let old: Take = serde_json::from_str(
             r#"{"pool":"vni","service":{"face":"f","id":"a"},"place":"","number":1,"released":"1970-01-01T00:00:00Z"}"#,

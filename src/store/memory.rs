@@ -9,6 +9,7 @@ use super::{Batch, Change, Durability, Store, StoreError, Table};
 use crate::domain::{AuditRecord, Event, JournalRecord};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A store in memory.
@@ -112,6 +113,13 @@ impl Store for MemoryStore {
         let inner = self.inner();
         let rows = inner.seen.tables.range((table, prefix.to_owned())..);
         let rows = rows.take_while(|((of, key), _)| *of == table && key.starts_with(prefix));
+        Ok(rows.map(|((_, key), bytes)| (key.clone(), bytes.clone())).collect())
+    }
+
+    async fn page_bytes(&self, table: Table, after: &str, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        let inner = self.inner();
+        let rows = inner.seen.tables.range((Bound::Excluded((table, after.to_owned())), Bound::Unbounded));
+        let rows = rows.take_while(|((of, _), _)| *of == table).take(limit);
         Ok(rows.map(|((_, key), bytes)| (key.clone(), bytes.clone())).collect())
     }
 

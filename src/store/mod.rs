@@ -41,13 +41,15 @@ pub enum Table {
     Deviations,
     /// `domain::Rewrite` by `element/id`.
     Rewrites,
+    /// Sealed secrets by token.
+    Secrets,
     /// Installation facts (hash key, installation id) by name.
     Installation,
 }
 
 impl Table {
     /// All tables, in the order of the enumeration.
-    pub const ALL: [Table; 11] = [
+    pub const ALL: [Table; 12] = [
         Table::Elements,
         Table::ElementStates,
         Table::Documents,
@@ -58,6 +60,7 @@ impl Table {
         Table::Transactions,
         Table::Deviations,
         Table::Rewrites,
+        Table::Secrets,
         Table::Installation,
     ];
 
@@ -74,6 +77,7 @@ impl Table {
             Table::Transactions => "transactions",
             Table::Deviations => "deviations",
             Table::Rewrites => "rewrites",
+            Table::Secrets => "secrets",
             Table::Installation => "installation",
         }
     }
@@ -145,6 +149,8 @@ pub trait Store: Send + Sync {
     async fn get_bytes(&self, table: Table, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
     /// Reads the records whose keys begin with `prefix`, in key order.
     async fn list_bytes(&self, table: Table, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError>;
+    /// The first records whose keys come behind `after`, at most `limit`, in key order: for going through a large table.
+    async fn page_bytes(&self, table: Table, after: &str, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StoreError>;
     /// Writes a batch under the writer's epoch.
     async fn commit(&self, epoch: u64, batch: Batch, durability: Durability) -> Result<(), StoreError>;
     /// The journal of one transaction, in order.

@@ -179,6 +179,18 @@ impl Store for SqliteStore {
         .await
     }
 
+    async fn page_bytes(&self, table: Table, after: &str, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        let (after, limit) = (after.to_owned(), i64::try_from(limit).unwrap_or(i64::MAX));
+        self.read("read a page of records", move |connection| {
+            let mut statement = connection
+                .prepare_cached("SELECT key, value FROM record WHERE kind = ?1 AND key > ?2 ORDER BY key LIMIT ?3")?;
+            let rows =
+                statement.query_map(params![table.name(), after, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect()
+        })
+        .await
+    }
+
     async fn commit(&self, epoch: u64, batch: Batch, durability: Durability) -> Result<(), StoreError> {
         let (answer, received) = oneshot::channel();
         self.ask(Request::Commit { epoch, batch, durability, answer }, received).await

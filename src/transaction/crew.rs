@@ -161,7 +161,7 @@ impl Crew {
                     return Answer::Lost(self.because_of(CauseKind::Verify, &error));
                 }
             };
-            let wrong = self.wrong(&reading, tools);
+            let wrong = self.wrong(&self.meant(tools, reading.clone()), tools);
             let Some(wrong) = wrong else {
                 self.echoed = Some(reading.tree);
                 return Answer::Done { detail, residue: Vec::new() };
@@ -412,12 +412,17 @@ impl Crew {
     }
 
     async fn read_here(&mut self, tools: &Tools, doing: &str) -> Result<Reading, DriverError> {
+        let reading = self.read_raw(tools, doing).await?;
+        Ok(self.meant(tools, reading))
+    }
+
+    async fn read_raw(&mut self, tools: &Tools, doing: &str) -> Result<Reading, DriverError> {
         let Some(writer) = self.writer.as_mut() else {
             return Err(unknown(&self.name, doing, "the session is gone".into()));
         };
         let result = within(tools, &self.name, doing, tools.limits.verify, writer.read_running()).await;
         self.drop_if_lost(&result);
-        result.map(|reading| self.meant(tools, reading))
+        result
     }
 
     fn meant(&self, tools: &Tools, reading: Reading) -> Reading {
@@ -448,7 +453,7 @@ impl Crew {
         Ok(reading.tree)
     }
 
-    /// Reads from a fresh session; where the element does not give a second one, on the writer's, saying so.
+    /// Reads from a fresh session, as the element says it; where the element does not give a second one, on the writer's, saying so.
     async fn read_fresh(&mut self, tools: &Tools) -> Result<(Reading, Option<String>), DriverError> {
         let limits = &tools.limits;
         let opening = self.south.open_reader();
@@ -460,7 +465,7 @@ impl Crew {
                     Ok(())
                 };
                 let _ = within(tools, &self.name, "close", limits.confirm, closing).await;
-                return Ok((self.meant(tools, reading), None));
+                return Ok((reading, None));
             }
             Err(error) => error,
         };
@@ -469,7 +474,7 @@ impl Crew {
         if self.plan.class == Class::A && refused.tag.as_deref() != Some("resource-denied") {
             return Err(refused);
         }
-        let reading = self.read_here(tools, "read back").await?;
+        let reading = self.read_raw(tools, "read back").await?;
         Ok((reading, Some(format!("read back on the same session: {refused}"))))
     }
 

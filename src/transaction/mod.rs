@@ -27,8 +27,8 @@ pub use recovery::Recovery;
 pub use runner::{Runner, TransactionRequest};
 
 use crate::adagio::Payload;
+use crate::domain::TransactionRecord;
 use crate::domain::outcome::{Cause, CauseKind};
-use crate::domain::{TransactionRecord, read_as};
 use crate::plan::ElementPlan;
 use crate::store::{Batch, StoreError};
 use crate::tree::ConfigTree;
@@ -143,7 +143,7 @@ pub trait Undo: Send + Sync {
     /// that were confirmed since.
     fn meant(&self, element: &str, plan: &ElementPlan, reading: ConfigTree) -> ConfigTree {
         let _ = element;
-        read_as(&reading, &plan.echoes)
+        plan.meant(&reading)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Guarantee: only the paths that the plan touches count, except for [`outside`], which looks at all others.
 
-use crate::plan::{ElementPlan, matches_at};
+use crate::plan::ElementPlan;
 use crate::tree::{ConfigTree, Diff, Edit, Node, Path, diff};
 
 /// What a reading says about the touched paths of a plan.
@@ -20,7 +20,7 @@ pub(super) enum Side {
 
 /// Judges a reading.
 pub(super) fn side(plan: &ElementPlan, actual: &ConfigTree) -> Side {
-    // A plan of moves alone may look like both; then it counts as "after", so that a way back sends the moves again.
+    // A plan that only says a default may look like both; then it counts as "after".
     if plan.is_after(actual) {
         return Side::After;
     }
@@ -33,7 +33,7 @@ pub(super) fn side(plan: &ElementPlan, actual: &ConfigTree) -> Side {
 
 /// Whether what stands at a touched path is made of what was there and what we sent.
 fn explained(plan: &ElementPlan, actual: &ConfigTree, path: &Path) -> bool {
-    if matches_at(actual, &plan.before, path) || matches_at(actual, &plan.after, path) {
+    if plan.matches(actual, &plan.before, path) || plan.matches(actual, &plan.after, path) {
         return true;
     }
     match actual.at(path) {
@@ -72,13 +72,13 @@ pub(super) struct Wrong {
 
 /// The first place that is not as the plan leaves it, with what was read there.
 pub(super) fn first_wrong(plan: &ElementPlan, actual: &ConfigTree) -> Option<Wrong> {
-    let mut path = plan.touched().find(|path| !matches_at(actual, &plan.after, path))?.clone();
+    let mut path = plan.touched().find(|path| !plan.matches(actual, &plan.after, path))?.clone();
     loop {
         let (want, have) = (plan.after.at(&path), actual.at(&path));
         // Down to the leaf: an entry that was sent whole may differ in one word.
         let below = want.zip(have).filter(|(want, have)| want.value() == have.value()).and_then(|(want, _)| {
             let places = want.children().iter().map(|child| path.child(child.step()));
-            places.into_iter().find(|place| !matches_at(actual, &plan.after, place))
+            places.into_iter().find(|place| !plan.matches(actual, &plan.after, place))
         });
         match below {
             Some(place) => path = place,
@@ -167,7 +167,10 @@ mod tests {
             overwritten: vec![],
             deviations: vec![],
             echoes: vec![],
+            encrypted: vec![],
             simulated_only: false,
+            defaults: vec![],
+            warnings: vec![],
         }
     }
 

@@ -10,6 +10,8 @@ use super::schema::{SchemaIndex, SchemaKind};
 use super::tree::ConfigTree;
 use super::value::Value;
 use super::{Children, Node};
+use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::fmt;
 
 /// How much a document may hold.
@@ -204,6 +206,59 @@ impl fmt::Display for Trail {
         match self.crumbs.last() {
             Some(Crumb { nth: Some(nth), keys, .. }) if keys.is_empty() => write!(f, "[{nth}]"),
             _ => Ok(()),
+        }
+    }
+}
+
+/// Which children of a node were there, by their places in the schema.
+#[derive(Default)]
+pub(super) struct Ranks {
+    first: u64,
+    more: HashSet<u32>,
+}
+
+impl Ranks {
+    /// Whether it was not there yet; from now on it was.
+    pub(super) fn insert(&mut self, rank: u32) -> bool {
+        if rank >= 64 {
+            return self.more.insert(rank);
+        }
+        let before = self.first;
+        self.first |= 1 << rank;
+        self.first != before
+    }
+}
+
+/// The entries of a list, or members of a leaf-list, that were read, to find what is there twice.
+#[derive(Default)]
+pub(super) struct Met {
+    /// The last one, as long as they come in their order: then no other can be there twice.
+    last: Option<Node>,
+    /// All keys, once they do not.
+    seen: Option<HashSet<Key>>,
+}
+
+impl Met {
+    /// For nodes that the reader does not keep.
+    pub(super) fn apart() -> Self {
+        Self { last: None, seen: Some(HashSet::new()) }
+    }
+
+    /// Whether a node with this key was met already; from now on it was. `others` has all that were met before.
+    pub(super) fn again(&mut self, node: &Node, others: &[Node]) -> bool {
+        if let Some(seen) = &mut self.seen {
+            return !seen.insert(node.key());
+        }
+        match self.last.as_ref().map(|last| last.cmp_key(node)) {
+            Some(Ordering::Greater) => {
+                let others = others.iter().filter(|other| other.name() == node.name() && other.opaque_text().is_none());
+                let seen = self.seen.insert(others.map(Node::key).collect());
+                !seen.insert(node.key())
+            }
+            order => {
+                self.last = Some(node.clone());
+                order == Some(Ordering::Equal)
+            }
         }
     }
 }

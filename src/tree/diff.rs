@@ -330,6 +330,58 @@ fn ordered(path: &Path, a: Children<'_>, b: Children<'_>, edits: &mut Vec<Edit>)
     }
 }
 
+/// Which siblings must be moved so that `now` stands in the order of `wanted` (the same siblings): each with the one that it
+/// stands behind now and the one that it is to stand behind. As few as possible, in the order of `wanted`.
+pub(crate) fn out_of_place(now: &[Step], wanted: &[Step]) -> Vec<OutOfPlace> {
+    if now == wanted {
+        return Vec::new();
+    }
+    count(now.len());
+    let line = Line::of(now.iter().cloned());
+    let common: Vec<usize> = wanted.iter().filter_map(|step| line.number(step)).collect();
+    let stays: HashSet<usize> = rising(&common).into_iter().collect();
+    let mut found = Vec::new();
+    let mut last: Option<&Step> = None;
+    for step in wanted {
+        if let Some(at) = line.number(step).filter(|at| !stays.contains(at)) {
+            found.push((step.clone(), line.before(at).cloned(), last.cloned()));
+        }
+        last = Some(step);
+    }
+    found
+}
+
+/// The siblings of `now` with those of `wanted` in this order: as few as possible are moved, and all others stay where they
+/// stand. What moves, or is not there yet, comes directly behind the one before it in `wanted`; a first one directly before
+/// the next that stays; where none of `wanted` stands, all come last.
+pub(crate) fn relined(now: &[Step], wanted: &[Step]) -> Vec<Step> {
+    count(now.len() + wanted.len());
+    let mut line = Line::of(now.iter().cloned());
+    let common: Vec<usize> = wanted.iter().filter_map(|step| line.number(step)).collect();
+    let stays = rising(&common);
+    for at in common.iter().filter(|at| stays.binary_search(at).is_err()) {
+        line.take(*at);
+    }
+    let mut last = match stays.first() {
+        Some(first) => line.number_before(*first),
+        None => line.last(),
+    };
+    for step in wanted {
+        last = Some(match line.numbers.get(step).copied() {
+            Some(at) if line.standing[at + 1] => at,
+            Some(at) => {
+                line.put(at, last);
+                at
+            }
+            None => line.add(step.clone(), last),
+        });
+    }
+    line.into_steps()
+}
+
+/// A sibling, the one that it stands behind, the one that it is to stand behind.
+pub(crate) type OutOfPlace = (Step, Option<Step>, Option<Step>);
+
 /// A longest part of different numbers that rises, in its order (patience sorting, n log n).
 fn rising(numbers: &[usize]) -> Vec<usize> {
     // Per length the place of the smallest number that ends such a part, and for each place the one before it.
@@ -384,7 +436,15 @@ impl Line {
 
     /// The sibling directly before this one.
     fn before(&self, at: usize) -> Option<&Step> {
-        self.around[at + 1].0.checked_sub(1).map(|before| &self.steps[before])
+        self.number_before(at).map(|before| &self.steps[before])
+    }
+
+    fn number_before(&self, at: usize) -> Option<usize> {
+        self.around[at + 1].0.checked_sub(1)
+    }
+
+    fn last(&self) -> Option<usize> {
+        self.around[END].0.checked_sub(1)
     }
 
     /// A new sibling behind `after`.
@@ -465,6 +525,23 @@ mod tests {
             let d = diff(&a, &b);
             assert_eq!(apply(&d, &a).unwrap(), b, "{from:?} -> {to:?}");
             assert_eq!(apply(&inverse(&d), &b).unwrap(), a, "{to:?} -> {from:?}");
+        }
+    }
+
+    #[test]
+    fn siblings_come_into_line_and_the_others_stay_where_they_are() {
+        let steps =
+            |keys: &str| keys.chars().map(|k| Step::member(q("l"), Value::text(&k.to_string()))).collect::<Vec<_>>();
+        for (now, wanted, then) in [
+            ("xAyBz", "BA", "xBAyz"),
+            ("xAyBz", "AB", "xAyBz"),
+            ("xAyBz", "ANB", "xANyBz"),
+            ("xAyBz", "NAB", "xNAyBz"),
+            ("xyz", "AB", "xyzAB"),
+            ("ABCx", "CAB", "CABx"),
+            ("", "AB", "AB"),
+        ] {
+            assert_eq!(relined(&steps(now), &steps(wanted)), steps(then), "{now} {wanted}");
         }
     }
 

@@ -22,24 +22,34 @@ impl TypeSpec {
 
     /// Reads text whose prefixes `resolve` knows.
     pub fn lexical(&self, text: &str, resolve: Resolve<'_>) -> Result<Value, String> {
+        self.canonical(text, resolve).map(|(kind, text)| Value::new(kind, &text))
+    }
+
+    /// Kind and canonical text of the value that [`TypeSpec::lexical`] makes; what is canonical already is lent back.
+    pub(super) fn canonical<'t>(
+        &self,
+        text: &'t str,
+        resolve: Resolve<'_>,
+    ) -> Result<(ValueKind, Cow<'t, str>), String> {
+        let plain = |text: Cow<'t, str>| (ValueKind::Text, text);
         match self {
-            Self::Text(form) => canonical_text(*form, text).map(|text| Value::text(&text)),
+            Self::Text(form) => canonical_text(*form, text).map(plain),
             Self::Integer { bits, signed } => {
                 let text = integer(text.trim_matches(is_space), *bits, *signed)?;
-                Ok(Value::new(if *bits > 32 { ValueKind::Number64 } else { ValueKind::Number }, &text))
+                Ok((if *bits > 32 { ValueKind::Number64 } else { ValueKind::Number }, text))
             }
             Self::Decimal64 { digits } => {
                 let canonical = canon::decimal(text.trim_matches(is_space)).map_err(|error| error.to_string())?;
                 fits_decimal64(&canonical, *digits)?;
-                Ok(Value::new(ValueKind::Number64, &canonical))
+                Ok((ValueKind::Number64, canonical))
             }
             Self::Bool => match text.trim_matches(is_space) {
-                flag @ ("true" | "false") => Ok(Value::new(ValueKind::Bool, flag)),
+                flag @ ("true" | "false") => Ok((ValueKind::Bool, Cow::Borrowed(flag))),
                 _ => Err(format!("{} is not 'true' or 'false'", shown(text))),
             },
             Self::Empty => {
                 if text.trim_matches(is_space).is_empty() {
-                    Ok(Value::new(ValueKind::Empty, ""))
+                    Ok((ValueKind::Empty, Cow::Borrowed("")))
                 } else {
                     Err("a leaf of type empty has no value".into())
                 }
@@ -47,13 +57,13 @@ impl TypeSpec {
             Self::Enumeration(names) => {
                 let text = text.trim_matches(is_space);
                 if names.iter().any(|name| name == text) {
-                    Ok(Value::text(text))
+                    Ok(plain(Cow::Borrowed(text)))
                 } else {
                     Err(format!("{} is not one of {}", shown(text), listed(names)))
                 }
             }
-            Self::Bits(names) => bits(text, names).map(|text| Value::text(&text)),
-            Self::Binary => binary(text).map(|text| Value::text(&text)),
+            Self::Bits(names) => bits(text, names).map(|text| plain(Cow::Owned(text))),
+            Self::Binary => binary(text).map(|text| plain(Cow::Owned(text))),
             Self::Identity { identities } => {
                 let text = text.trim_matches(is_space);
                 let (prefix, name) = match text.split_once(':') {
@@ -64,17 +74,77 @@ impl TypeSpec {
                     resolve(prefix).ok_or_else(|| format!("the prefix of identity {} is not known", shown(text)))?;
                 let full = format!("{module}:{name}");
                 if identities.contains(&full) {
-                    return Ok(Value::new(ValueKind::Identity, &full));
+                    return Ok((ValueKind::Identity, Cow::Owned(full)));
                 }
                 Err(format!("{} is not one of the identities {}", shown(&full), listed(identities)))
             }
             Self::InstanceIdentifier => {
-                instance_identifier(text.trim_matches(is_space), resolve).map(|text| Value::text(&text))
+                instance_identifier(text.trim_matches(is_space), resolve).map(|text| plain(Cow::Owned(text)))
             }
+            // First as the type writes it, then with what is let pass elsewhere: blanks around a value must not take it away
+            // from a string member.
             Self::Union(members) => members
                 .iter()
-                .find_map(|member| member.lexical(text, resolve).ok())
+                .filter(|member| member.writes(text))
+                .chain(members)
+                .find_map(|member| member.canonical(text, resolve).ok())
                 .ok_or_else(|| format!("{} fits none of the {} types of the union", shown(text), members.len())),
+            Self::Restricted { of, within } => {
+                let (kind, text) = of.canonical(text, resolve)?;
+                of.within(within, &text).map(|()| (kind, text))
+            }
+        }
+    }
+
+    /// The member of a union to which a text belongs.
+    pub(super) fn member(&self, text: &str, resolve: Resolve<'_>) -> Option<&Self> {
+        let Self::Union(members) = self else { return None };
+        let mut tried = members.iter().filter(|member| member.writes(text)).chain(members);
+        tried.find(|member| member.lexical(text, resolve).is_ok())
+    }
+
+    /// Whether a text, if it is a value of the type at all, is one without leniency: no blanks around it where the type has
+    /// none, and the letters of a hex string. Numbers and bits may have blanks.
+    fn writes(&self, text: &str) -> bool {
+        match self {
+            Self::Text(Canonical::Exact) | Self::Integer { .. } | Self::Decimal64 { .. } | Self::Bits(_) => true,
+            Self::Text(Canonical::Lower) => is_hex_string(text),
+            Self::Restricted { of, .. } if **of == Self::Text(Canonical::Lower) => is_hex_string(text) || is_uuid(text),
+            Self::Restricted { of, .. } => of.writes(text),
+            Self::Union(members) => members.iter().any(|member| member.writes(text)),
+            _ => text.trim_matches(is_space).len() == text.len(),
+        }
+    }
+
+    /// The same of a JSON token: a number is an integer of at most 32 bits (RFC 7951 §6.1).
+    fn writes_token(&self, token: &Token<'_>) -> bool {
+        match (self, token) {
+            (Self::Restricted { of, .. }, _) => of.writes_token(token),
+            (Self::Integer { bits, .. }, Token::Number(_)) => *bits <= 32,
+            (Self::Decimal64 { .. }, Token::Number(_)) => false,
+            (_, Token::Text(text)) => self.writes(text),
+            _ => true,
+        }
+    }
+
+    /// Whether the size of a canonical text is within one of the ranges.
+    fn within(&self, ranges: &[(i128, i128)], text: &str) -> Result<(), String> {
+        let size = match self {
+            Self::Integer { .. } => text.parse().ok(),
+            Self::Decimal64 { digits } => without_point(text, *digits).parse().ok(),
+            Self::Text(_) => i128::try_from(text.chars().count()).ok(),
+            // Base64: four characters for three bytes, those at the end that say nothing taken off.
+            Self::Binary => {
+                let padding = text.len() - text.trim_end_matches('=').len();
+                i128::try_from((text.len() / 4 * 3).saturating_sub(padding)).ok()
+            }
+            _ => None,
+        };
+        match size {
+            Some(size) if !ranges.iter().any(|(from, to)| (*from..=*to).contains(&size)) => {
+                Err(format!("{} is out of its range", shown(text)))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -83,6 +153,7 @@ impl TypeSpec {
         match self {
             Self::Text(_) => true,
             Self::Union(members) => members.iter().any(Self::keeps_space),
+            Self::Restricted { of, .. } => of.keeps_space(),
             _ => false,
         }
     }
@@ -90,10 +161,21 @@ impl TypeSpec {
     /// Reads a JSON token (RFC 7951 §6). Numbers of 64 bits are accepted as JSON numbers too: many clients send them so.
     pub(super) fn json(&self, token: &Token<'_>, module: &str) -> Result<Value, String> {
         match (self, token) {
-            (Self::Union(members), _) => members
-                .iter()
-                .find_map(|member| member.json(token, module).ok())
-                .ok_or_else(|| format!("{token} fits none of the {} types of the union", members.len())),
+            (Self::Union(members), _) => {
+                let mut tried = members.iter().filter(|member| member.writes_token(token)).chain(members);
+                let found = tried.find_map(|member| member.json(token, module).ok());
+                let value =
+                    found.ok_or_else(|| format!("{token} fits none of the {} types of the union", members.len()))?;
+                // The token says more than the text: "10" is not 10 (RFC 7951 §6.10).
+                match self.value(module, value.as_str()) {
+                    Ok(plain) if token_of(plain.kind()) == token_of(value.kind()) => Ok(plain),
+                    _ => Ok(Value::apart(value.kind(), value.as_str())),
+                }
+            }
+            (Self::Restricted { of, within }, _) => {
+                let value = of.json(token, module)?;
+                of.within(within, value.as_str()).map(|()| value)
+            }
             (Self::Integer { bits, .. }, Token::Text(text)) if *bits > 32 => self.value(module, text),
             (Self::Integer { bits, .. }, Token::Text(_)) => {
                 Err(format!("{token}: an integer of {bits} bits is a JSON number, not a string"))
@@ -116,6 +198,7 @@ impl TypeSpec {
             Self::Bool => "true or false",
             Self::Empty => "[null]",
             Self::Identity { .. } => "the name of an identity in a string",
+            Self::Restricted { of, .. } => of.expected(),
             _ => "a string",
         }
     }
@@ -145,6 +228,16 @@ impl std::fmt::Display for Token<'_> {
     }
 }
 
+/// Which JSON token a value of this kind is.
+fn token_of(kind: ValueKind) -> u8 {
+    match kind {
+        ValueKind::Text | ValueKind::Number64 | ValueKind::Identity => 0,
+        ValueKind::Number => 1,
+        ValueKind::Bool => 2,
+        ValueKind::Empty => 3,
+    }
+}
+
 /// A value for an error text: quoted, control characters escaped, cut.
 pub(super) fn shown(text: &str) -> String {
     let mut out = String::from("'");
@@ -165,6 +258,13 @@ fn listed(names: &[String]) -> String {
         text.push_str(&format!(", … ({} in all)", names.len()));
     }
     text
+}
+
+/// Whether a text can be the name of an element and of a YANG node (NCName; RFC 7951 §4 has no others).
+pub(super) fn is_name(text: &str) -> bool {
+    let mut chars = text.chars();
+    chars.next().is_some_and(|c| c.is_alphabetic() || c == '_')
+        && chars.all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '\u{b7}'))
 }
 
 /// White space of XML and JSON.
@@ -194,7 +294,15 @@ fn canonical_text(form: Canonical, text: &str) -> Result<Cow<'_, str>, String> {
     }
 }
 
-fn integer(text: &str, bits: u8, signed: bool) -> Result<String, String> {
+fn integer(text: &str, bits: u8, signed: bool) -> Result<Cow<'_, str>, String> {
+    // Most are short and canonical.
+    if let [b'1'..=b'9', rest @ ..] = text.as_bytes()
+        && rest.len() < if bits > 16 { 9 } else { usize::from(bits / 4).min(4) }
+        && rest.iter().all(u8::is_ascii_digit)
+        && text.parse::<u64>().is_ok_and(|value| value <= (u64::MAX >> (64 - bits.clamp(1, 64))) >> u8::from(signed))
+    {
+        return Ok(Cow::Borrowed(text));
+    }
     let name = || format!("{}int{bits}", if signed { "" } else { "u" });
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     if digits.is_empty() || digits.len() > 64 || !digits.bytes().all(|b| b.is_ascii_digit()) {
@@ -208,20 +316,37 @@ fn integer(text: &str, bits: u8, signed: bool) -> Result<String, String> {
     if value < low || value > high {
         return Err(format!("{} is out of the range of {}", shown(text), name()));
     }
-    Ok(value.to_string())
+    Ok(Cow::Owned(value.to_string()))
+}
+
+/// The shape of `hex-string`, `phys-address` and `mac-address` (RFC 6991): pairs of digits with colons between them.
+fn is_hex_string(text: &str) -> bool {
+    let pair = |pair: &str| pair.len() == 2 && pair.bytes().all(|b| b.is_ascii_hexdigit());
+    text.is_empty() || text.split(':').all(pair)
+}
+
+/// The shape of `uuid` (RFC 6991).
+fn is_uuid(text: &str) -> bool {
+    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_hexdigit());
+    text.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && text.split('-').all(digits)
 }
 
 /// RFC 7950 §9.3.4: at most `digits` digits behind the point, and without the point it is a number of 64 bits.
 fn fits_decimal64(canonical: &str, digits: u8) -> Result<(), String> {
-    let (whole, fraction) = canonical.split_once('.').unwrap_or((canonical, "0"));
+    let (_, fraction) = canonical.split_once('.').unwrap_or((canonical, "0"));
     if fraction != "0" && fraction.len() > usize::from(digits) {
         return Err(format!("{} has more than {digits} digits behind the point", shown(canonical)));
     }
-    let scaled = format!("{whole}{fraction:0<width$}", width = usize::from(digits.clamp(1, 18)));
-    match scaled.parse::<i64>() {
+    match without_point(canonical, digits).parse::<i64>() {
         Ok(_) => Ok(()),
         Err(_) => Err(format!("{} is out of the range of decimal64 with {digits} digits", shown(canonical))),
     }
+}
+
+/// A canonical decimal number as the number of its smallest parts.
+fn without_point(canonical: &str, digits: u8) -> String {
+    let (whole, fraction) = canonical.split_once('.').unwrap_or((canonical, "0"));
+    format!("{whole}{fraction:0<width$}", width = usize::from(digits.clamp(1, 18)))
 }
 
 fn bits(text: &str, names: &[String]) -> Result<String, String> {
@@ -249,6 +374,12 @@ fn binary(text: &str) -> Result<String, String> {
     }
 }
 
+/// RFC 7950 §6.2.
+fn is_identifier(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+}
+
 /// An instance identifier with module names, written where the module changes (RFC 7951 §6.11).
 fn instance_identifier(text: &str, resolve: Resolve<'_>) -> Result<String, String> {
     let bad = || format!("{} is not an instance identifier", shown(text));
@@ -266,7 +397,7 @@ fn instance_identifier(text: &str, resolve: Resolve<'_>) -> Result<String, Strin
                 let end = rest.find(['/', '[', ']', '=', ' ']).unwrap_or(rest.len());
                 let (word, tail) = rest.split_at(end);
                 rest = tail;
-                if word == "." || word.bytes().all(|b| b.is_ascii_digit()) {
+                if c == '[' && (word == "." || !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit())) {
                     out.push_str(word);
                     continue;
                 }
@@ -274,7 +405,7 @@ fn instance_identifier(text: &str, resolve: Resolve<'_>) -> Result<String, Strin
                     Some((prefix, name)) => (Some(prefix), name),
                     None => (None, word),
                 };
-                if name.is_empty() {
+                if !is_identifier(name) || (prefix.is_none() && module.is_none()) {
                     return Err(bad());
                 }
                 let found = match prefix {
@@ -369,6 +500,26 @@ mod tests {
         assert_eq!(union.value("m", "9").unwrap().kind(), ValueKind::Number);
         assert_eq!(union.value("m", "t:vpn").unwrap().kind(), ValueKind::Identity);
         assert!(union.value("m", "999").is_err());
+        // RFC 7950 §9.12: the first member that takes the value with all its restrictions.
+        let ranged = |of, within| TypeSpec::Restricted { of: Box::new(of), within };
+        let union = TypeSpec::Union(vec![
+            ranged(TypeSpec::Integer { bits: 8, signed: false }, vec![(1, 10), (20, 30)]),
+            ranged(TypeSpec::Decimal64 { digits: 1 }, vec![(-5, 995)]),
+            ranged(TypeSpec::Text(Canonical::Exact), vec![(0, 3)]),
+            ranged(TypeSpec::Binary, vec![(4, 4)]),
+        ]);
+        for (text, canonical) in [
+            ("7", "7"),
+            ("25", "25"),
+            ("78", "78.0"),
+            ("-0.5", "-0.5"),
+            ("999", "999"),
+            ("äöü", "äöü"),
+            ("AAAAAA==", "AAAAAA=="),
+        ] {
+            assert_eq!(read(&union, text).unwrap(), canonical);
+        }
+        assert!(read(&union, "99.6").is_err() && read(&union, "AAAA").is_err());
     }
 
     #[test]

@@ -6,10 +6,13 @@
 
 use super::name::{Name, QName};
 use super::value::Value;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
+use triomphe::ThinArc;
 
 /// What tells a node from its siblings of the same name.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -25,40 +28,103 @@ pub enum Key {
     Opaque(Arc<str>, u32),
 }
 
+/// A key that is only looked at.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum KeyRef<'a> {
+    Single,
+    Entry(&'a Keys),
+    Member(&'a Value),
+    Opaque(&'a str, u32),
+}
+
+impl Key {
+    pub(super) fn as_ref(&self) -> KeyRef<'_> {
+        match self {
+            Self::Single => KeyRef::Single,
+            Self::Entry(keys) => KeyRef::Entry(keys),
+            Self::Member(value) => KeyRef::Member(value),
+            Self::Opaque(text, nth) => KeyRef::Opaque(text, *nth),
+        }
+    }
+}
+
 /// The keys of a list entry in schema order: names and values. Cheap to clone; reads like a slice of pairs.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Keys(Arc<[(Name, Value)]>);
+#[derive(Clone)]
+pub struct Keys(ThinArc<(), (Name, Value)>);
+
+impl PartialEq for Keys {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Keys {}
+
+impl PartialOrd for Keys {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Keys {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (**self).cmp(&**other)
+    }
+}
 
 impl Deref for Keys {
     type Target = [(Name, Value)];
 
     fn deref(&self) -> &Self::Target {
-        &self.0
-    }
-}
-
-impl FromIterator<(Name, Value)> for Keys {
-    fn from_iter<I: IntoIterator<Item = (Name, Value)>>(keys: I) -> Self {
-        Self(keys.into_iter().collect())
+        &self.0.slice
     }
 }
 
 impl From<Vec<(Name, Value)>> for Keys {
     fn from(keys: Vec<(Name, Value)>) -> Self {
-        Self(keys.into())
+        Self(ThinArc::from_header_and_iter((), keys.into_iter()))
     }
 }
 
 impl From<&[(Name, Value)]> for Keys {
     fn from(keys: &[(Name, Value)]) -> Self {
-        Self(keys.into())
+        Self(ThinArc::from_header_and_iter((), keys.iter().cloned()))
     }
 }
 
 impl<const N: usize> From<[(Name, Value); N]> for Keys {
     fn from(keys: [(Name, Value); N]) -> Self {
-        Self(Arc::from(keys))
+        Self(ThinArc::from_header_and_iter((), keys.into_iter()))
+    }
+}
+
+impl FromIterator<(Name, Value)> for Keys {
+    fn from_iter<I: IntoIterator<Item = (Name, Value)>>(keys: I) -> Self {
+        Self::from(keys.into_iter().collect::<Vec<_>>())
+    }
+}
+
+impl Hash for Keys {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (**self).hash(state);
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+impl Serialize for Keys {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (**self).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Vec::deserialize(deserializer).map(Self::from)
     }
 }
 
@@ -122,6 +188,16 @@ impl Path {
     pub fn parent(&self) -> Option<Self> {
         let (_, parent) = self.0.split_last()?;
         Some(Self(parent.to_vec()))
+    }
+
+    /// Goes one step further, in place.
+    pub(super) fn push(&mut self, step: Step) {
+        self.0.push(step);
+    }
+
+    /// Takes the last step back, in place.
+    pub(super) fn pop(&mut self) {
+        self.0.pop();
     }
 
     /// The last step; `None` at the root.

@@ -98,6 +98,15 @@ pub enum TypeSpec {
     InstanceIdentifier,
     /// union: the member types in order.
     Union(Vec<TypeSpec>),
+    /// A member of a union that takes only some values of its type: by range (numbers; of decimal64 without the point), or
+    /// by length (characters of a text, bytes of binary). Elsewhere restrictions are the worker's business; in a union they
+    /// decide to which member a value belongs (RFC 7950 §9.12).
+    Restricted {
+        /// The type.
+        of: Box<TypeSpec>,
+        /// From and to, each included.
+        within: Vec<(i128, i128)>,
+    },
 }
 
 /// Canonical forms of string types (RFC 6991 and its like).

@@ -80,53 +80,50 @@ impl ConfigTree {
     /// Calls `visit` for every node, parents first, in canonical order, until it returns false (which skips the
     /// subtree).
     pub fn walk(&self, visit: &mut dyn FnMut(&Path, &Node) -> bool) {
-        fn down(path: &Path, node: &Node, visit: &mut dyn FnMut(&Path, &Node) -> bool) {
+        fn down(path: &mut Path, node: &Node, visit: &mut dyn FnMut(&Path, &Node) -> bool) {
             for child in node.children() {
-                let path = path.child(child.step());
-                if visit(&path, child) {
-                    down(&path, child, visit);
+                path.push(child.step());
+                if visit(path, child) {
+                    down(path, child, visit);
                 }
+                path.pop();
             }
         }
-        down(&Path::root(), &self.root, visit);
+        down(&mut Path::root(), &self.root, visit);
     }
 
-    /// What of this tree also stands in `mask`: nodes whose path exists there, and everything below a masked node that
-    /// has no children in the mask. This cuts what an element says to what is claimed or was recorded.
+    /// What of this tree also stands in `mask`: the nodes whose path exists there. This cuts what an element says to what
+    /// is claimed or was recorded; the cost follows the mask.
     pub fn masked(&self, mask: &ConfigTree) -> Self {
-        fn keep(node: &Node, mask: &Node) -> Vec<Node> {
-            node.children()
-                .iter()
-                .filter_map(|child| {
-                    let below = mask.child_beside(child)?;
-                    if below.children().is_empty() && child.children().is_empty() {
-                        return Some(child.clone());
-                    }
-                    Some(child.with_children(keep(child, below)))
-                })
-                .collect()
+        fn keep(node: &Node, mask: &Node) -> Node {
+            if node == mask {
+                return node.clone();
+            }
+            if node.keeps_order() {
+                let kept = node.children().into_iter().filter_map(|child| Some(keep(child, mask.child_beside(child)?)));
+                return node.with_children(kept);
+            }
+            let kept = mask.children().into_iter().filter_map(|below| Some(keep(node.child_beside(below)?, below)));
+            node.with_children(kept)
         }
-        Self::new(keep(&self.root, mask.root()))
+        Self { root: keep(&self.root, &mask.root) }
     }
 
-    /// Both trees over each other; where both have a leaf the value of `other` stands.
+    /// Both trees over each other; where both have a leaf the value of `other` stands. The cost follows `other`.
     pub fn overlay(&self, other: &ConfigTree) -> Self {
         fn both(a: &Node, b: &Node) -> Node {
-            let mut children: Vec<Node> = Vec::with_capacity(a.children().len() + b.children().len());
-            for child in a.children() {
-                match b.child_beside(child) {
-                    None => children.push(child.clone()),
-                    Some(over) if over.hash() == child.hash() => children.push(child.clone()),
-                    Some(over) if over.children().is_empty() && child.children().is_empty() => {
-                        children.push(over.clone())
-                    }
-                    Some(over) => children.push(both(child, over)),
-                }
+            if a == b {
+                return a.clone();
             }
-            children.extend(b.children().iter().filter(|c| a.child_beside(c).is_none()).cloned());
-            a.with_children(children)
+            if b.value().is_some() || a.value().is_some() || (a.children().is_empty() && b.children().is_empty()) {
+                return b.clone();
+            }
+            a.edited(b.children().into_iter().map(|over| {
+                let node = a.child_beside(over).map_or_else(|| over.clone(), |child| both(child, over));
+                (over.step(), Some(node))
+            }))
         }
-        Self { root: both(&self.root, other.root()) }
+        Self { root: both(&self.root, &other.root) }
     }
 }
 
@@ -149,19 +146,11 @@ fn put(node: &Node, parent: &[Step], new: Node, after: After<'_>) -> Node {
         };
         return node.with_child(below);
     }
-    if after == After::Keep {
-        return node.with_child(new);
+    match after {
+        After::Keep => node.with_child(new),
+        After::First => node.with_child_at(new, None),
+        After::Sibling(step) => node.with_child_at(new, Some(step)),
     }
-    let mut children = node.children().to_vec();
-    if let Some(at) = children.iter().position(|child| child.is_beside(&new)) {
-        children.remove(at);
-    }
-    let at = match after {
-        After::Sibling(step) => children.iter().position(|child| child.is_at(step)).map(|at| at + 1),
-        _ => children.iter().position(|child| child.name() == new.name()),
-    };
-    children.insert(at.unwrap_or(children.len()), new);
-    node.with_children(children)
 }
 
 fn cut(node: &Node, path: &[Step]) -> Node {

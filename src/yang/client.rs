@@ -30,7 +30,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
 
@@ -129,6 +129,8 @@ pub struct YangWorker {
     plan: Arc<Plan>,
     channel: Arc<Mutex<Channel>>,
     starts: Arc<AtomicU64>,
+    /// Process id of the worker that runs now, 0 when none does.
+    pid: Arc<AtomicU32>,
 }
 
 /// How the worker is run.
@@ -180,7 +182,7 @@ impl YangWorker {
             sets: SETS,
             cache: None,
         };
-        Self { plan: Arc::new(plan), channel: Arc::default(), starts: Arc::default() }
+        Self { plan: Arc::new(plan), channel: Arc::default(), starts: Arc::default(), pid: Arc::default() }
     }
 
     /// The same with a limit of the worker's memory, in bytes.
@@ -254,9 +256,9 @@ impl YangWorker {
         .await
     }
 
-    /// Process id of the worker that runs now.
+    /// Process id of the worker that runs now. It does not wait for what the worker is doing.
     pub async fn pid(&self) -> Option<u32> {
-        self.channel.lock().await.running.as_ref().and_then(|running| running.process.id())
+        Some(self.pid.load(Ordering::Relaxed)).filter(|pid| *pid > 0)
     }
 
     /// How many module sets are held.
@@ -293,7 +295,12 @@ impl YangWorker {
     }
 
     fn exchange(&self) -> Exchange {
-        Exchange { plan: self.plan.clone(), channel: self.channel.clone(), starts: self.starts.clone() }
+        Exchange {
+            plan: self.plan.clone(),
+            channel: self.channel.clone(),
+            starts: self.starts.clone(),
+            pid: self.pid.clone(),
+        }
     }
 
     /// Runs an exchange to its end even when the caller goes away.
@@ -311,6 +318,7 @@ struct Exchange {
     plan: Arc<Plan>,
     channel: Arc<Mutex<Channel>>,
     starts: Arc<AtomicU64>,
+    pid: Arc<AtomicU32>,
 }
 
 impl Exchange {
@@ -323,7 +331,7 @@ impl Exchange {
             return Ok(held.loaded.clone());
         }
         let input = format!("module set {}", describe(&resolved));
-        let loaded = match self.from_disk(&id).await {
+        let loaded = match self.on_disk(&id).await {
             Some((index, left_out)) => Loaded { id: id.clone(), index: Arc::new(index), left_out, cached: true },
             None => {
                 let (request, body) = load_request(&resolved, true);
@@ -350,7 +358,7 @@ impl Exchange {
         Ok(loaded)
     }
 
-    async fn from_disk(&self, id: &str) -> Option<(SchemaIndex, Vec<LeftOut>)> {
+    async fn on_disk(&self, id: &str) -> Option<(SchemaIndex, Vec<LeftOut>)> {
         let (cache, id) = (self.plan.cache.clone()?, id.to_owned());
         off_the_runtime(move || cache.read(&id)).await?
     }
@@ -482,12 +490,14 @@ impl Exchange {
                 Ok(answer)
             }
             Ok(Err(error)) => {
+                self.pid.store(0, Ordering::Relaxed);
                 let how = running.process.end().await;
                 tracing::warn!(%how, %error, "the yang worker died");
                 Err(Broken::Died(how))
             }
             Err(_) => {
                 tracing::warn!(limit = ?self.plan.limit, "the yang worker did not answer in time and is ended");
+                self.pid.store(0, Ordering::Relaxed);
                 running.process.end_now().await;
                 Err(Broken::Timeout)
             }
@@ -502,12 +512,14 @@ impl Exchange {
         let process = Process::start(&self.plan.program, &args);
         let process = process.map_err(|cause| YangError::Start { program: self.plan.program.clone(), cause })?;
         self.starts.fetch_add(1, Ordering::Relaxed);
+        self.pid.store(process.id().unwrap_or(0), Ordering::Relaxed);
         channel.running = Some(Running { process, has: HashSet::new() });
         Ok(())
     }
 
     async fn end(&self, channel: &mut Channel) {
         if let Some(running) = channel.running.take() {
+            self.pid.store(0, Ordering::Relaxed);
             running.process.end().await;
         }
     }

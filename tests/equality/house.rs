@@ -62,8 +62,21 @@ pub fn entry(address: &str, host_key: &str, key: &Path) -> Element {
 }
 
 impl House {
+    /// The daemon ends, and another one starts with the same store.
+    pub async fn again(mut self, element: Element) -> Self {
+        let empty = tempfile::tempdir().unwrap();
+        let folder = std::mem::replace(&mut self.folder, empty);
+        drop(self);
+        Self::with(folder, element).await
+    }
+
     /// A daemon for this element, with a store in `folder`.
     pub async fn with(folder: tempfile::TempDir, element: Element) -> Self {
+        Self::with_adapter(folder, element, str::to_owned).await
+    }
+
+    /// The same, with a change of the adapter's `adapter.toml`.
+    pub async fn with_adapter(folder: tempfile::TempDir, element: Element, change: impl Fn(&str) -> String) -> Self {
         let mut settings = Settings::default();
         settings.paths.state = folder.path().join("state");
         settings.paths.adapters = folder.path().join("adapters");
@@ -73,13 +86,16 @@ impl House {
         settings.adagio.busy_timeout = 1;
         settings.transaction.lock_timeout = 5;
         copy(&root().join("adapters/frr"), &settings.paths.adapters.join("frr"));
+        let manifest = settings.paths.adapters.join("frr/adapter.toml");
+        let text = std::fs::read_to_string(root().join("adapters/frr/adapter.toml")).unwrap();
+        std::fs::write(manifest, change(&text)).unwrap();
         let program = PathBuf::from(env!("CARGO_BIN_EXE_andanted"));
         let (controller, _) = start(Invocation { settings, program, crash_at: None }).await.unwrap();
         controller.apply_elements(&noc(), vec![element], Absent::Keep).await.unwrap();
         let stop = CancellationToken::new();
         let served = ServerSettings {
             listen: ([127, 0, 0, 1], 0).into(),
-            socket: Some(folder.path().join("andante.sock")),
+            socket: Some(socket_in(folder.path())),
             sync_timeout: Duration::from_secs(60),
             body_limit: 4 << 20,
             nso_compatible: false,
@@ -116,6 +132,11 @@ impl House {
         assert_eq!(record.outcome, Some(Outcome::Applied), "{record:#?}");
     }
 
+    /// What would change.
+    pub async fn plan(&self, edit: DocumentEdit) -> andante::plan::Plan {
+        self.controller.propose(&noc(), vec![edit], &Allowed::default()).await.unwrap()
+    }
+
     /// The deviations after a look.
     pub async fn deviations(&self) -> Vec<andante::domain::Deviation> {
         self.controller.check(&noc(), "pe2").await.unwrap().deviations
@@ -123,7 +144,7 @@ impl House {
 
     /// The command `andante`: exit code and what it prints.
     pub async fn command(&self, words: &[&str]) -> (i32, String) {
-        let socket = self.folder.path().join("andante.sock");
+        let socket = socket_in(self.folder.path());
         let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_andante"))
             .args(words)
             .args(["--color", "never", "--socket"])
@@ -133,6 +154,10 @@ impl House {
         let text = [output.stdout, output.stderr].concat();
         (output.status.code().unwrap(), String::from_utf8(text).unwrap())
     }
+}
+
+fn socket_in(folder: &Path) -> PathBuf {
+    folder.join("andante.sock")
 }
 
 impl Drop for House {

@@ -231,7 +231,7 @@ fn content(tree: &ConfigTree) -> BTreeMap<Path, Option<Value>> {
 #[test]
 fn replacing_the_claims_of_one_owner_gives_what_merging_anew_gives() {
     let (mut replaced, mut refused) = (0, 0);
-    law(700, |seed| {
+    law(400, |seed| {
         let wanted = wanted(seed);
         let dice = &mut Dice(seed);
         let mut now: BTreeMap<(Layer, Owner), Claims> = BTreeMap::new();
@@ -274,7 +274,7 @@ fn replacing_the_claims_of_one_owner_gives_what_merging_anew_gives() {
         }
     });
     println!("{replaced} replaced, {refused} refused");
-    assert!(std::env::var_os("ANDANTE_SEED").is_some() || replaced > 3_000 && refused > 50, "{replaced} {refused}");
+    assert!(std::env::var_os("ANDANTE_SEED").is_some() || replaced > 1_500 && refused > 25, "{replaced} {refused}");
 }
 
 #[test]

@@ -6,11 +6,15 @@
 
 mod claims;
 mod contact;
+mod costs;
+mod defaults;
 mod documents;
 mod equality;
+mod order;
 mod plans;
 mod platform;
 mod trees;
+mod wide;
 
 #[path = "../support/arbitrary.rs"]
 mod arbitrary;

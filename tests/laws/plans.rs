@@ -6,7 +6,7 @@ use crate::law;
 use crate::paper::{Element, Wish, executed};
 use crate::platform::{Platform, platforms};
 use andante::plan::{Allowed, ElementPlan, Permit, Plan, Refused, content_digest, differences};
-use andante::tree::{After, Claims, ConfigTree, Edit, Node, Path, apply};
+use andante::tree::{After, Claims, ConfigTree, Defaults, Edit, Node, Path, apply};
 use std::collections::BTreeSet;
 
 /// One or two services of the platform, each put in some version or removed.
@@ -42,7 +42,11 @@ fn step(element: &mut Element, wishes: &[Wish<'_>], judge: &mut dyn FnMut(&Eleme
         judge(element, wishes, plan);
     }
     element.commit(wishes, plan.as_ref());
-    assert_eq!(differences(&element.intended(), &element.recorded, &element.actual), [], "in sync when done");
+    assert_eq!(
+        differences(&element.intended(), &element.recorded, &element.actual, &Defaults::default()),
+        [],
+        "in sync when done"
+    );
     assert_eq!(element.plan(wishes, &Allowed::default()).unwrap(), None, "nothing is left to do");
 }
 

@@ -127,6 +127,7 @@ fn l3vpn(adapter: &str, port: &str, n: usize, dice: &mut Dice) -> ElementService
                 allow_own_as: None,
                 keepalive: Some(10),
                 hold_time: Some(30 + dice.below(2) as u16),
+                password: None,
                 max_prefix: (dice.below(2) == 0).then_some(500),
                 max_prefix_warning_only: false,
                 redistribute_connected: Vec::new(),

@@ -366,9 +366,9 @@ impl Source {
             self.line(lines, 15, &n("bfd"), &[]);
             self.line(lines, 10, &n("port @"), &["1179", "2179"]);
             self.line(lines, 10, &n("dont-capability-negotiate"), &[]);
+            self.line(lines, 10, &n("passive"), &[]);
         }
         self.line(lines, 5, &n("solo"), &[]);
-        self.line(lines, 6, &n("passive"), &[]);
         if external && !wrong {
             match self.draw(&format!("{peer} hops")).below(4) {
                 0 => self.line(lines, 100, &n("ebgp-multihop @"), &["2", "5", "255"]),
@@ -506,7 +506,7 @@ impl Source {
         let mut lines = vec![format!("router bgp 65000 vrf {vrf} address-family l2vpn evpn")];
         self.line(&mut lines, 10, "advertise ipv4 unicast@", &["", " route-map RM-OUT"]);
         self.line(&mut lines, 10, "advertise ipv6 unicast", &[]);
-        self.line(&mut lines, 10, "rd @", &TARGETS);
+        // No `rd`: one that was taken back is not taken again, without a word.
         // Never `both`: bgpd 8.4 frees such a target twice when the instance goes, and dies of it.
         self.line(&mut lines, 10, "route-target import @", &["65000:78", "65000:79"]);
         self.line(&mut lines, 10, "route-target export @", &["65000:78", "65000:79"]);

@@ -6,26 +6,37 @@
 //!
 //! | test | variable | default |
 //! |---|---|---|
-//! | `round` | `CONFIGURATIONS`, `CONFIGURATION` (one seed) | 20 |
+//! | `round` | `CONFIGURATIONS`, `CONFIGURATION` (one seed) | 15 |
 //! | `reload` | `PAIRS`, `PAIR` (one seed) | 8 |
-//! | `edits` | `EDITS`, `EDIT` (one seed) | 300 |
+//! | `edits` | `EDITS` (of each server), `EDIT` (one seed) | 80 |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test that panics has failed, as it should
 
 mod configuration;
+mod edits;
 mod hand;
 mod network;
+mod oddities;
 mod reload;
 mod round;
 
+#[path = "../support/arbitrary.rs"]
+mod arbitrary;
+#[path = "../support/instances.rs"]
+#[allow(unused_imports)] // it serves others, too
+mod instances;
 #[path = "../support/mod.rs"]
 mod support;
 
-/// The seeds of a test: one by its variable, or as many as the other one says.
+/// The seeds of a test: one by its variable, or as many as the other one says (`40`, or `40..80`).
 fn seeds(one: &str, count: &str, default: u64) -> Vec<u64> {
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
-    match number(one) {
-        Some(seed) => vec![seed],
-        None => (0..number(count).unwrap_or(default)).collect(),
+    let number = |text: &str| text.parse::<u64>().unwrap();
+    match (std::env::var(one), std::env::var(count)) {
+        (Ok(seed), _) => vec![number(&seed)],
+        (_, Ok(text)) => match text.split_once("..") {
+            Some((from, to)) => (number(from)..number(to)).collect(),
+            None => (0..number(&text)).collect(),
+        },
+        _ => (0..default).collect(),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::arbitrary::Dice;
 use crate::arbitrary_modules::{NAMES, modules};
 use crate::instances::{Instances, Shape, Sketch};
-use crate::laws::{self, difference, round_trips};
+use crate::laws::{difference, round_trips};
 use crate::libyang::{Libyang, Refusal, Take};
 use crate::{Worker, law, times};
 use andante::tree::{ConfigTree, json, xml};
@@ -28,11 +28,8 @@ impl Drawn {
             dirs: Vec::new(),
             texts: modules(seed),
         };
-        let _s = Spent(std::time::Instant::now(), 1);
         let loaded = worker.load(&set);
         assert!(loaded.left_out.is_empty(), "{:?}\n{}", loaded.left_out, modules(seed)[1]);
-        drop(_s);
-        let _s = Spent(std::time::Instant::now(), 2);
         Self { libyang: Libyang::load(&set, &loaded.left_out), loaded }
     }
 }
@@ -47,8 +44,6 @@ pub fn accepted(
     take: Take,
     refusals: &mut BTreeMap<&'static str, usize>,
 ) -> Option<ConfigTree> {
-    let start = std::time::Instant::now();
-    let _spent = Spent(start, 0);
     for _ in 0..80 {
         let tree = instances.tree(sketches);
         let refusal: Refusal = match libyang.of(&tree, &instances.index, take) {
@@ -71,7 +66,6 @@ pub fn accepted(
 
 /// The faults of the worker for a document begin with the one that libyang names when it is asked directly.
 pub fn same_faults(worker: &Worker, libyang: &Libyang, loaded: &Loaded, tree: &ConfigTree) -> Vec<Fault> {
-    let _s = Spent(std::time::Instant::now(), 3);
     let text = xml::print(tree, &loaded.index, false);
     let faults = worker.validate(loaded, Encoding::Xml, &text);
     match libyang.read(&text, yang5::data::DataFormat::XML, Take::Valid) {
@@ -81,6 +75,10 @@ pub fn same_faults(worker: &Worker, libyang: &Libyang, loaded: &Loaded, tree: &C
             let theirs = (refusal.path.as_str(), refusal.message.as_str(), refusal.app_tag.as_deref());
             assert_eq!((first.path.as_str(), first.message.as_str(), first.app_tag.as_deref()), theirs, "{text}");
         }
+    }
+    // Both encodings cost a call each; every other instance is enough.
+    if tree.hash() % 2 == 0 {
+        return faults;
     }
     let in_json = worker.validate(loaded, Encoding::Json, &json::print(tree, &loaded.index, false));
     let places = |faults: &[Fault]| {
@@ -97,7 +95,7 @@ fn drawn_instances_go_to_libyang_and_back_and_differ_as_it_says() {
     let worker = Worker::start();
     let (mut trees, mut valid, mut pairs, mut effects, mut moves, mut nodes) = (0, 0, 0, 0, [0, 0], 0);
     let (mut refusals, mut lost) = (BTreeMap::new(), 0);
-    law(60, |seed| {
+    law(50, |seed| {
         let drawn = Drawn::load(&worker, seed);
         let (libyang, index) = (&drawn.libyang, &drawn.loaded.index);
         let mut instances = Instances::new(index.clone());
@@ -139,14 +137,12 @@ fn drawn_instances_go_to_libyang_and_back_and_differ_as_it_says() {
         }
         worker.forget(&drawn.loaded);
     });
-    println!("accepting took {:?} us", SPENT);
     println!(
         "drawn: {trees} instances of {nodes} nodes, {valid} valid, {pairs} pairs with {effects} effects, moves {} of {} \
          that libyang needs ({lost} of its own it does not apply); refused and mended: {refusals:?}",
         moves[0], moves[1]
     );
     assert!(crate::only().is_some() || trees as u64 > 500 * times() && pairs as u64 > 500 * times(), "a poor draw");
-    let _ = laws::LIMITS;
 }
 
 /// Prints the modules of a seed: `ANDANTE_SEED=n cargo test --test oracle say_the_modules -- --ignored --nocapture`.
@@ -154,12 +150,4 @@ fn drawn_instances_go_to_libyang_and_back_and_differ_as_it_says() {
 #[ignore = "a help for looking at a seed"]
 fn say_the_modules() {
     law(1, |seed| modules(seed).iter().for_each(|text| println!("{text}")));
-}
-
-pub struct Spent(pub std::time::Instant, pub usize);
-pub static SPENT: [std::sync::atomic::AtomicU64; 6] = [const { std::sync::atomic::AtomicU64::new(0) }; 6];
-impl Drop for Spent {
-    fn drop(&mut self) {
-        SPENT[self.1].fetch_add(self.0.elapsed().as_micros() as u64, std::sync::atomic::Ordering::Relaxed);
-    }
 }

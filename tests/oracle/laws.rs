@@ -2,12 +2,8 @@
 
 use crate::edit_config;
 use crate::libyang::{self, Effects, Libyang, Take};
-use andante::adapter::Adapter;
-use andante::plan::as_sent;
 use andante::tree::{ConfigTree, Diff, Edit, Limits, Policy, SchemaIndex, apply, diff, inverse, json, xml};
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::sync::OnceLock;
 use yang5::data::{DataFormat, DataTree};
 
 pub const LIMITS: &Limits = &Limits::SOUTH;
@@ -15,7 +11,6 @@ pub const LIMITS: &Limits = &Limits::SOUTH;
 /// Our print, libyang's reading, libyang's print, our reading: the same tree, in both encodings and across them; and every
 /// value has the canonical text that libyang gives it.
 pub fn round_trips(libyang: &Libyang, index: &SchemaIndex, tree: &ConfigTree, take: Take) {
-    let _s = crate::drawn::Spent(std::time::Instant::now(), 4);
     for (format, text) in
         [(DataFormat::XML, xml::print(tree, index, false)), (DataFormat::JSON, json::print(tree, index, false))]
     {
@@ -61,7 +56,6 @@ pub struct Said {
 /// Our difference is libyang's, node for node; applied by us, by libyang and as an edit-config by the interpreter it makes
 /// `b` of `a`; its inverse goes back.
 pub fn difference(libyang: &Libyang, index: &SchemaIndex, a: &ConfigTree, b: &ConfigTree, take: Take) -> Said {
-    let _s = crate::drawn::Spent(std::time::Instant::now(), 5);
     let (first, second) = (libyang.of(a, index, take).unwrap(), libyang.of(b, index, take).unwrap());
     let ours = diff(a, b);
     let context =
@@ -93,9 +87,7 @@ pub fn difference(libyang: &Libyang, index: &SchemaIndex, a: &ConfigTree, b: &Co
         assert!(libyang::effects(&applied, &second).is_empty(), "libyang reads what we applied {}", said());
     }
 
-    // As a plan sends it to a NETCONF element: an emptied container goes as a whole. Otherwise a case of a choice whose nodes
-    // stand in a container could not be left: the server removes them with the container when the other case comes.
-    let edit = xml::edit_config(&as_sent(adapter(), &ours, a, b), index);
+    let edit = xml::edit_config(&ours, index);
     assert_eq!(edit.is_empty(), ours.is_empty());
     let mut now = xml::print(a, index, false);
     // The second time: what was answered with a timeout is sent again, and does no harm.
@@ -110,12 +102,6 @@ pub fn difference(libyang: &Libyang, index: &SchemaIndex, a: &ConfigTree, b: &Co
         their_moves: theirs.moved.len(),
         they_lose,
     }
-}
-
-/// Any adapter whose transport is NETCONF.
-fn adapter() -> &'static Adapter {
-    static ADAPTER: OnceLock<Adapter> = OnceLock::new();
-    ADAPTER.get_or_init(|| Adapter::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("adapters/iosxr")).unwrap())
 }
 
 fn applied<'a>(first: &DataTree<'a>, second: &DataTree<'a>) -> DataTree<'a> {

@@ -9,6 +9,7 @@ mod facts;
 mod hand;
 mod lifecycle;
 mod refusals;
+mod schemas;
 mod unknown;
 
 #[path = "../support/mod.rs"]

@@ -5,6 +5,8 @@ use andante::controller::{Absent, Controller};
 use andante::daemon::{Invocation, start};
 use andante::domain::{Element, Port, Principal, Role};
 use andante::presto::{Server, ServerSettings, listen, serve};
+use andante::service::ledger::Take;
+use andante::store::{SqliteStore, Table, list};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -25,7 +27,7 @@ pub struct Daemon {
     server: Option<Server>,
     pub socket: PathBuf,
     stop: CancellationToken,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 pub struct Answer {
@@ -53,6 +55,7 @@ impl Daemon {
         settings.adagio.connect_timeout = 60;
         settings.adagio.busy_timeout = 1;
         settings.transaction.lock_timeout = 5;
+        settings.ledger.quarantine = 0;
         let program = PathBuf::from(env!("CARGO_BIN_EXE_andanted"));
         let (controller, _) = start(Invocation { settings, program, crash_at: None }).await.unwrap();
         controller.apply_elements(&noc(), elements, Absent::Keep).await.unwrap();
@@ -66,7 +69,7 @@ impl Daemon {
             nso_compatible,
         };
         let server = serve(controller.clone(), listen(settings).await.unwrap(), stop.clone()).unwrap();
-        Self { controller, server: Some(server), socket, stop, _folder: folder }
+        Self { controller, server: Some(server), socket, stop, folder }
     }
 
     /// Asks over TCP.
@@ -97,6 +100,12 @@ impl Daemon {
 
     pub async fn post(&self, path: &str, body: impl Into<Bytes>) -> Answer {
         self.ask(Method::POST, path, &[("content-type", JSON)], body).await
+    }
+
+    /// The ledger as it is stored.
+    pub async fn numbers(&self) -> Vec<Take> {
+        let store = SqliteStore::open(&self.folder.path().join("state/andante.db")).unwrap();
+        list(&store, Table::Numbers, "").await.unwrap().into_iter().map(|(_, take)| take).collect()
     }
 
     /// Nothing was stored and no transaction was begun.

@@ -130,6 +130,27 @@ async fn an_orchestrator_creates_changes_reads_and_deletes() {
     daemon.get(ACME).await.refused(404, "invalid-value");
     daemon.ask(Method::DELETE, ACME, &[], "").await.refused(404, "invalid-value");
     assert_eq!((pe1.running(), pe2.running_config()), before);
+
+    // Numbers of the ledger: held, given back, and free when each element that carried them was read without them and
+    // the quarantine (none here) is over.
+    let mut automatic = service("l3vpn-any-to-any.json");
+    for profile in automatic["ietf-l3vpn-ntw:vpn-service"][0]["vpn-instance-profiles"]["vpn-instance-profile"]
+        .as_array_mut()
+        .unwrap()
+    {
+        profile.as_object_mut().unwrap().remove("rd");
+        profile["address-family"][0].as_object_mut().unwrap().remove("vpn-targets");
+    }
+    daemon.put(ACME, automatic.to_string()).await.is(201);
+    let held = daemon.numbers().await;
+    assert_eq!(held.len(), 3, "a route target and two route distinguishers: {held:?}");
+    assert!(held.iter().all(|take| take.released.is_none()), "{held:?}");
+    assert!(pe2.running_config().contains("rd vpn export 10.0.0.2:1"));
+    daemon.ask(Method::DELETE, ACME, &[], "").await.is(204);
+    let given_back = daemon.numbers().await;
+    assert!(given_back.iter().all(|take| take.absent.is_some() && take.remains.is_empty()), "{given_back:?}");
+    daemon.controller.check(&crate::daemon::noc(), "pe2").await.unwrap();
+    assert_eq!(daemon.numbers().await, []);
     daemon.end().await;
 }
 

@@ -72,6 +72,11 @@ impl Network {
         network
     }
 
+    /// The worker, and the modules of the north in it.
+    pub fn north(&self) -> (&YangWorker, &Loaded) {
+        (&self.worker, &self.north)
+    }
+
     /// What the elements of a case say instead.
     pub fn furnish(&mut self, case: &Path) {
         self.running(&case.join("elements"));
@@ -96,7 +101,7 @@ impl Network {
             let Ok(text) = fs::read_to_string(&file) else { continue };
             let payload = match ending(element) {
                 "cli" => {
-                    let line = |text: &str| andante::adapter::CliLine { text: text.into(), busy: false };
+                    let line = |text: &str| andante::adapter::CliLine::new(text);
                     andante::adapter::Payload::Cli { lines: text.lines().map(line).collect() }
                 }
                 _ => andante::adapter::Payload::Netconf { config: text },

@@ -377,7 +377,7 @@ impl Reader for Session {
         let read = |inner: &mut Inner, fault: Option<Fault>| {
             let partial = (fault == Some(Fault::PartialRead)).then(|| "staticd is not running".to_owned());
             let tree = if partial.is_some() { ConfigTree::default() } else { inner.running.clone() };
-            Ok(Reading { tree, partial, bytes: 1 })
+            Ok(Reading { tree, partial, bytes: 1, defaults: Default::default() })
         };
         self.element.call(Call::Read, self.id, read).await
     }

@@ -34,7 +34,7 @@ impl Reader for Yes {
     }
 
     async fn read_running(&mut self) -> Result<Reading, DriverError> {
-        Ok(Reading { tree: self.0.clone(), partial: None, bytes: 1 })
+        Ok(Reading { tree: self.0.clone(), partial: None, bytes: 1, defaults: Default::default() })
     }
 
     async fn close(self: Box<Self>) {}
@@ -91,6 +91,10 @@ impl Store for Forgetful {
 
     async fn list_bytes(&self, table: Table, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         self.store.list_bytes(table, prefix).await
+    }
+
+    async fn page_bytes(&self, table: Table, after: &str, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        self.store.page_bytes(table, after, limit).await
     }
 
     async fn commit(&self, epoch: u64, mut batch: Batch, mut durability: Durability) -> Result<(), StoreError> {

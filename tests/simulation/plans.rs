@@ -37,7 +37,7 @@ fn payload(class: Class, operations: Vec<Operation>) -> Payload {
             Operation::Merge(path, node) => leafs(&path, &node),
             remove @ Operation::Remove(_) => vec![remove],
         });
-        let line = |operation| CliLine { text: serde_json::to_string(&operation).unwrap(), busy: false };
+        let line = |operation| CliLine::new(serde_json::to_string(&operation).unwrap());
         return Payload::Cli { lines: fine.map(line).collect() };
     }
     let lines = operations.iter().map(|operation| serde_json::to_string(operation).unwrap() + "\n");
@@ -142,7 +142,10 @@ pub fn element_plan(element: &str, class: Class, actual: &ConfigTree, desired: &
         overwritten: vec![],
         deviations: vec![],
         echoes: vec![],
+        encrypted: vec![],
         simulated_only: true,
+        defaults: vec![],
+        warnings: vec![],
     }
 }
 

@@ -147,6 +147,7 @@ pub fn value(dice: &mut Dice, ty: &TypeSpec) -> Value {
             let member = dice.below(members.len());
             return value(dice, &members[member]);
         }
+        TypeSpec::Restricted { of, .. } => return value(dice, of),
     };
     ty.value("alpha", &text).unwrap()
 }

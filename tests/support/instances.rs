@@ -7,15 +7,21 @@
 // A part of a test: not every test uses all of it, and a panic is a failed test.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "instances/mend.rs"]
+mod mend;
+#[path = "instances/values.rs"]
+mod values;
+
+pub use mend::reason_of;
+pub use values::candidate;
+
 use crate::arbitrary::Dice;
 use andante::tree::path::Keys;
-use andante::tree::schema::{Canonical, SchemaIndex, SchemaKind, TypeSpec};
+use andante::tree::schema::{SchemaIndex, SchemaKind};
 use andante::tree::{ConfigTree, Name, Node, SchemaId, Value};
-use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use values::Known;
 
 /// One node of an instance that is still being made.
 #[derive(Clone, Debug)]
@@ -49,21 +55,6 @@ pub struct Instances {
     pub left_out: BTreeMap<SchemaId, &'static str>,
 }
 
-#[derive(Default)]
-struct Known {
-    good: Vec<Value>,
-    bad: HashSet<String>,
-    /// Patterns that a value did not meet; `None` for one that we cannot use.
-    patterns: Vec<(String, Option<regex::Regex>)>,
-    /// Bounds that refusals taught: of a number, and of the length of a text.
-    low: Option<i128>,
-    high: Option<i128>,
-    longest: Option<usize>,
-    shortest: usize,
-    /// Refusals of the node itself since it last passed.
-    refused: u32,
-}
-
 impl Instances {
     pub fn new(index: Arc<SchemaIndex>) -> Self {
         Self { index, known: HashMap::new(), left_out: BTreeMap::new() }
@@ -90,6 +81,53 @@ impl Instances {
         let mut made = Vec::new();
         self.one(dice, shape, top, 0, &mut left, &mut made);
         made
+    }
+
+    /// An instance around some node deep in the schema: all that is needed above it, and something beside it on the way.
+    pub fn around(&mut self, dice: &mut Dice, shape: Shape, id: SchemaId) -> Vec<Sketch> {
+        let index = self.index.clone();
+        let mut chain = vec![id];
+        while let Some(parent) = index.node(chain[0]).parent {
+            chain.insert(0, parent);
+        }
+        let mut left = shape.nodes;
+        let mut inner = Vec::new();
+        self.one(dice, Shape { depth: chain.len() + 3, ..shape }, id, chain.len(), &mut left, &mut inner);
+        for above in chain.iter().rev().skip(1) {
+            let mut sketch = Sketch { id: *above, keys: Vec::new(), value: None, children: inner };
+            if let SchemaKind::List { .. } = index.node(*above).kind {
+                let Some(keys) = self.keys(dice, shape, *above) else { return Vec::new() };
+                sketch.keys = keys;
+            }
+            if dice.chance(40) {
+                let mut left = 6;
+                let others = self.children(dice, Shape { depth: 2, width: 2, ..shape }, Some(*above), 1, &mut left);
+                for other in others {
+                    let cases = &index.node(other.id).cases;
+                    let fits = |here: &Sketch| here.id != other.id && fits(&index.node(here.id).cases, cases);
+                    if sketch.children.iter().all(fits) {
+                        sketch.children.push(other);
+                    }
+                }
+            }
+            inner = vec![sketch];
+        }
+        inner
+    }
+
+    /// A container or list of the configuration, any.
+    pub fn any_place(&self, dice: &mut Dice) -> Option<SchemaId> {
+        (0..200).map(|_| SchemaId(dice.below(self.index.len()) as u32)).find(|id| {
+            let mut at = Some(*id);
+            let inner = matches!(self.index.node(*id).kind, SchemaKind::Container { .. } | SchemaKind::List { .. });
+            let mut good = inner;
+            while let Some(id) = at {
+                let node = self.index.node(id);
+                good &= node.config && node.kind != SchemaKind::Operation && !self.left_out.contains_key(&id);
+                at = node.parent;
+            }
+            good
+        })
     }
 
     /// The tree that the sketches show.
@@ -249,49 +287,6 @@ impl Instances {
         keys
     }
 
-    /// A value for a leaf: one that passed before, or a new one; `None` when nothing is known that passes.
-    fn value(&mut self, dice: &mut Dice, shape: Shape, leaf: SchemaId) -> Option<Value> {
-        let index = self.index.clone();
-        let schema = index.node(leaf);
-        let ty = schema.ty.as_ref()?;
-        let module = schema.name.module.as_str();
-        let known = self.known.entry(leaf).or_default();
-        if !known.good.is_empty() && dice.chance(50) {
-            let at = dice.below(known.good.len());
-            return Some(known.good[at].clone());
-        }
-        for round in 0..24 {
-            let patterned = !known.patterns.is_empty() && (round % 2 == 0);
-            let text = if patterned {
-                let at = dice.below(known.patterns.len());
-                match sample(&known.patterns[at].0, dice) {
-                    Some(text) => text,
-                    None => continue,
-                }
-            } else {
-                candidate(dice, &index, ty, schema.name.name.as_str(), shape.odd)
-            };
-            let Ok(value) = ty.value(module, &text) else { continue };
-            if moment(value.as_str()) && value.as_str() != MOMENT {
-                continue;
-            }
-            if known.beyond(value.as_str()) {
-                continue;
-            }
-            let fits =
-                known.patterns.iter().all(|(_, regex)| regex.as_ref().is_none_or(|r| r.is_match(value.as_str())));
-            if (fits || round > 12) && !known.bad.contains(value.as_str()) {
-                return Some(value);
-            }
-        }
-        if !known.good.is_empty() {
-            let at = dice.below(known.good.len());
-            return Some(known.good[at].clone());
-        }
-        self.left_out.entry(leaf).or_insert("no value is known that passes");
-        None
-    }
-
     /// All that stands in the sketches has passed.
     pub fn passed(&mut self, sketches: &[Sketch]) {
         for sketch in sketches {
@@ -299,7 +294,9 @@ impl Instances {
             let schema = index.node(sketch.id);
             for (key, value) in schema.keys.iter().zip(&sketch.keys) {
                 if let Some(leaf) = index.child_named(Some(sketch.id), schema.name.module.as_str(), key.as_str()) {
-                    self.known.entry(leaf).or_default().learn(value);
+                    let known = self.known.entry(leaf).or_default();
+                    known.refused = 0;
+                    known.learn(value);
                 }
             }
             let known = self.known.entry(sketch.id).or_default();
@@ -309,255 +306,6 @@ impl Instances {
             }
             self.passed(&sketch.children);
         }
-    }
-
-    /// Changes the sketches where the oracle found a fault; false when it knows nothing better.
-    pub fn mend(
-        &mut self,
-        dice: &mut Dice,
-        shape: Shape,
-        sketches: &mut Vec<Sketch>,
-        path: &str,
-        message: &str,
-    ) -> bool {
-        let segments = segments(path);
-        let missing = message.strip_prefix("Mandatory node ").or(message.strip_prefix("Too few "));
-        if let Some(name) = missing.and_then(|rest| rest.split('"').nth(1)) {
-            let name = name.rsplit(':').next().unwrap_or(name).to_owned();
-            return self.put_in(dice, shape, sketches, &segments, &name);
-        }
-        if let Some(choice) = message.strip_prefix("Mandatory choice ").and_then(|rest| rest.split('"').nth(1)) {
-            let choice = choice.to_owned();
-            return self.choose(dice, shape, sketches, &segments, &choice);
-        }
-        let reason = reason_of(message);
-        let mut found = self.find(sketches, &segments).filter(|places| !places.is_empty());
-        let mut leaf = found.as_ref().and_then(|places| self.leaf_of(sketches, places, &segments));
-        if leaf.is_none() && reason == "value" {
-            // Of a key, and of a leaf at the top, libyang does not say where.
-            let mut places = Vec::new();
-            leaf = self.holder(sketches, segments.last().map(|last| last.name.as_str()), message, &mut places);
-            found = leaf.as_ref().map(|_| places);
-        }
-        let Some(places) = found else { return drop_any(dice, sketches) };
-        if let (Some((leaf, text)), "value") = (&leaf, reason) {
-            let (leaf, text) = (*leaf, text.clone());
-            let known = self.known.entry(leaf).or_default();
-            known.refuse(&text, message);
-            if let Some(pattern) = quoted_pattern(message)
-                && known.patterns.iter().all(|(have, _)| *have != pattern)
-            {
-                let regex = regex::Regex::new(&format!("^(?:{})$", xsd(&pattern))).ok();
-                known.patterns.push((pattern, regex));
-            }
-            return self.revalue(dice, shape, sketches, &places, leaf);
-        }
-        let subject = leaf.map_or_else(|| at(sketches, &places).id, |(leaf, _)| leaf);
-        let known = self.known.entry(subject).or_default();
-        known.refused += 1;
-        if known.refused > 3 && !self.index.node(subject).mandatory {
-            self.left_out.insert(subject, reason);
-        }
-        remove(sketches, &places);
-        true
-    }
-
-    /// Another value for the leaf at `places`, or for the key `leaf` of the entry there; without one the node goes.
-    fn revalue(
-        &mut self,
-        dice: &mut Dice,
-        shape: Shape,
-        sketches: &mut Vec<Sketch>,
-        places: &[usize],
-        leaf: SchemaId,
-    ) -> bool {
-        let value = self.value(dice, shape, leaf);
-        let id = at(sketches, places).id;
-        let slot = if id == leaf { None } else { self.key_place(id, leaf) };
-        let twins: Vec<Sketch> = match places.split_last() {
-            Some((_, [])) => sketches.clone(),
-            Some((_, above)) => at(sketches, above).children.clone(),
-            None => return false,
-        };
-        let sketch = at_mut(sketches, places);
-        match (value, slot) {
-            (Some(value), None) => sketch.value = Some(value),
-            (Some(value), Some(slot)) => sketch.keys[slot] = value,
-            (None, _) => {
-                remove(sketches, places);
-                return true;
-            }
-        }
-        let now = sketch.clone();
-        let same = |twin: &&Sketch| {
-            twin.id == now.id
-                && twin.keys == now.keys
-                && (self.index.node(now.id).kind == SchemaKind::Leaf || twin.value == now.value)
-        };
-        // A key or a member that is there already: one of them goes.
-        if twins.iter().filter(same).count() > 0 && self.index.node(now.id).kind != SchemaKind::Leaf {
-            remove(sketches, places);
-        }
-        true
-    }
-
-    fn key_place(&self, list: SchemaId, leaf: SchemaId) -> Option<usize> {
-        let name = &self.index.node(leaf).name.name;
-        self.index.node(list).keys.iter().position(|key| key == name)
-    }
-
-    /// Puts the missing node `name` below the node at `segments`.
-    fn put_in(
-        &mut self,
-        dice: &mut Dice,
-        shape: Shape,
-        sketches: &mut Vec<Sketch>,
-        segments: &[Segment],
-        name: &str,
-    ) -> bool {
-        let index = self.index.clone();
-        // The path is that of the parent, or of the missing node itself.
-        for upto in [segments.len(), segments.len().saturating_sub(1)] {
-            let Some(places) = self.find(sketches, &segments[..upto]) else { continue };
-            let parent = (!places.is_empty()).then(|| at(sketches, &places).id);
-            let found = index.children(parent).iter().find(|id| index.node(**id).name.name.as_str() == name);
-            let Some(id) = found.copied() else { continue };
-            let (mut made, mut left) = (Vec::new(), shape.nodes / 4);
-            if !self.left_out.contains_key(&id) {
-                self.one(dice, Shape { depth: 24, ..shape }, id, places.len(), &mut left, &mut made);
-            }
-            if made.is_empty() {
-                if places.is_empty() {
-                    return false;
-                }
-                if let Some(parent) = parent.filter(|parent| !index.node(*parent).mandatory) {
-                    self.left_out.insert(parent, "a mandatory node has no value that passes");
-                }
-                remove(sketches, &places);
-                return true;
-            }
-            let siblings = if places.is_empty() { sketches } else { &mut at_mut(sketches, &places).children };
-            made.retain(|new| {
-                siblings.iter().all(|old| old.id != new.id || old.keys != new.keys || old.value != new.value)
-            });
-            siblings.extend(made);
-            return true;
-        }
-        drop_any(dice, sketches)
-    }
-
-    /// Draws a case of a mandatory choice.
-    fn choose(
-        &mut self,
-        dice: &mut Dice,
-        shape: Shape,
-        sketches: &mut Vec<Sketch>,
-        segments: &[Segment],
-        choice: &str,
-    ) -> bool {
-        let index = self.index.clone();
-        for upto in [segments.len(), segments.len().saturating_sub(1)] {
-            let Some(places) = self.find(sketches, &segments[..upto]) else { continue };
-            let parent = (!places.is_empty()).then(|| at(sketches, &places).id);
-            let of_it: Vec<SchemaId> = index
-                .children(parent)
-                .iter()
-                .filter(|id| index.node(**id).cases.iter().any(|(name, _)| name.as_str() == choice))
-                .filter(|id| index.node(**id).config && !self.left_out.contains_key(id))
-                .copied()
-                .collect();
-            if of_it.is_empty() {
-                continue;
-            }
-            let (mut made, mut left) = (Vec::new(), shape.nodes / 4);
-            let id = of_it[dice.below(of_it.len())];
-            self.one(dice, Shape { depth: 24, ..shape }, id, places.len(), &mut left, &mut made);
-            let siblings = if places.is_empty() { sketches } else { &mut at_mut(sketches, &places).children };
-            siblings.extend(made);
-            return true;
-        }
-        drop_any(dice, sketches)
-    }
-
-    /// Where in the sketches a path of the oracle leads: as far as it goes, a key leaf to its entry.
-    fn find(&self, sketches: &[Sketch], segments: &[Segment]) -> Option<Vec<usize>> {
-        let mut places = Vec::new();
-        let mut siblings = sketches;
-        for (n, segment) in segments.iter().enumerate() {
-            let found = siblings.iter().position(|sketch| {
-                let schema = self.index.node(sketch.id);
-                let keyed = |(name, text): &(String, String)| match name.as_str() {
-                    "." => sketch.value.as_ref().is_some_and(|value| value.as_str() == text),
-                    name => schema
-                        .keys
-                        .iter()
-                        .zip(&sketch.keys)
-                        .any(|(key, value)| key.as_str() == name && value.as_str() == text),
-                };
-                schema.name.name.as_str() == segment.name
-                    && segment.module.as_deref().is_none_or(|module| schema.name.module.as_str() == module)
-                    && segment.keys.iter().all(keyed)
-            });
-            match found {
-                Some(found) => {
-                    places.push(found);
-                    siblings = &siblings[found].children;
-                }
-                // The last one may be a key.
-                None if n + 1 == segments.len() && n > 0 => return Some(places),
-                None => return None,
-            }
-        }
-        Some(places)
-    }
-
-    /// The leaf that a fault is about, and its text: the one at `places`, or the key that the last segment names.
-    fn leaf_of(&self, sketches: &[Sketch], places: &[usize], segments: &[Segment]) -> Option<(SchemaId, String)> {
-        if places.is_empty() {
-            return None;
-        }
-        let sketch = at(sketches, places);
-        if let Some(value) = &sketch.value {
-            return Some((sketch.id, value.as_str().to_owned()));
-        }
-        let schema = self.index.node(sketch.id);
-        let last = &segments.last()?.name;
-        let slot = schema.keys.iter().position(|key| key.as_str() == last)?;
-        let leaf = self.index.child_named(Some(sketch.id), schema.name.module.as_str(), last)?;
-        (places.len() < segments.len()).then(|| (leaf, sketch.keys[slot].as_str().to_owned()))
-    }
-
-    /// The first leaf or key, of the given name if there is one, whose text the message quotes; `places` leads to it.
-    fn holder(
-        &self,
-        sketches: &[Sketch],
-        name: Option<&str>,
-        message: &str,
-        places: &mut Vec<usize>,
-    ) -> Option<(SchemaId, String)> {
-        let quoted = |text: &str| message.contains(&format!("\"{text}\""));
-        let named = |id: SchemaId| name.is_none_or(|name| self.index.node(id).name.name.as_str() == name);
-        for (n, sketch) in sketches.iter().enumerate() {
-            places.push(n);
-            if let Some(value) = &sketch.value
-                && named(sketch.id)
-                && quoted(value.as_str())
-            {
-                return Some((sketch.id, value.as_str().to_owned()));
-            }
-            let schema = self.index.node(sketch.id);
-            for (key, value) in schema.keys.iter().zip(&sketch.keys) {
-                let leaf = self.index.child_named(Some(sketch.id), schema.name.module.as_str(), key.as_str())?;
-                if named(leaf) && quoted(value.as_str()) {
-                    return Some((leaf, value.as_str().to_owned()));
-                }
-            }
-            if let Some(found) = self.holder(&sketch.children, name, message, places) {
-                return Some(found);
-            }
-            places.pop();
-        }
-        None
     }
 
     /// The sketches with some nodes taken away, some added, some changed, some put elsewhere.
@@ -649,63 +397,6 @@ impl Instances {
     }
 }
 
-impl Known {
-    /// Learns from a value that did not pass.
-    fn refuse(&mut self, text: &str, message: &str) {
-        self.bad.insert(text.to_owned());
-        if message.starts_with("Unsatisfied range") {
-            // Most ranges begin at or near zero.
-            let whole = text.split('.').next().unwrap_or(text);
-            match whole.parse::<i128>() {
-                Ok(number) if number > 1 => self.high = Some(self.high.map_or(number - 1, |high| high.min(number - 1))),
-                Ok(number) => self.low = Some(self.low.map_or(number + 1, |low| low.max(number + 1))),
-                Err(_) => {}
-            }
-        }
-        if message.starts_with("Unsatisfied length") {
-            let length = text.chars().count();
-            match length {
-                0 | 1 => self.shortest = self.shortest.max(length + 1),
-                _ => self.longest = Some(self.longest.map_or(length - 1, |longest| longest.min(length - 1))),
-            }
-        }
-        if matches!((self.low, self.high), (Some(low), Some(high)) if low > high)
-            || self.longest.is_some_and(|longest| longest < self.shortest)
-        {
-            // The bounds have holes, or begin elsewhere: only single values are remembered.
-            (self.low, self.high, self.longest, self.shortest) = (None, None, None, 0);
-        }
-    }
-
-    fn beyond(&self, text: &str) -> bool {
-        let length = text.chars().count();
-        let number = || text.split('.').next().and_then(|whole| whole.parse::<i128>().ok());
-        length < self.shortest
-            || self.longest.is_some_and(|longest| length > longest)
-            || (self.low.is_some() || self.high.is_some())
-                && number()
-                    .is_some_and(|n| self.low.is_some_and(|low| n < low) || self.high.is_some_and(|high| n > high))
-    }
-
-    fn learn(&mut self, value: &Value) {
-        if self.good.len() < 12 && !self.good.contains(value) {
-            self.good.push(value.clone());
-        }
-    }
-}
-
-/// A date with time and zone. RFC 6991 leaves its canonical form to the device's clock, and libyang takes the zone of its own
-/// process and the next minute for a leap second; we keep the text. Only [`MOMENT`] is drawn, which both leave alone.
-fn moment(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    bytes.len() > 18
-        && bytes[..4].iter().all(u8::is_ascii_digit)
-        && bytes[4] == b'-'
-        && matches!(bytes[10], b'T' | b't')
-}
-
-const MOMENT: &str = "2024-01-02T03:04:05Z";
-
 /// Whether nodes in these cases can be together.
 fn fits(a: &[(Name, Name)], b: &[(Name, Name)]) -> bool {
     for ((choice_a, case_a), (choice_b, case_b)) in a.iter().zip(b) {
@@ -717,269 +408,4 @@ fn fits(a: &[(Name, Name)], b: &[(Name, Name)]) -> bool {
         }
     }
     true
-}
-
-fn at<'a>(sketches: &'a [Sketch], places: &[usize]) -> &'a Sketch {
-    let (first, rest) = places.split_first().unwrap();
-    rest.iter().fold(&sketches[*first], |sketch, place| &sketch.children[*place])
-}
-
-fn at_mut<'a>(sketches: &'a mut [Sketch], places: &[usize]) -> &'a mut Sketch {
-    let (first, rest) = places.split_first().unwrap();
-    rest.iter().fold(&mut sketches[*first], |sketch, place| &mut sketch.children[*place])
-}
-
-fn remove(sketches: &mut Vec<Sketch>, places: &[usize]) {
-    match places.split_last() {
-        Some((last, [])) => drop(sketches.remove(*last)),
-        Some((last, above)) => drop(at_mut(sketches, above).children.remove(*last)),
-        None => sketches.clear(),
-    }
-}
-
-/// When nobody knows what is wrong where.
-fn drop_any(dice: &mut Dice, sketches: &mut Vec<Sketch>) -> bool {
-    let siblings = match sketches.as_mut_slice() {
-        [only] if !only.children.is_empty() => &mut only.children,
-        _ => sketches,
-    };
-    if siblings.is_empty() {
-        return false;
-    }
-    siblings.remove(dice.below(siblings.len()));
-    true
-}
-
-/// What kind of refusal a message of libyang is.
-pub fn reason_of(message: &str) -> &'static str {
-    let kinds = [
-        ("Invalid leafref value", "leafref"),
-        ("Invalid instance-identifier", "instance-identifier"),
-        ("When condition", "when"),
-        ("Must condition", "must"),
-        ("Unique data", "unique"),
-        ("Too many", "max-elements"),
-        ("Too few", "min-elements"),
-        ("Mandatory", "mandatory"),
-        ("Data for both cases", "choice"),
-        ("Duplicate instance", "duplicate"),
-        ("Unsatisfied", "value"),
-        ("Invalid", "value"),
-        ("Value", "value"),
-    ];
-    kinds.iter().find(|(begin, _)| message.starts_with(begin)).map_or("other", |(_, kind)| kind)
-}
-
-/// The pattern in `Unsatisfied pattern - "x" does not match "PATTERN".`
-fn quoted_pattern(message: &str) -> Option<String> {
-    let rest = message.strip_prefix("Unsatisfied pattern - ")?;
-    let start = rest.rfind(" match \"").map(|at| at + 8)?;
-    Some(rest.get(start..)?.trim_end_matches('.').trim_end_matches('"').to_owned())
-}
-
-/// A text that a pattern of XML Schema allows; some are drawn once, for that is slow.
-fn sample(pattern: &str, dice: &mut Dice) -> Option<String> {
-    thread_local! {
-        static SAMPLES: RefCell<HashMap<String, Vec<String>>> = RefCell::default();
-    }
-    SAMPLES.with_borrow_mut(|samples| {
-        let texts = samples.entry(pattern.to_owned()).or_insert_with(|| samples_of(pattern));
-        (!texts.is_empty()).then(|| texts[dice.below(texts.len())].clone())
-    })
-}
-
-fn samples_of(pattern: &str) -> Vec<String> {
-    let pattern = xsd(pattern);
-    let (Ok(strategy), Ok(regex)) =
-        (proptest::string::string_regex(&pattern), regex::Regex::new(&format!("^(?:{pattern})$")))
-    else {
-        return Vec::new();
-    };
-    let mut dice = Dice(pattern.len() as u64);
-    let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]));
-    let mut texts = Vec::new();
-    for _ in 0..24 {
-        let Ok(tree) = strategy.new_tree(&mut runner) else { continue };
-        let whole = tree.current();
-        // Most texts have a length, too.
-        let short: String = whole.chars().take(1 + dice.below(8)).collect();
-        for text in [whole, short] {
-            let plain = |c: char| c == ' ' || c.is_alphanumeric() || c.is_ascii_graphic();
-            let text = if moment(&text) { MOMENT.to_owned() } else { text };
-            if text.len() < 100 && text.chars().all(plain) && regex.is_match(&text) && !texts.contains(&text) {
-                texts.push(text);
-            }
-        }
-    }
-    texts
-}
-
-/// From a pattern of XML Schema to one of ours: its own classes, and the anchors that some modules write and it does not have.
-fn xsd(pattern: &str) -> String {
-    let pattern = pattern
-        .replace("\\i", "[A-Za-z_:]")
-        .replace("\\c", "[A-Za-z0-9_:.-]")
-        .replace("\\d", "[0-9]")
-        .replace("\\p{N}", "[0-9]")
-        .replace("\\p{L}", "[A-Za-z]");
-    let bare = pattern.strip_prefix('^').unwrap_or(&pattern);
-    bare.strip_suffix('$').unwrap_or(bare).to_owned()
-}
-
-/// A text that may be a value of the type.
-pub fn candidate(dice: &mut Dice, index: &SchemaIndex, ty: &TypeSpec, name: &str, odd: usize) -> String {
-    match ty {
-        TypeSpec::Integer { bits, signed } => {
-            let whole = if *bits == 64 { u64::MAX } else { (1 << bits) - 1 };
-            let positive = match dice.below(8) {
-                0 => 0,
-                1 if *signed => whole / 2,
-                1 => whole,
-                2..=4 => dice.below(16) as u64,
-                5 => 1 + dice.below(100) as u64,
-                6 => 1 + dice.below(4094) as u64,
-                _ => dice.below(usize::MAX) as u64,
-            };
-            let positive = positive & if *signed { whole / 2 } else { whole };
-            if *signed && dice.chance(25) { format!("-{positive}") } else { positive.to_string() }
-        }
-        TypeSpec::Decimal64 { .. } => {
-            let sign = ["", "", "-"][dice.below(3)];
-            let point = [".0", ".5", ".1", ".9", ".25"][dice.below(5)];
-            format!("{sign}{}{point}", dice.below(12))
-        }
-        TypeSpec::Bool => ["true", "false"][dice.below(2)].into(),
-        TypeSpec::Empty => String::new(),
-        TypeSpec::Enumeration(names) if !names.is_empty() => names[dice.below(names.len())].clone(),
-        TypeSpec::Bits(names) => {
-            let some: Vec<&str> = names.iter().filter(|_| dice.chance(50)).map(String::as_str).collect();
-            some.join(" ")
-        }
-        TypeSpec::Binary => ["AAECAw==", "", "/+8=", "QQ=="][dice.below(4)].into(),
-        TypeSpec::Identity { identities } if !identities.is_empty() => identities[dice.below(identities.len())].clone(),
-        TypeSpec::InstanceIdentifier => {
-            let tops = index.top();
-            match tops.get(dice.below(tops.len().max(1))).map(|top| index.node(*top)) {
-                Some(top) if matches!(top.kind, SchemaKind::Container { .. }) => format!("/{}", top.name),
-                _ => "/ietf-interfaces:interfaces".into(),
-            }
-        }
-        TypeSpec::Text(Canonical::IpAddress) => {
-            ["192.0.2.1", "2001:db8::1", "::", "203.0.113.77"][dice.below(4)].into()
-        }
-        TypeSpec::Text(Canonical::IpPrefix) => {
-            ["10.0.0.0/8", "192.0.2.0/24", "2001:db8::/32", "0.0.0.0/0", "::/0"][dice.below(5)].into()
-        }
-        TypeSpec::Text(_) => text(dice, name, odd),
-        TypeSpec::Union(members) if !members.is_empty() => {
-            let member = dice.below(members.len());
-            candidate(dice, index, &members[member], name, odd)
-        }
-        TypeSpec::Enumeration(_) | TypeSpec::Identity { .. } | TypeSpec::Union(_) => "none".into(),
-    }
-}
-
-fn text(dice: &mut Dice, name: &str, odd: usize) -> String {
-    if dice.chance(odd) {
-        let parts = ["a", " ", "<", "&amp;", "'", "\"", "\n", "\t", "é", "😀", "]]>", "\\", "alpha:x", "/"];
-        return (0..1 + dice.below(5)).map(|_| parts[dice.below(parts.len())]).collect();
-    }
-    let hints: &[(&str, &[&str])] = &[
-        ("addr", &["192.0.2.1", "2001:db8::1", "00:11:22:33:44:55", "0011.2233.4455"]),
-        ("prefix", &["10.0.0.0/8", "2001:db8::/32", "192.0.2.0"]),
-        ("mask", &["255.255.255.0", "0.0.0.255"]),
-        ("mac", &["00:11:22:33:44:55", "0011.2233.4455"]),
-        ("time", &["12:30:00", MOMENT, "10:00"]),
-        ("date", &["2024-01-02", MOMENT]),
-        ("interface", &["GigabitEthernet0/0/0/0", "Loopback0", "eth0", "1/0"]),
-        ("rd", &["65000:1", "192.0.2.1:7"]),
-        ("target", &["65000:1", "route-target:65000:1"]),
-    ];
-    if dice.chance(40)
-        && let Some((_, texts)) = hints.iter().find(|(hint, _)| name.contains(hint))
-    {
-        return texts[dice.below(texts.len())].into();
-    }
-    TEXTS[dice.below(TEXTS.len())].into()
-}
-
-const TEXTS: &[&str] = &[
-    "a",
-    "abc",
-    "word",
-    "default",
-    "GigabitEthernet0/0/0/0",
-    "Loopback0",
-    "eth0",
-    "192.0.2.1",
-    "10.0.0.0/8",
-    "2001:db8::1",
-    "2001:db8::/32",
-    "00:11:22:33:44:55",
-    "0011.2233.4455",
-    "1",
-    "7",
-    "42",
-    "100",
-    "65000",
-    "65000:1",
-    "1.1",
-    "0.0.0.0",
-    MOMENT,
-    "2024-01-02",
-    "12:30:00",
-    "12:30",
-    "example.com",
-    "FF",
-    "00000001",
-    "0123456789abcdef",
-    "49.0001.0000.0000.0001.00",
-    "any",
-    "A",
-    "1/0",
-    "0/0/CPU0",
-    "act",
-    "x-y_z",
-    "1.3.6.1.4.1",
-    "1d",
-    "",
-    "b1",
-    "1..2",
-    "10.1",
-    "encrypted",
-    "route-target:65000:1",
-    "3:45",
-    "e1f2",
-];
-
-/// One step of a path of libyang.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Segment {
-    module: Option<String>,
-    name: String,
-    keys: Vec<(String, String)>,
-}
-
-/// The steps of a data path as libyang writes it.
-pub fn segments(path: &str) -> Vec<Segment> {
-    let mut found: Vec<Segment> = Vec::new();
-    let mut rest = path;
-    while let Some(tail) = rest.strip_prefix('/') {
-        let end = tail.find(['/', '[']).unwrap_or(tail.len());
-        let (module, name) = match tail[..end].split_once(':') {
-            Some((module, name)) => (Some(module.to_owned()), name.to_owned()),
-            None => (None, tail[..end].to_owned()),
-        };
-        let mut keys = Vec::new();
-        rest = &tail[end..];
-        while let Some(tail) = rest.strip_prefix('[') {
-            let Some((name, tail)) = tail.split_once('=') else { break };
-            let Some(quote) = tail.chars().next().filter(|c| matches!(c, '\'' | '"')) else { break };
-            let Some((value, tail)) = tail[1..].split_once(quote) else { break };
-            keys.push((name.rsplit(':').next().unwrap_or(name).to_owned(), value.to_owned()));
-            rest = tail.strip_prefix(']').unwrap_or(tail);
-        }
-        found.push(Segment { module, name, keys });
-    }
-    found
 }

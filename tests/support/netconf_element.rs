@@ -118,6 +118,12 @@ impl NetconfElement {
         self.start_netconfd();
     }
 
+    /// A restart with one more module.
+    pub fn restart_with_module(&mut self, name: &str) {
+        self.options.modules.push(name.to_owned());
+        self.restart();
+    }
+
     /// Cuts the connection of the next session that sends this pattern, before or after the element gets the message.
     pub fn cut(&self, when: Cut, pattern: &str) {
         sshd::cut(self.processes.folder(), when, pattern);

@@ -10,7 +10,7 @@ use andante::adapter::{Adapter, Grammar, Payload};
 use andante::domain::Class;
 use andante::plan::{Allowed, ElementInput, ElementPlan, Refused, adopted_owner, plan_element};
 use andante::tree::xml::{self, Insert, Operation};
-use andante::tree::{After, Claims, ConfigTree, Intended, Layer, Limits, Owner, SchemaIndex};
+use andante::tree::{After, Claims, ConfigTree, DefaultsMode, Intended, Layer, Limits, Owner, SchemaIndex};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -78,6 +78,7 @@ impl Element {
             after: &merged(candidate)?,
             recorded: &self.recorded,
             actual: &self.actual,
+            defaults: DefaultsMode::Explicit,
             allowed,
         })
     }
@@ -147,6 +148,7 @@ fn edited(actual: &ConfigTree, config: &str, schema: &SchemaIndex) -> ConfigTree
             Some(Operation::Remove) => tree = tree.without(&mark.path),
             Some(Operation::Replace) => tree = tree.with(&parent, edit.tree.at(&mark.path).unwrap().clone(), place),
             Some(Operation::Merge) => {
+                tree = without_other_cases(tree, &mark.path, schema);
                 let new = edit.tree.at(&mark.path).unwrap();
                 let alone = ConfigTree::default().with(&parent, new.clone(), After::Keep);
                 tree = tree.overlay(&alone);
@@ -161,6 +163,18 @@ fn edited(actual: &ConfigTree, config: &str, schema: &SchemaIndex) -> ConfigTree
         }
     }
     tree
+}
+
+/// The creation of a node from one case deletes all nodes from all the other cases (RFC 7950 §7.9).
+fn without_other_cases(tree: ConfigTree, path: &andante::tree::Path, schema: &SchemaIndex) -> ConfigTree {
+    let mut at = andante::tree::Path::root();
+    let defaults = andante::tree::Defaults::new(Some(schema), DefaultsMode::Explicit);
+    path.steps().iter().fold(tree, |tree, step| {
+        let parent = std::mem::take(&mut at);
+        at = parent.child(step.clone());
+        let rivals: Vec<_> = defaults.rivals(&at, tree.at(&parent)).into_iter().map(|rival| rival.step()).collect();
+        rivals.into_iter().fold(tree, |tree, rival| tree.without(&parent.child(rival)))
+    })
 }
 
 /// The grammar of a CLI adapter.

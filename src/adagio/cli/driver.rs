@@ -8,9 +8,10 @@ use super::dialect::{CliDialect, Dialect};
 use super::session::{CliError, CliLimits, CliSession};
 use super::verdict::Verdict;
 use crate::adagio::driver::{Confirm, DriverError, Effect, Reader, Reading, Residue, Southbound, Writer, chain};
+use crate::adagio::secret::{Clear, Secrets, plain};
 use crate::adagio::ssh::{SshLimits, SshTarget};
 use crate::adagio::tap::Tap;
-use crate::adapter::{Adapter, CliLine, Payload};
+use crate::adapter::{Adapter, Answer, CliLine, Payload};
 use crate::domain::{Class, ErrorClass};
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -35,6 +36,8 @@ pub struct CliElement {
     pub busy: Duration,
     /// Shows the bytes that leave.
     pub tap: Tap,
+    /// What opens the secrets of a payload.
+    pub secrets: Arc<dyn Secrets>,
 }
 
 /// Compiles the `[cli]` table of an adapter.
@@ -77,6 +80,7 @@ impl CliElement {
             dialect: self.dialect.clone(),
             cli,
             busy: self.busy,
+            secrets: self.secrets.clone(),
         })
     }
 }
@@ -87,6 +91,7 @@ struct Session {
     dialect: Arc<Dialect>,
     cli: CliSession,
     busy: Duration,
+    secrets: Arc<dyn Secrets>,
 }
 
 impl Session {
@@ -128,22 +133,39 @@ impl Session {
         let mut residue = Residue::new();
         let deadline = Instant::now() + self.busy;
         let mut changed = false;
-        for line in lines {
+        let mut rest = lines;
+        while let Some(line) = rest.first() {
+            // Lines that are one to the element are sent as one.
+            let count = rest.iter().position(|line| !line.more).map_or(rest.len(), |at| at + 1);
+            let (together, further) = rest.split_at(count);
+            rest = further;
+            let answers: Vec<Answer> = together.iter().flat_map(|line| line.answers.iter().cloned()).collect();
             let effect = if changed { Effect::Partial } else { Effect::None };
+            let secrets = self.secrets.clone();
+            let clear: Result<Vec<Clear<'_>>, _> = together
+                .iter()
+                .map(|line| Clear::of(&line.text, &*secrets, plain).map_err(|why| (line.text.clone(), why)))
+                .collect();
+            let clear = clear.map_err(|(line, why)| self.refused("configure", effect, &line, &why))?;
+            let texts: Vec<&str> = clear.iter().map(Clear::as_str).collect();
+            let masked = |words: &str| clear.iter().fold(words.to_owned(), |words, clear| clear.without(&words));
             loop {
-                let sent = self.cli.send_line(&line.text).await;
-                let reply = sent.map_err(|error| self.failed("configure", effect, Some(&line.text), &error))?;
+                let sent = self.cli.send_lines(&texts, &answers).await;
+                let reply = sent.map_err(|error| {
+                    let error = self.failed("configure", effect, Some(&line.text), &error);
+                    DriverError { message: masked(&error.message), ..error }
+                })?;
                 match &reply.verdict {
                     Verdict::Ok | Verdict::Notice => break,
                     Verdict::Busy { text } if line.busy => {
                         if Instant::now() >= deadline {
-                            residue.push(format!("{}: {text}", line.text.trim()));
+                            residue.push(format!("{}: {}", line.text.trim(), masked(text)));
                             break;
                         }
                         tokio::time::sleep(BUSY_PAUSE).await;
                     }
                     Verdict::Busy { text } | Verdict::Error { text } => {
-                        return Err(self.refused("configure", effect, &line.text, text));
+                        return Err(self.refused("configure", effect, &line.text, &masked(text)));
                     }
                     Verdict::EchoDiffers => {
                         let words = "the element echoed another line; whether it took it is unknown";
@@ -190,10 +212,17 @@ impl Reader for Session {
             tag: None,
             path: None,
         })?;
+        let (element, opaque, lines) = (&self.element, parsed.opaque, parsed.lines);
+        tracing::debug!(element, opaque, lines, share = parsed.opaque_share(), "lines that the grammar does not know");
         if !parsed.complete {
             partial.get_or_insert_with(|| "the text has no end marker".into());
         }
-        Ok(Reading { tree: self.adapter.normalise(&parsed.tree), partial, bytes: text.len() })
+        Ok(Reading {
+            tree: self.adapter.normalise(&parsed.tree),
+            partial,
+            bytes: text.len(),
+            defaults: Default::default(),
+        })
     }
 
     async fn close(self: Box<Self>) {
@@ -209,8 +238,10 @@ impl Writer for Session {
 
     async fn prepare(&mut self, payload: &Payload) -> Result<(), DriverError> {
         for line in self.lines("prepare", payload)? {
-            let refusal = self.dialect.check_line(&line.text).err().map(|refusal| refusal.to_string());
-            if let Some(words) = refusal {
+            let clear = Clear::of(&line.text, &*self.secrets, plain);
+            let clear = clear.map_err(|why| self.refused("prepare", Effect::None, &line.text, &why))?;
+            if let Err(refusal) = self.dialect.check_line(clear.as_str()) {
+                let words = clear.without(&refusal.to_string());
                 return Err(self.refused("prepare", Effect::None, &line.text, &words));
             }
         }

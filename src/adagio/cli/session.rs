@@ -20,6 +20,7 @@ use super::terminal::TextTerminal;
 use super::verdict::{Verdict, before_echo, judge, split_echo};
 use crate::adagio::ssh::{SshConnection, SshError, SshLimits, SshTarget, Terminal};
 use crate::adagio::tap::Tap;
+use crate::adapter::Answer;
 use crate::domain::ErrorClass;
 use regex::Regex;
 use std::fmt;
@@ -86,6 +87,9 @@ pub enum CliError {
         #[source]
         cause: EndCause,
     },
+    /// An adapter's expression for a question is none.
+    #[error("`{0}` is no expression for a question")]
+    Question(String),
     /// The line was not sent.
     #[error("the line cannot be sent")]
     Refused(#[from] LineRefusal),
@@ -114,7 +118,7 @@ impl CliError {
     pub fn class(&self) -> ErrorClass {
         match self {
             CliError::Ssh(e) => e.class(),
-            CliError::Dialect(_) => ErrorClass::Bug,
+            CliError::Dialect(_) | CliError::Question(_) => ErrorClass::Bug,
             CliError::Refused(_) | CliError::Rejected(_) => ErrorClass::Rejected,
             CliError::Login { .. } | CliError::Closed(_) | CliError::Incomplete { .. } => ErrorClass::Transient,
             CliError::Unknown(EndCause::TooMuch(_)) => ErrorClass::Rejected,
@@ -203,7 +207,9 @@ impl CliSession {
         let mut stream: Box<dyn Stream> = Box::new(stream);
         let mut terminal = TextTerminal::default();
         let is_login = |line: &str| Prompts::host_in(&dialect, line).is_some();
-        let mut exchange = Exchange { stream: &mut stream, terminal: &mut terminal, dialect: &dialect, tap: &tap };
+        let (asked, told) = (Vec::new(), Vec::new());
+        let mut exchange =
+            Exchange { stream: &mut stream, terminal: &mut terminal, dialect: &dialect, tap: &tap, asked, told };
         let login = async {
             if dialect.source().echo {
                 return exchange.proved_prompt(&is_login, &|_| true).await;
@@ -227,7 +233,7 @@ impl CliSession {
             CliSession { stream: Some(stream), ended, dialect, prompts, terminal, prompt, mode, limits, tap };
         for line in session.dialect.source().pager_off.clone() {
             // A CLI that does not know the command says so; that is no reason not to work with it.
-            session.exchange(&line, limits.login_timeout, false).await?;
+            session.exchange(&line, Talk::default(), limits.login_timeout, false).await?;
         }
         Ok(session)
     }
@@ -255,7 +261,24 @@ impl CliSession {
     /// Sends one line and judges the answer by the rule for configuration: any word that is no notice is an error.
     /// Whether to go on after an error is the caller's decision.
     pub async fn send_line(&mut self, line: &str) -> Result<LineReply, CliError> {
-        self.judged(line, self.limits.line_timeout, &[]).await
+        self.send_lines(&[line], &[]).await
+    }
+
+    /// Sends lines that are one to the element (a banner), so that no prompt comes in between, and answers what it asks.
+    /// A question may come or not; each is answered once, in this order. What was asked is no part of the output.
+    pub async fn send_lines(&mut self, lines: &[&str], answers: &[Answer]) -> Result<LineReply, CliError> {
+        let Some((first, more)) = lines.split_first() else { return self.lines(Vec::new(), Duration::ZERO, &[]).await };
+        let mut questions = Vec::new();
+        for answer in answers {
+            self.dialect.check_line(&answer.answer)?;
+            let expect = Regex::new(&answer.expect).map_err(|_| CliError::Question(answer.expect.clone()))?;
+            questions.push((expect, answer.answer.clone()));
+        }
+        let talk = Talk { more, questions };
+        let before = self.prompt.clone();
+        let said = self.exchange(first, talk, self.limits.line_timeout, false).await?;
+        let (echo_ok, output, verdict) = judge(&self.dialect, &before, first, said, &[]);
+        Ok(LineReply { echo_ok, output, prompt: self.prompt.clone(), mode: self.mode.clone(), verdict })
     }
 
     /// Runs a `show` and returns its output, complete up to a proved prompt.
@@ -312,14 +335,14 @@ impl CliSession {
 
     async fn judged(&mut self, line: &str, limit: Duration, notices: &[Regex]) -> Result<LineReply, CliError> {
         let before = self.prompt.clone();
-        let lines = self.exchange(line, limit, false).await?;
+        let lines = self.exchange(line, Talk::default(), limit, false).await?;
         let (echo_ok, output, verdict) = judge(&self.dialect, &before, line, lines, notices);
         Ok(LineReply { echo_ok, output, prompt: self.prompt.clone(), mode: self.mode.clone(), verdict })
     }
 
     async fn show(&mut self, command: &str, marker: Option<Regex>) -> Result<String, CliError> {
         let before = self.prompt.clone();
-        let lines = self.exchange(command, self.limits.show_timeout, true).await?;
+        let lines = self.exchange(command, Talk::default(), self.limits.show_timeout, true).await?;
         let (echo_ok, output) = split_echo(&self.dialect, &before, command, lines);
         if !echo_ok {
             return Err(CliError::EchoDiffers);
@@ -343,8 +366,17 @@ impl CliSession {
     }
 
     /// Sends a line and reads up to the prompt, the echo included. The stream comes back only when all went well.
-    async fn exchange(&mut self, line: &str, limit: Duration, proved: bool) -> Result<Vec<String>, CliError> {
+    async fn exchange(
+        &mut self,
+        line: &str,
+        talk: Talk<'_>,
+        limit: Duration,
+        proved: bool,
+    ) -> Result<Vec<String>, CliError> {
         self.dialect.check_line(line)?;
+        for line in talk.more {
+            self.dialect.check_line(line)?;
+        }
         let Some(mut stream) = self.stream.take() else { return Err(CliError::Closed(self.ended.clone())) };
         self.ended = EndCause::Abandoned;
         let CliSession { terminal, dialect, prompts, tap, .. } = self;
@@ -354,14 +386,22 @@ impl CliSession {
             true => !lines.is_empty(),
             false => !before_echo(dialect, lines),
         };
-        let mut exchange = Exchange { stream: &mut stream, terminal, dialect, tap };
+        let (more, echoes) = (talk.more, dialect.source().echo);
+        let mut exchange =
+            Exchange { stream: &mut stream, terminal, dialect, tap, asked: talk.questions, told: Vec::new() };
         let work = async {
             exchange.type_line(line).await?;
+            for line in more {
+                exchange.type_line(line).await?;
+            }
             if proved && dialect.source().echo {
                 exchange.proved_prompt(&is_prompt, &answered).await
             } else {
                 exchange.next_prompt(&is_prompt, &answered).await?;
-                Ok(exchange.terminal.clear())
+                let (mut lines, prompt) = exchange.terminal.clear();
+                let typed = more.iter().copied().chain(exchange.told.iter().map(String::as_str));
+                without_echoes(&mut lines, typed, echoes);
+                Ok((lines, prompt))
             }
         };
         match within(limit, work).await {
@@ -396,6 +436,28 @@ struct Exchange<'a> {
     terminal: &'a mut TextTerminal,
     dialect: &'a Dialect,
     tap: &'a Tap,
+    /// Questions that may still come, with what is answered.
+    asked: Vec<(Regex, String)>,
+    /// What has been answered.
+    told: Vec<String>,
+}
+
+/// What is said beside a line: the lines that belong to it, and the answers to questions.
+#[derive(Default)]
+struct Talk<'a> {
+    more: &'a [&'a str],
+    questions: Vec<(Regex, String)>,
+}
+
+/// Takes the echoes of what was typed behind the first line out of an answer.
+fn without_echoes<'a>(lines: &mut Vec<String>, typed: impl Iterator<Item = &'a str>, echoes: bool) {
+    let mut at = usize::from(echoes);
+    for typed in typed {
+        if let Some(found) = lines.iter().skip(at).position(|line| line.trim() == typed.trim()) {
+            lines.remove(at + found);
+            at += found;
+        }
+    }
 }
 
 impl Exchange<'_> {
@@ -426,6 +488,20 @@ impl Exchange<'_> {
             if self.dialect.pager.as_ref().is_some_and(|p| p.is_match(&current)) {
                 self.terminal.erase_current();
                 self.send(self.dialect.source().pager_answer.as_bytes()).await?;
+            }
+            let asks = |(expect, _): &(Regex, String)| expect.is_match(&current);
+            if let Some(at) = self.asked.iter().position(asks) {
+                // The question is answered once. It, and what it was introduced by, is no answer to our line.
+                let (_, answer) = self.asked.swap_remove(at);
+                let echo = self
+                    .terminal
+                    .lines()
+                    .iter()
+                    .position(|line| !before_echo(self.dialect, std::slice::from_ref(line)));
+                let echo = if self.dialect.source().echo { echo.map_or(0, |at| at + 1) } else { 0 };
+                self.terminal.keep(echo);
+                self.type_line(&answer).await?;
+                self.told.push(answer);
             }
             match self.stream.read(&mut block).await {
                 Ok(0) => return Err(EndCause::Closed),

@@ -63,6 +63,12 @@ impl TextTerminal {
         (std::mem::take(&mut self.lines), current)
     }
 
+    /// Throws the unfinished line away and all but the first finished ones (a question).
+    pub fn keep(&mut self, lines: usize) {
+        self.lines.truncate(lines);
+        self.erase_current();
+    }
+
     /// Throws the unfinished line away (a pager's prompt).
     pub fn erase_current(&mut self) {
         self.current.clear();

@@ -2,6 +2,7 @@
 //!
 //! Only the hello counts: the feature list of `ietf-netconf` in a module URI is known to lie.
 
+use crate::tree::DefaultsMode;
 use std::collections::BTreeSet;
 
 /// The parsed capabilities of one element.
@@ -66,6 +67,15 @@ pub enum WithDefaults {
 }
 
 impl WithDefaults {
+    /// As a basic mode; tags come with everything that is reported.
+    pub fn mode(self) -> DefaultsMode {
+        match self {
+            WithDefaults::ReportAll | WithDefaults::ReportAllTagged => DefaultsMode::ReportAll,
+            WithDefaults::Trim => DefaultsMode::Trim,
+            WithDefaults::Explicit => DefaultsMode::Explicit,
+        }
+    }
+
     /// The word on the wire.
     pub fn as_str(self) -> &'static str {
         match self {

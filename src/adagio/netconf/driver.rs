@@ -7,8 +7,10 @@
 use super::capabilities::Capabilities;
 use super::error::NetconfError;
 use super::operation::{ConfirmedCommit, Datastore, DefaultOperation, EditConfig, ErrorOption, Filter, TestOption};
+use super::schemas;
 use super::session::{NetconfLimits, NetconfSession};
 use crate::adagio::driver::{Confirm, DriverError, Effect, Reader, Reading, Residue, Southbound, Writer, chain};
+use crate::adagio::secret::{Clear, Secrets, in_xml};
 use crate::adagio::ssh::{SshLimits, SshTarget};
 use crate::adagio::tap::Tap;
 use crate::adapter::manifest::Validation;
@@ -31,6 +33,8 @@ pub struct NetconfElement {
     pub limits: NetconfLimits,
     /// Shows the bytes that leave.
     pub tap: Tap,
+    /// What opens the secrets of a payload.
+    pub secrets: Arc<dyn Secrets>,
 }
 
 #[async_trait]
@@ -61,7 +65,14 @@ impl NetconfElement {
             tag: None,
             path: None,
         })?;
-        Ok(Session { element: self.element.clone(), adapter: self.adapter.clone(), netconf, class, locked: Vec::new() })
+        Ok(Session {
+            element: self.element.clone(),
+            adapter: self.adapter.clone(),
+            netconf,
+            class,
+            locked: Vec::new(),
+            secrets: self.secrets.clone(),
+        })
     }
 }
 
@@ -81,6 +92,7 @@ struct Session {
     netconf: NetconfSession,
     class: Class,
     locked: Vec<Datastore>,
+    secrets: Arc<dyn Secrets>,
 }
 
 impl Session {
@@ -107,6 +119,16 @@ impl Session {
 
     async fn edit(&self, target: Datastore, doing: &str, payload: &Payload, effect: Effect) -> Result<(), DriverError> {
         let config = self.config(doing, payload)?;
+        let clear = Clear::of(config, &*self.secrets, in_xml).map_err(|message| DriverError {
+            element: self.element.clone(),
+            doing: doing.into(),
+            message,
+            class: ErrorClass::Rejected,
+            effect: Effect::None,
+            tag: None,
+            path: None,
+        })?;
+        let said = |error: DriverError| DriverError { message: clear.without(&error.message), ..error };
         let capabilities = self.netconf.capabilities();
         let validation = self.adapter.manifest().netconf.as_ref().map(|options| options.validate).unwrap_or_default();
         let test = validation == Validation::TestThenSet && capabilities.validate();
@@ -115,12 +137,12 @@ impl Session {
             default_operation: Some(DefaultOperation::None),
             test_option: test.then_some(TestOption::TestThenSet),
             error_option: capabilities.rollback_on_error.then_some(ErrorOption::RollbackOnError),
-            config,
+            config: clear.as_str(),
         };
-        self.netconf.edit_config(edit).await.map_err(|error| self.failed(doing, effect, &error))?;
+        self.netconf.edit_config(edit).await.map_err(|error| said(self.failed(doing, effect, &error)))?;
         if validation == Validation::Explicit && target == Datastore::Candidate && capabilities.validate() {
             let checked = self.netconf.validate(target).await;
-            checked.map_err(|error| self.failed("validate candidate", effect, &error))?;
+            checked.map_err(|error| said(self.failed("validate candidate", effect, &error)))?;
         }
         Ok(())
     }
@@ -130,6 +152,10 @@ impl Session {
 impl Reader for Session {
     fn class(&self) -> Class {
         self.class
+    }
+
+    fn module_set(&self) -> Option<String> {
+        Some(schemas::module_set(self.netconf.capabilities()))
     }
 
     async fn read_running(&mut self) -> Result<Reading, DriverError> {
@@ -147,7 +173,9 @@ impl Reader for Session {
             path: None,
         })?;
         let partial = (!parsed.complete).then(|| "the reply is not complete".to_string());
-        Ok(Reading { tree: self.adapter.normalise(&parsed.tree), partial, bytes: text.len() })
+        let defaults =
+            self.netconf.capabilities().with_defaults.as_ref().map(|with| with.basic.mode()).unwrap_or_default();
+        Ok(Reading { tree: self.adapter.normalise(&parsed.tree), partial, bytes: text.len(), defaults })
     }
 
     async fn close(self: Box<Self>) {

@@ -7,6 +7,7 @@
 //! * [`framing`] cuts the byte stream into messages; pure.
 //! * [`message`] reads hellos, replies and notifications; pure. [`xml`] is the guarded walk under it.
 //! * [`operation`] prints the operations; [`capabilities`] reads what an element can do.
+//! * [`schemas`] reads the element's own YANG modules.
 //! * [`session`] owns one stream in one task and offers the typed calls; [`error`] is why they fail.
 
 pub mod capabilities;
@@ -15,6 +16,7 @@ pub mod error;
 pub mod framing;
 pub mod message;
 pub mod operation;
+pub mod schemas;
 pub mod session;
 mod task;
 pub mod xml;

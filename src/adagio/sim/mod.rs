@@ -286,7 +286,7 @@ async fn start(
         Transport::Cli => {
             let file = folder.join("grammar.toml");
             let text = std::fs::read_to_string(&file).map_err(|error| wrong(error.to_string()))?;
-            let grammar = Grammar::compile(adapter.name(), &text).map_err(|error| wrong(error.to_string()))?;
+            let grammar = Grammar::compile_in_clear(adapter.name(), &text).map_err(|error| wrong(error.to_string()))?;
             let dialect = dialect_of(&adapter).map_err(&wrong)?;
             let prompts = Prompts::of(&dialect, &element.name).map_err(|error| wrong(error.to_string()))?;
             for mode in [None, Some("root")] {

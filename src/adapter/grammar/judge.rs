@@ -1,16 +1,12 @@
-//! What the grammar says about paths and edits: own or shared, protected, derived, impact; and its schema index.
+//! What the grammar says about paths and edits: own or shared, protected, derived, impact.
 
 use super::effect::filled;
-use super::pattern::{Bindings, Pattern};
+use super::lex::lex;
+use super::pattern::Bindings;
 use super::rules::{Line, ROOT, Rules, Shape};
 use super::source::OwnerSource;
-use super::types::ArgType;
 use crate::adapter::{Impact, Ownership};
-use crate::tree::schema::{SchemaModule, Tables};
-use crate::tree::{
-    Edit, Key, Name, Node, Path, QName, SchemaId, SchemaIndex, SchemaKind, SchemaNode, TypeSpec, schema::Canonical,
-};
-use std::sync::Arc;
+use crate::tree::{Edit, Key, Node, Path};
 
 impl Rules {
     /// Whether the node at a path belongs to who creates it.
@@ -30,15 +26,36 @@ impl Rules {
     /// Whether no plan may touch it.
     pub(super) fn is_protected(&self, path: &Path) -> bool {
         let Some(step) = path.steps().first() else { return false };
-        let Key::Entry(keys) = &step.key else { return false };
-        let key = keys.first().map(|(_, value)| value.as_str()).unwrap_or_default();
-        self.protected.iter().any(|(name, pattern)| *name == step.name && pattern.is_match(key))
+        if let Key::Entry(keys) = &step.key {
+            let key = keys.first().map(|(_, value)| value.as_str()).unwrap_or_default();
+            if self.protected.iter().any(|(name, pattern)| *name == step.name && pattern.is_match(key)) {
+                return true;
+            }
+        }
+        if !self.has_lasting {
+            return false;
+        }
+        let mut at = ROOT;
+        for (depth, step) in path.steps().iter().enumerate() {
+            let Some((id, _)) = self.child_at(at, step) else {
+                let rest = &path.steps()[depth..];
+                let lines = self.context(at).lines_at(&step.name).iter().map(|id| self.line(*id));
+                return lines
+                    .filter(|line| line.protected)
+                    .any(|line| line.nodes.iter().any(|node| node.touches(rest) && rest.len() >= node.steps.len()));
+            };
+            if self.context(id).protected {
+                return true;
+            }
+            at = id;
+        }
+        false
     }
 
     /// Whether it is an unknown line that only mirrors the state of the element.
     pub(super) fn is_derived_path(&self, path: &Path) -> bool {
         path.steps().iter().any(|step| match &step.key {
-            Key::Opaque(text, _) => self.is_derived(&text.split_whitespace().collect::<Vec<_>>()),
+            Key::Opaque(text, _) => self.is_derived(&lex(text, self.quoting)),
             _ => false,
         })
     }
@@ -94,64 +111,6 @@ impl Rules {
         let (id, ..) = self.context_of(path);
         self.context(id).lines.iter().map(|id| self.line(*id))
     }
-
-    /// The schema index of the grammar.
-    pub(super) fn schema(&self, content_id: &str) -> SchemaIndex {
-        let mut tables = Tables {
-            content_id: content_id.to_owned(),
-            modules: vec![SchemaModule {
-                name: Name::new(&self.module),
-                namespace: format!("urn:andante:grammar:{}", self.module),
-                prefix: self.module.clone(),
-                revision: None,
-            }],
-            ..Tables::default()
-        };
-        let opaque = QName::new(&self.module, super::read::OPAQUE);
-        self.schema_of(ROOT, None, &mut tables);
-        tables.nodes.retain(|node| node.name != opaque);
-        SchemaIndex::from(tables)
-    }
-
-    fn schema_of(&self, id: super::rules::ContextId, parent: Option<SchemaId>, tables: &mut Tables) {
-        for line in self.context(id).lines.iter().map(|id| self.line(*id)).filter(|line| !line.alias) {
-            let place = &line.nodes[0];
-            let mut at = parent;
-            for (depth, step) in place.steps.iter().enumerate() {
-                let last = depth + 1 == place.steps.len();
-                let kind = match line.shape {
-                    Shape::Leaf if last => SchemaKind::Leaf,
-                    Shape::Member | Shape::Members if last => SchemaKind::LeafList { user_ordered: false },
-                    _ if step.keys.is_empty() => SchemaKind::Container { presence: false },
-                    _ => SchemaKind::List { user_ordered: false },
-                };
-                let ty = matches!(kind, SchemaKind::Leaf | SchemaKind::LeafList { .. }).then(|| spec(&line.value));
-                let node = add(tables, at, schema_node(step.name.clone(), at, kind, ty));
-                if let Some(default) = line.default.as_ref().filter(|_| last) {
-                    tables.nodes[node.0 as usize].default = Some(default.clone());
-                }
-                add_keys(tables, node, step, &line.pattern);
-                at = Some(node);
-            }
-            if line.shape == Shape::Entry {
-                for (name, ty, _) in line.value.args() {
-                    let name = QName::new(&self.module, name);
-                    add(tables, at, schema_node(name, at, SchemaKind::Leaf, Some(ty.spec())));
-                }
-            }
-        }
-        for child in &self.context(id).children {
-            let context = self.context(*child);
-            let step = &context.node.steps[0];
-            let kind = match step.keys.is_empty() {
-                true => SchemaKind::Container { presence: context.presence },
-                false => SchemaKind::List { user_ordered: false },
-            };
-            let node = add(tables, parent, schema_node(step.name.clone(), parent, kind, None));
-            add_keys(tables, node, step, &context.enter);
-            self.schema_of(*child, Some(node), tables);
-        }
-    }
 }
 
 type Which<'w> = &'w dyn Fn(&super::source::ImpactSource) -> &String;
@@ -162,47 +121,5 @@ fn said(text: &str, bindings: &Bindings) -> Impact {
         None if text == "drops" => Impact::DropsTraffic,
         Some(("resets", what)) => Impact::ResetsSession(filled(what, bindings)),
         _ => Impact::Hitless,
-    }
-}
-
-fn spec(value: &Pattern) -> TypeSpec {
-    match &value.args()[..] {
-        [] => TypeSpec::Empty,
-        [(_, ty, _)] => ArgType::spec(ty),
-        _ => TypeSpec::Text(Canonical::Exact),
-    }
-}
-
-fn schema_node(name: QName, parent: Option<SchemaId>, kind: SchemaKind, ty: Option<TypeSpec>) -> SchemaNode {
-    SchemaNode { parent, ty: ty.map(Arc::new), ..SchemaNode::new(name, kind) }
-}
-
-/// The node of this name below `parent`, made if it is new.
-fn add(tables: &mut Tables, parent: Option<SchemaId>, node: SchemaNode) -> SchemaId {
-    let siblings = match parent {
-        Some(id) => &tables.nodes[id.0 as usize].children,
-        None => &tables.top,
-    };
-    if let Some(have) = siblings.iter().find(|id| tables.nodes[id.0 as usize].name == node.name) {
-        return *have;
-    }
-    let id = SchemaId(tables.nodes.len() as u32);
-    tables.nodes.push(node);
-    match parent {
-        Some(parent) => tables.nodes[parent.0 as usize].children.push(id),
-        None => tables.top.push(id),
-    }
-    id
-}
-
-fn add_keys(tables: &mut Tables, list: SchemaId, step: &super::nodepath::NodeStep, pattern: &Pattern) {
-    for (key, arg) in &step.keys {
-        let name = QName::new(step.name.module.as_str(), key);
-        let ty = pattern.arg(arg).map(ArgType::spec);
-        add(tables, Some(list), schema_node(name, Some(list), SchemaKind::Leaf, ty));
-        let keys = &mut tables.nodes[list.0 as usize].keys;
-        if !keys.iter().any(|have| have.as_str() == key) {
-            keys.push(Name::new(key));
-        }
     }
 }

@@ -13,14 +13,21 @@
 //! parsed is lost, unknown lines are opaque nodes. *It does not* talk to anything, know a platform, or decide what may
 //! be touched: a removal with unclaimed content below is the planner's business.
 
+mod block;
+mod draft;
 mod effect;
 mod judge;
+mod lex;
 mod model;
 mod nodepath;
 mod pattern;
 mod read;
+mod resolve;
 mod rules;
+mod schema;
+mod sequence;
 mod source;
+mod text;
 mod types;
 mod units;
 mod write;
@@ -43,9 +50,9 @@ pub enum GrammarError {
     #[error("the grammar cannot be read")]
     Source(#[source] Box<toml::de::Error>),
     /// A rule makes no sense.
-    #[error("the grammar is wrong at `{what}`: {why}")]
+    #[error("the grammar is wrong at {what}: {why}")]
     Rule {
-        /// The rule.
+        /// Line of the file, rule and key.
         what: String,
         /// Why.
         why: String,
@@ -67,6 +74,12 @@ pub enum GrammarError {
     /// A line that cannot be taken back.
     #[error("{path}: the line cannot be taken back")]
     Permanent {
+        /// Where.
+        path: Path,
+    },
+    /// Something that no plan may touch.
+    #[error("{path}: this is protected")]
+    Protected {
         /// Where.
         path: Path,
     },
@@ -110,8 +123,18 @@ pub struct Grammar {
 impl Grammar {
     /// Compiles `grammar.toml`; `name` becomes the module of all names.
     pub fn compile(name: &str, toml: &str) -> Result<Grammar, GrammarError> {
+        Self::with(name, toml, true)
+    }
+
+    /// The same for whoever is the element: secrets stay in clear.
+    pub fn compile_in_clear(name: &str, toml: &str) -> Result<Grammar, GrammarError> {
+        Self::with(name, toml, false)
+    }
+
+    fn with(name: &str, toml: &str, masks: bool) -> Result<Grammar, GrammarError> {
         let source = toml::from_str(toml).map_err(|e| GrammarError::Source(Box::new(e)))?;
-        let rules = Rules::compile(name, source)?;
+        let mut rules = Rules::compile(name, toml, source)?;
+        rules.lines.iter_mut().for_each(|line| line.secret &= masks);
         let content = blake3::hash([name, "\n", toml].concat().as_bytes()).to_hex();
         let schema = Arc::new(rules.schema(&content));
         Ok(Self { rules: Arc::new(rules), schema })
@@ -131,6 +154,12 @@ impl Grammar {
     /// Both are whole trees of the element. `diff` is what turns the one into the other; an empty one has no lines.
     pub fn render(&self, diff: &Diff, before: &ConfigTree, after: &ConfigTree) -> Result<Vec<CliLine>, GrammarError> {
         if diff.is_empty() { Ok(Vec::new()) } else { self.rules.render(diff, before, after) }
+    }
+
+    /// `after` with what the element keeps of `before` whatever is typed: lines and contexts that are never deleted. What is
+    /// rendered leads there.
+    pub fn lasting(&self, difference: &Diff, after: &ConfigTree) -> ConfigTree {
+        self.rules.lasting(difference, after)
     }
 
     /// The text of a tree as the element would print it, without its header and end marker.

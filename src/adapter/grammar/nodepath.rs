@@ -66,6 +66,21 @@ impl NodePath {
         Some(path)
     }
 
+    /// Whether the last step has this name.
+    pub(super) fn ends_in(&self, name: &QName) -> bool {
+        self.last().is_some_and(|step| step.name == *name)
+    }
+
+    /// Whether these steps are a place of this path.
+    pub(super) fn covers(&self, steps: &[Step]) -> bool {
+        self.steps.len() == steps.len() && self.touches(steps)
+    }
+
+    /// Whether these steps are a place of this path, or above or below one.
+    pub(super) fn touches(&self, steps: &[Step]) -> bool {
+        self.steps.iter().zip(steps).all(|(want, have)| want.fits(have))
+    }
+
     /// The name of the last step.
     pub(super) fn last(&self) -> Option<&NodeStep> {
         self.steps.last()
@@ -84,6 +99,16 @@ impl NodeStep {
             .map(|(key, arg)| Some((Name::new(key), Value::text(bindings.get(arg)?.first()?))))
             .collect();
         Some(Step { name: self.name.clone(), key: Key::Entry(keys?) })
+    }
+
+    /// Whether a step of the tree is one of these.
+    pub(super) fn fits(&self, step: &Step) -> bool {
+        step.name == self.name
+            && match &step.key {
+                Key::Entry(keys) => keys.len() == self.keys.len(),
+                Key::Single | Key::Member(_) => self.keys.is_empty(),
+                Key::Opaque(..) => false,
+            }
     }
 
     /// Takes the keys of a step of the tree back into bindings; false if it is another step.

@@ -1,9 +1,10 @@
 //! Patterns of CLI lines: words, typed arguments, optional groups.
 //!
 //! `neighbor {peer:ip} remote-as {as:1-4294967295}` matches a line into bindings, and bindings build the line again in
-//! its canonical form. An argument may repeat (`{rt:rt...}`); `[…]` is optional. `{text:rest}` takes the rest of a line.
-//! Matching knows words only: blanks and indentation carry no meaning.
+//! its canonical form. An argument may repeat (`{rt:rt...}`); `[…]` is optional. `{text:rest}` takes the rest of a line,
+//! `{text:text}` takes it with its blanks. Otherwise matching knows words only: blanks and indentation carry no meaning.
 
+use super::lex::{Quoting, Token, lex};
 use super::types::{ArgType, Types};
 use std::collections::BTreeMap;
 
@@ -14,12 +15,19 @@ pub(super) type Bindings = BTreeMap<String, Vec<String>>;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pattern {
     parts: Vec<Part>,
+    quoting: Quoting,
 }
 
 #[derive(Clone, Debug)]
 pub(super) enum Part {
     Word(String),
-    Arg { name: String, ty: ArgType, many: bool },
+    Arg {
+        name: String,
+        ty: ArgType,
+        many: bool,
+        /// Written in quotes whether it needs them or not.
+        quoted: bool,
+    },
     Optional(Vec<Part>),
 }
 
@@ -29,20 +37,29 @@ impl Pattern {
         let spaced = text.replace('[', " [ ").replace(']', " ] ");
         let mut words = spaced.split_whitespace();
         let parts = parts(&mut words, types, false)?;
-        if parts.is_empty() { Err("the pattern is empty".to_owned()) } else { Ok(Self { parts }) }
+        if parts.is_empty() {
+            Err("the pattern is empty".to_owned())
+        } else {
+            Ok(Self { parts, quoting: types.quoting })
+        }
     }
 
     /// The bindings of a line, if it matches as a whole.
-    pub(super) fn matches(&self, words: &[&str]) -> Option<Bindings> {
+    pub(super) fn matches(&self, words: &[Token<'_>]) -> Option<Bindings> {
         let mut bindings = Bindings::new();
         let whole = step(&self.parts, words, &mut bindings, &mut |rest, _| rest.is_empty());
         whole.then_some(bindings)
     }
 
+    /// Whether a line begins like this and `next` takes the rest of it; other ways to match are tried where it does not.
+    pub(super) fn begins(&self, words: &[Token<'_>], next: Next<'_>) -> bool {
+        step(&self.parts, words, &mut Bindings::new(), next)
+    }
+
     /// The line of these bindings; `None` if an argument that is not optional is missing.
     pub(super) fn build(&self, bindings: &Bindings) -> Option<String> {
         let mut out = Vec::new();
-        build(&self.parts, bindings, &mut out).then(|| out.join(" "))
+        build(&self.parts, bindings, self.quoting, &mut out).then(|| out.join(" "))
     }
 
     /// The part of the pattern that is a value: optional groups, and arguments that are not among `keys`.
@@ -52,7 +69,90 @@ impl Pattern {
             Part::Arg { name, .. } => !keys.contains(&name.as_str()),
             Part::Optional(_) => true,
         });
-        Pattern { parts: parts.cloned().collect() }
+        Pattern { parts: parts.cloned().collect(), quoting: self.quoting }
+    }
+
+    /// The first parts of it, or all.
+    pub(super) fn first_parts(&self, count: usize) -> Pattern {
+        Pattern { parts: self.parts.iter().take(count).cloned().collect(), quoting: self.quoting }
+    }
+
+    /// It without the arguments that are a value: what takes a leaf back where a path is enough.
+    pub(super) fn without_value(&self, keys: &[&str]) -> Pattern {
+        let parts = self.parts.iter().filter(|part| match part {
+            Part::Word(_) => true,
+            Part::Arg { name, .. } => keys.contains(&name.as_str()),
+            Part::Optional(_) => false,
+        });
+        Pattern { parts: parts.cloned().collect(), quoting: self.quoting }
+    }
+
+    /// It without one argument, optional groups around it included.
+    pub(super) fn without(&self, arg: &str) -> Pattern {
+        let parts = self.parts.iter().filter(|part| match part {
+            Part::Word(_) => true,
+            Part::Arg { name, .. } => name != arg,
+            Part::Optional(inner) => !inner.iter().any(|part| matches!(part, Part::Arg { name, .. } if name == arg)),
+        });
+        Pattern { parts: parts.cloned().collect(), quoting: self.quoting }
+    }
+
+    /// Marks the arguments that are no keys as values, which some elements always print in quotes.
+    pub(super) fn mark_values(&mut self, keys: &[&str]) {
+        fn mark(parts: &mut [Part], keys: &[&str]) {
+            for part in parts {
+                match part {
+                    Part::Arg { name, quoted, .. } if !keys.contains(&name.as_str()) => *quoted = true,
+                    Part::Optional(inner) => mark(inner, keys),
+                    _ => {}
+                }
+            }
+        }
+        if self.quoting.quotes_values() {
+            mark(&mut self.parts, keys);
+        }
+    }
+
+    /// The text of a value: the word itself where the value is one argument, else the words as a line has them.
+    pub(super) fn value_text(&self, bindings: &Bindings) -> Option<String> {
+        match self.only_arg() {
+            Some((name, optional)) => match bindings.get(name) {
+                Some(values) => values.first().cloned(),
+                None => optional.then(String::new),
+            },
+            None => self.build(bindings),
+        }
+    }
+
+    /// The bindings of a value's text.
+    pub(super) fn bind_text(&self, text: &str) -> Option<Bindings> {
+        let Some((name, optional)) = self.only_arg() else { return self.matches(&lex(text, self.quoting)) };
+        if text.is_empty() && optional {
+            return Some(Bindings::new());
+        }
+        let value = match self.arg(name) {
+            Some(ty) if !ty.is_rest() => ty.canonical(text)?,
+            _ => text.to_owned(),
+        };
+        Some(Bindings::from([(name.to_owned(), vec![value])]))
+    }
+
+    /// The one argument that the pattern consists of, and whether it may be missing.
+    fn only_arg(&self) -> Option<(&str, bool)> {
+        let (part, optional) = match &self.parts[..] {
+            [Part::Optional(inner)] if inner.len() == 1 => (&inner[0], true),
+            [part] => (part, false),
+            _ => return None,
+        };
+        match part {
+            Part::Arg { name, many: false, .. } => Some((name, optional)),
+            _ => None,
+        }
+    }
+
+    /// What is written in a grammar file, more or less: equal texts, equal patterns.
+    pub(super) fn text(&self) -> String {
+        format!("{:?}", self.parts)
     }
 
     /// Whether it has no parts.
@@ -86,7 +186,7 @@ impl Pattern {
             for part in parts {
                 match part {
                     Part::Word(_) => {}
-                    Part::Arg { name, ty, many } => out.push((name, ty, *many)),
+                    Part::Arg { name, ty, many, .. } => out.push((name, ty, *many)),
                     Part::Optional(inner) => collect(inner, out),
                 }
             }
@@ -114,11 +214,18 @@ fn parts<'a>(words: &mut impl Iterator<Item = &'a str>, types: &Types, inside: b
                 None => out.push(Part::Word(word.to_owned())),
                 Some(arg) => {
                     let (name, ty) = arg.split_once(':').unwrap_or((arg, "word"));
-                    let (ty, many) = match ty.strip_suffix("...") {
+                    let (spelled, many) = match ty.strip_suffix("...") {
                         Some(ty) => (ty, true),
                         None => (ty, false),
                     };
-                    out.push(Part::Arg { name: name.to_owned(), ty: types.find(ty)?, many });
+                    let ty = types.find(spelled)?;
+                    // `[{only:prefix-routes-only}]` is an optional word. Outside of brackets one word would be no argument:
+                    // it is a misspelt type.
+                    if ty.is_word(spelled) && spelled != name && !inside {
+                        return Err(format!("there is no type `{spelled}`"));
+                    }
+                    let quoted = ty.is_quoted();
+                    out.push(Part::Arg { name: name.to_owned(), ty, many, quoted });
                 }
             },
         }
@@ -126,16 +233,17 @@ fn parts<'a>(words: &mut impl Iterator<Item = &'a str>, types: &Types, inside: b
     if inside { Err("a `[` without its `]`".to_owned()) } else { Ok(out) }
 }
 
-type Next<'n> = &'n mut dyn FnMut(&[&str], &mut Bindings) -> bool;
+/// What has to take the rest of a line.
+pub(super) type Next<'n> = &'n mut dyn FnMut(&[Token<'_>], &mut Bindings) -> bool;
 
 /// Matches `parts` at the start of `words`, then asks `next` about the rest; goes back where `next` says no.
-fn step(parts: &[Part], words: &[&str], bindings: &mut Bindings, next: Next<'_>) -> bool {
+fn step(parts: &[Part], words: &[Token<'_>], bindings: &mut Bindings, next: Next<'_>) -> bool {
     let Some((part, more)) = parts.split_first() else {
         return next(words, bindings);
     };
     match part {
         Part::Word(word) => {
-            words.split_first().is_some_and(|(first, rest)| first == word && step(more, rest, bindings, next))
+            words.split_first().is_some_and(|(first, rest)| first.text == **word && step(more, rest, bindings, next))
         }
         Part::Optional(inner) => {
             let saved = bindings.clone();
@@ -145,18 +253,16 @@ fn step(parts: &[Part], words: &[&str], bindings: &mut Bindings, next: Next<'_>)
             *bindings = saved;
             step(more, words, bindings, next)
         }
-        Part::Arg { name, ty, many } => {
-            if ty.is_rest() {
-                if words.is_empty() {
-                    return false;
-                }
-                bindings.insert(name.clone(), vec![words.join(" ")]);
-                return step(more, &[], bindings, next);
-            }
+        Part::Arg { name, ty, .. } if ty.is_rest() => {
+            let Some(value) = ty.rest_of(words) else { return false };
+            bindings.insert(name.clone(), vec![value]);
+            step(more, &[], bindings, next)
+        }
+        Part::Arg { name, ty, many, .. } => {
             let longest = if *many { words.len() } else { words.len().min(1) };
-            for take in (1..=longest).rev() {
-                let values: Option<Vec<String>> = words[..take].iter().map(|word| ty.canonical(word)).collect();
-                let Some(mut values) = values else { continue };
+            let values: Vec<String> = words[..longest].iter().map_while(|word| ty.canonical(&word.text)).collect();
+            for take in (1..=values.len()).rev() {
+                let mut values = values[..take].to_vec();
                 if *many {
                     values.sort();
                     values.dedup();
@@ -175,22 +281,26 @@ fn step(parts: &[Part], words: &[&str], bindings: &mut Bindings, next: Next<'_>)
     }
 }
 
-fn build(parts: &[Part], bindings: &Bindings, out: &mut Vec<String>) -> bool {
+fn build(parts: &[Part], bindings: &Bindings, quoting: Quoting, out: &mut Vec<String>) -> bool {
     parts.iter().all(|part| match part {
         Part::Word(word) => {
             out.push(word.clone());
             true
         }
-        Part::Arg { name, .. } => match bindings.get(name) {
+        Part::Arg { name, quoted, ty, .. } => match bindings.get(name) {
+            Some(values) if ty.is_rest() => {
+                out.extend(values.iter().filter(|value| !value.is_empty()).cloned());
+                true
+            }
             Some(values) => {
-                out.extend(values.iter().cloned());
+                out.extend(values.iter().map(|value| quoting.written(value, *quoted).into_owned()));
                 true
             }
             None => false,
         },
         Part::Optional(inner) => {
             let mut words = Vec::new();
-            if build(inner, bindings, &mut words) {
+            if build(inner, bindings, quoting, &mut words) {
                 out.append(&mut words);
             }
             true
@@ -206,8 +316,8 @@ mod tests {
         Pattern::compile(text, &Types::default()).unwrap()
     }
 
-    fn words(line: &str) -> Vec<&str> {
-        line.split_whitespace().collect()
+    fn words(line: &str) -> Vec<Token<'_>> {
+        lex(line, Quoting::Never)
     }
 
     #[test]
@@ -231,6 +341,7 @@ mod tests {
         let bindings = p.matches(&words("neighbor 2001:DB8::0:1 maximum-prefix 100 warning-only")).unwrap();
         let value = p.value(&["peer"]);
         assert_eq!(value.build(&bindings).unwrap(), "100 warning-only");
+        assert_eq!(value.bind_text("100 warning-only").unwrap()["max"], ["100"]);
         assert_eq!(bindings["peer"], ["2001:db8::1"]);
     }
 

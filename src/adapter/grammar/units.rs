@@ -1,10 +1,10 @@
 //! Tree to lines: which lines a context consists of. Text for people and payloads are both made of these.
 
 use super::GrammarError;
-use super::effect::SECRET;
+use super::effect::{SECRET, named};
 use super::pattern::Bindings;
 use super::rules::{ContextId, Line, LineId, Rules, Shape};
-use crate::tree::{Body, Key, Node, Path, Step};
+use crate::tree::{Body, Node, Path, Step, count};
 
 /// A line that stands for a part of the tree.
 #[derive(Clone, Debug)]
@@ -32,7 +32,12 @@ impl Rules {
         only: Option<&Step>,
     ) -> Result<Vec<Unit>, GrammarError> {
         let mut units = Vec::new();
-        for id in &self.context(context).lines {
+        let context = self.context(context);
+        let lines = match only {
+            Some(step) => context.lines_at(&step.name),
+            None => &context.lines,
+        };
+        for id in lines {
             let line = self.line(*id);
             if line.alias {
                 continue;
@@ -41,8 +46,9 @@ impl Rules {
             if only.is_some_and(|step| step.name != first.name) {
                 continue;
             }
-            // A list of members is one line, whichever member is asked for.
-            let only = only.filter(|step| !matches!(step.key, Key::Member(_)) || line.shape != Shape::Members);
+            // A list of members is one line, whichever member is asked for; of an ordered list the whole order counts.
+            let whole = line.shape == Shape::Members || line.ordered && line.nodes[0].steps.len() == 1;
+            let only = only.filter(|_| !whole);
             let mut walk = Walk { id: *id, line, units: &mut units };
             walk.down(0, node, base, &Bindings::new(), only)?;
         }
@@ -71,20 +77,23 @@ impl Walk<'_> {
         if last && self.line.shape == Shape::Members {
             return self.members(node, path, bindings);
         }
-        let found = match only {
-            Some(step) => node.child(step).into_iter().cloned().collect(),
-            None => node.children().iter().filter(|c| c.name() == &want.name).cloned().collect::<Vec<_>>(),
+        let found: Vec<&Node> = match (only, want.keys.is_empty() && !(last && nodes.member)) {
+            (Some(step), _) => node.child(step).into_iter().collect(),
+            (None, true) => node.child(&Step::single(want.name.clone())).into_iter().collect(),
+            (None, false) => named(node, &want.name).collect(),
         };
-        for child in found {
+        count(found.len());
+        for (turn, child) in found.into_iter().enumerate() {
             let mut bindings = bindings.clone();
-            let path = path.child(child.step());
-            if !want.bind(&child.step(), &mut bindings) {
+            let step = child.step();
+            if !want.bind(&step, &mut bindings) {
                 continue;
             }
+            let path = path.child(step);
             if !last {
-                self.down(depth + 1, &child, &path, &bindings, None)?;
-            } else if self.value(&child, &mut bindings) {
-                self.unit(path, bindings)?;
+                self.down(depth + 1, child, &path, &bindings, None)?;
+            } else if self.value(child, &mut bindings) {
+                self.unit(path, bindings, turn)?;
             } else {
                 return Err(GrammarError::NotALine { path });
             }
@@ -95,11 +104,6 @@ impl Walk<'_> {
     /// Takes the value of a node into the bindings.
     fn value(&self, node: &Node, bindings: &mut Bindings) -> bool {
         match (self.line.shape, node.body()) {
-            (Shape::Leaf, Body::Leaf(value)) if self.line.secret => {
-                let name = self.line.value.args().first().map(|(name, _, _)| (*name).to_owned());
-                bindings.extend(name.map(|name| (name, vec![value.as_str().to_owned()])));
-                true
-            }
             (Shape::Leaf, Body::Leaf(value)) => self.line.bind_value(value.as_str(), bindings),
             (Shape::Member, Body::Member { .. }) => {
                 node.value().is_some_and(|value| self.line.bind_value(value.as_str(), bindings))
@@ -118,7 +122,7 @@ impl Walk<'_> {
 
     fn members(&mut self, node: &Node, path: &Path, bindings: &Bindings) -> Result<(), GrammarError> {
         let Some(last) = self.line.nodes[0].last() else { return Ok(()) };
-        let members = node.children().iter().filter(|child| child.name() == &last.name);
+        let members = named(node, &last.name);
         let values: Vec<String> = members.filter_map(|m| m.value()).map(|v| v.as_str().to_owned()).collect();
         if values.is_empty() {
             return Ok(());
@@ -127,18 +131,21 @@ impl Walk<'_> {
         if let Some((name, _, _)) = self.line.value.args().into_iter().find(|(_, _, many)| *many) {
             bindings.insert(name.to_owned(), values);
         }
-        self.unit(path.child(Step::single(last.name.clone())), bindings)
+        self.unit(path.child(Step::single(last.name.clone())), bindings, 0)
     }
 
-    fn unit(&mut self, path: Path, bindings: Bindings) -> Result<(), GrammarError> {
-        let Some(text) = self.line.pattern.build(&bindings) else {
-            return Err(GrammarError::NotALine { path });
+    fn unit(&mut self, path: Path, bindings: Bindings, turn: usize) -> Result<(), GrammarError> {
+        let text = match &self.line.block {
+            Some(block) => block.print(&bindings),
+            None => self.line.pattern.build(&bindings),
         };
+        let Some(text) = text else { return Err(GrammarError::NotALine { path }) };
         let first = &self.line.nodes[0].steps[0];
         let grouped = self.line.nodes[0].steps.len() > 1;
         let group = if grouped { first.place(&bindings) } else { None };
         let group = group.map(|step| Path::new(vec![step]).to_string()).unwrap_or_default();
-        let sort = (self.line.block_order, group, self.line.order, text.clone());
+        let place = if self.line.ordered { format!("{turn:010}") } else { text.clone() };
+        let sort = (self.line.block_order, group, self.line.order, place);
         self.units.push(Unit { line: self.id, path, text, bindings, sort });
         Ok(())
     }
@@ -154,5 +161,10 @@ impl Unit {
     /// The line that takes it back.
     pub(super) fn negation(&self, rules: &Rules) -> Option<String> {
         rules.line(self.line).negates.first()?.build(&self.bindings)
+    }
+
+    /// The list that it is a member of, where the order of that list counts.
+    pub(super) fn list(&self, rules: &Rules) -> Option<(LineId, Path)> {
+        if rules.line(self.line).ordered { Some((self.line, self.path.parent()?)) } else { None }
     }
 }

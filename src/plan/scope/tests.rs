@@ -1,6 +1,6 @@
 use super::*;
 use crate::plan::{Difference, differences};
-use crate::tree::{Claims, Intended, Layer, Name, Owner, QName, Value};
+use crate::tree::{Layer, Name, Owner, QName, Value};
 
 fn q(name: &str) -> QName {
     QName::new("m", name)
@@ -31,8 +31,14 @@ fn ownership(path: &Path) -> Ownership {
     }
 }
 
+fn intended(tree: &ConfigTree) -> Intended {
+    Intended::merge([&Claims::new(Owner("s".into()), Layer::Service, tree.clone())]).unwrap()
+}
+
 fn walked(old: &ConfigTree, new: &ConfigTree, actual: &ConfigTree, allowed: &Allowed) -> Scope {
-    scope(&Views { old, new, recorded: old, actual }, &ownership, allowed)
+    let (before, after) = (intended(old), intended(new));
+    let views = Views { old: &before, new: &after, recorded: old, actual, defaults: Defaults::default() };
+    scope(&views, &ownership, allowed)
 }
 
 fn strict(old: &ConfigTree, new: &ConfigTree, actual: &ConfigTree) -> Scope {
@@ -152,11 +158,10 @@ fn one_change_among_thousands_is_found_in_bounded_steps() {
         asked.set(asked.get() + 1);
         ownership(path)
     };
-    let views = Views { old: &old, new: &new, recorded: &old, actual: &old };
+    let (before, after) = (intended(&old), intended(&new));
+    let views = Views { old: &before, new: &after, recorded: &old, actual: &old, defaults: Defaults::default() };
     assert_eq!(scope(&views, &counted, &Allowed::default()).target, new);
     assert_eq!(asked.get(), 0, "nothing is claimed for the first time");
-    let claims = Claims::new(Owner("s".into()), Layer::Service, new);
-    let intended = Intended::merge([&claims]).unwrap();
-    let found: Vec<Difference> = differences(&intended, &old, &old);
+    let found: Vec<Difference> = differences(&after, &old, &old, &Defaults::default());
     assert_eq!(found.len(), 1);
 }

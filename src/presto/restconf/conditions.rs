@@ -42,6 +42,11 @@ pub fn pins(headers: &HeaderMap) -> bool {
     headers.contains_key(IF_MATCH) || headers.contains_key(IF_UNMODIFIED_SINCE)
 }
 
+/// Whether a request has any condition at all.
+pub fn asks(headers: &HeaderMap) -> bool {
+    [IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE].iter().any(|name| headers.contains_key(name))
+}
+
 /// A time as HTTP writes it; `None` outside the years that it can.
 pub fn http_date(at: Timestamp) -> Option<String> {
     rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&at).ok()

@@ -104,8 +104,11 @@ impl Restconf {
         };
         let face = self.face(path, body.as_ref())?;
         for last in [false, false, false, true] {
-            let loaded =
-                self.load_services(&ask.principal, path, face).await.map_err(|failure| self.failed(&failure))?;
+            let loaded = match named(ask, path, method, body.as_ref(), face) {
+                Some(ids) => self.load_named(&ask.principal, face, &ids).await,
+                None => self.load_services(&ask.principal, path, face).await,
+            };
+            let loaded = loaded.map_err(|failure| self.failed(&failure))?;
             match conditions::judge(&ask.headers, loaded.present.as_ref(), false) {
                 Verdict::Holds => {}
                 verdict => return Err(unmet(verdict, path)),
@@ -257,4 +260,21 @@ fn unmet(verdict: Verdict, path: &Path) -> Problem {
             Problem::new(StatusCode::PRECONDITION_FAILED, "operation-failed", "a condition does not hold").at(path)
         }
     }
+}
+
+/// The services that a write above all services speaks of, where the others do not matter: it adds or merges, and the
+/// client does not ask what the whole was. Then the others need not be read.
+fn named(
+    ask: &Ask,
+    path: &Path,
+    method: edit::Method,
+    body: Option<&ConfigTree>,
+    face: (&'static str, &'static str),
+) -> Option<Vec<ServiceKey>> {
+    let adds = matches!(method, edit::Method::Post | edit::Method::Patch);
+    if !adds || service_of(path).is_some() || conditions::asks(&ask.headers) {
+        return None;
+    }
+    let ids = documents::split(body?, face).into_keys();
+    Some(ids.map(|id| ServiceKey { face: face.0.into(), id }).collect())
 }

@@ -7,6 +7,7 @@ use super::media::{self, Media, escape};
 use super::query::DryRun;
 use crate::plan::Plan;
 use crate::presto::view::{Sheet, plan_content};
+use crate::tree::patch::yang_patch;
 use crate::tree::{Path, QName, SchemaIndex, Step};
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -16,6 +17,9 @@ pub fn body(plan: Option<&Plan>, kind: DryRun, media: Media, index: &SchemaIndex
     match kind {
         DryRun::Native => devices("native", plan, media, |element| element.payload.native()),
         DryRun::Diff => devices("diff", plan, media, |element| element.text.clone()),
+        DryRun::Patch => {
+            devices("patch", plan, media, |element| format!("{:#}\n", yang_patch(&element.diff, &element.element)))
+        }
         DryRun::Model => model(plan, media, index),
     }
 }

@@ -5,7 +5,7 @@ use super::documents::{self, FACES, service_of, services_path};
 use super::server::Restconf;
 use super::target::Target;
 use crate::controller::Failure;
-use crate::domain::{Principal, StoredDocument, Verb, authorize};
+use crate::domain::{Principal, ServiceKey, StoredDocument, Verb, authorize};
 use crate::plan::content_digest;
 use crate::presto::view::{self, ServiceFact};
 use crate::tree::{ConfigTree, Node, Path, QName};
@@ -33,6 +33,22 @@ impl Restconf {
         let tree = self.gather(&stored, face, false)?;
         let tags: BTreeMap<_, _> = stored.iter().map(|one| (one.key.id.clone(), one.etag.clone())).collect();
         Ok(Loaded { tree, tags, present: present(path, &stored) })
+    }
+
+    /// Of all services of a face only these, as far as they are there. What they are together has no entity tag.
+    pub(super) async fn load_named(
+        &self,
+        principal: &Principal,
+        face: (&'static str, &'static str),
+        keys: &[ServiceKey],
+    ) -> Result<Loaded, Failure> {
+        let mut stored = Vec::new();
+        for key in keys {
+            stored.extend(self.controller.document(principal, key).await?);
+        }
+        let tree = self.gather(&stored, face, false)?;
+        let tags = stored.iter().map(|one| (one.key.id.clone(), one.etag.clone())).collect();
+        Ok(Loaded { tree, tags, present: None })
     }
 
     async fn stored(

@@ -227,8 +227,9 @@ impl Restconf {
                 sheet.leaf("path", &claim.path);
                 sheet.leaf("index", rank);
                 sheet.leaf("layer", &claim.layer);
-                sheet.leaf("kind", if claim.value.is_some() { "value" } else { "exists" });
+                sheet.leaf("kind", &claim.kind);
                 sheet.maybe("value", claim.value.as_ref());
+                sheet.maybe("comes-back", claim.comes_back.as_ref());
                 sheet.each("written-as", &claim.written_as);
                 sheet.leaf("owner", &claim.owner);
             });

@@ -39,6 +39,8 @@ pub enum DryRun {
     Diff,
     /// The whole plan.
     Model,
+    /// A YANG Patch with the old content for each element.
+    Patch,
 }
 
 /// `fields`: a set of node names with what is wanted below each.
@@ -118,7 +120,8 @@ fn dry_run(value: &str) -> Result<DryRun, QueryError> {
         "native" => Ok(DryRun::Native),
         "diff" => Ok(DryRun::Diff),
         "model" => Ok(DryRun::Model),
-        _ => Err(QueryError("'dry-run' is native, diff or model; nothing was done".into())),
+        "patch" => Ok(DryRun::Patch),
+        _ => Err(QueryError("'dry-run' is native, diff, model or patch; nothing was done".into())),
     }
 }
 
@@ -215,6 +218,7 @@ mod tests {
     #[test]
     fn a_dry_run_is_recognised() {
         assert_eq!(parse(Some("dry-run=diff"), true).unwrap().dry_run, Some(DryRun::Diff));
+        assert_eq!(parse(Some("dry-run=patch"), true).unwrap().dry_run, Some(DryRun::Patch));
         assert_eq!(parse(None, true).unwrap(), Query::default());
     }
 }

@@ -68,7 +68,8 @@ pub fn plan_content(sheet: &mut Sheet<'_>, plan: &Plan, created: Option<Timestam
         let (_, touches) = impact(element);
         touches.map(|session| format!("{}: resets session {session}", element.element))
     });
-    sheet.each("warning", plan.warnings.iter().cloned().chain(resets));
+    let found = plan.elements.iter().flat_map(|element| element.warnings.iter().cloned());
+    sheet.each("warning", plan.warnings.iter().cloned().chain(found).chain(resets));
 }
 
 fn element(sheet: &mut Sheet<'_>, plan: &ElementPlan) {

@@ -256,6 +256,7 @@ fn routing(
         mark("access.bgp.as-override", session.as_override.as_ref().map(|said| &said.path));
         mark("access.bgp.allow-own-as", session.allow_own_as.as_ref().map(|said| &said.path));
         mark("access.bgp.timers", session.timers.as_ref().map(|said| &said.path));
+        mark("access.bgp.password", session.password.as_ref().map(|said| &said.path));
         mark("access.bgp.max-prefix", session.max_prefix.as_ref().map(|said| &said.path));
         mark("access.bgp.max-prefix.warning-only", session.max_prefix_warning_only.as_ref().map(|said| &said.path));
         for family in &session.redistribute_connected {
@@ -276,6 +277,7 @@ fn routing(
             allow_own_as: session.allow_own_as.as_ref().map(|said| said.value),
             keepalive: session.timers.as_ref().map(|said| said.value.0),
             hold_time: session.timers.as_ref().map(|said| said.value.1),
+            password: session.password.as_ref().map(|said| said.value.clone()),
             max_prefix: session.max_prefix.as_ref().map(|said| said.value),
             max_prefix_warning_only: session.max_prefix_warning_only.is_some(),
             redistribute_connected: list(&session.redistribute_connected),

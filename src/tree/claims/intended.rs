@@ -318,6 +318,30 @@ impl Intended {
     }
 }
 
+type Numbers = HashMap<Step, usize>;
+
+fn placed(standing: &[Step], coming: &[Step], wishes: &dyn Fn(&Numbers) -> Vec<Vec<Before>>) -> Vec<Step> {
+    let all: Vec<Step> = standing.iter().chain(coming).cloned().collect();
+    crate::tree::count(all.len());
+    let index: Numbers = all.iter().enumerate().map(|(at, step)| (step.clone(), at)).collect();
+    let layers = wishes(&index);
+    // Where each stands for want of a wish: what comes is put beside what it should follow or precede.
+    let mut line: Vec<usize> = (0..standing.len()).collect();
+    for new in standing.len()..all.len() {
+        let place = |number: usize| line.iter().position(|at| *at == number);
+        let edges = || layers.iter().flatten();
+        let behind = edges().filter(|(_, then)| *then == new).filter_map(|(first, _)| place(*first)).max();
+        let before = edges().filter(|(first, _)| *first == new).filter_map(|(_, then)| place(*then)).min();
+        let at = behind.map(|at| at + 1).or(before).unwrap_or(line.len());
+        line.insert(at, new);
+    }
+    let mut number = vec![0; all.len()];
+    line.iter().enumerate().for_each(|(at, old)| number[*old] = at);
+    let layers: Vec<Vec<Before>> =
+        layers.iter().map(|layer| layer.iter().map(|(a, b)| (number[*a], number[*b])).collect()).collect();
+    order::arrange(line.len(), &layers).into_iter().map(|at| all[line[at]].clone()).collect()
+}
+
 type OfPaths = fn(&Claims) -> &BTreeSet<Path>;
 
 const MARKS: [(OfPaths, Mark); 2] = [(|claims| &claims.absent, Mark::Absent), (|claims| &claims.whole, Mark::Whole)];
@@ -425,31 +449,11 @@ impl<'a> Place<'a> {
     /// before the first that should follow it, else last.
     pub fn placed(self, standing: &[Step], coming: &[Step]) -> Vec<Step> {
         let Some(name) = standing.first().or(coming.first()).map(|step| step.name.clone()) else { return Vec::new() };
-        let mut all: Vec<Step> = standing.to_vec();
-        for step in coming {
-            all.push(step.clone());
-            let last = all.len() - 1;
-            let layers = self.wishes(&name, &all);
-            let mut wishes = layers.iter().flatten();
-            let behind = layers.iter().flatten().filter(|(_, then)| *then == last).map(|(first, _)| first + 1).max();
-            let before = wishes.by_ref().filter(|(first, _)| *first == last).map(|(_, then)| *then).min();
-            if let Some(at) = behind.or(before) {
-                let step = all.remove(last);
-                all.insert(at, step);
-            }
-        }
-        let layers = self.wishes(&name, &all);
-        crate::tree::count(all.len());
-        order::arrange(all.len(), &layers).into_iter().map(|at| all[at].clone()).collect()
-    }
-
-    fn wishes(self, name: &QName, siblings: &[Step]) -> Vec<Vec<Before>> {
-        let index: HashMap<Step, usize> = siblings.iter().enumerate().map(|(at, step)| (step.clone(), at)).collect();
-        match self.at {
+        placed(standing, coming, &|index| match self.at {
             At::Nothing => Vec::new(),
-            At::Alone(_, node) => vec![in_order(node, name, &index)],
-            At::Mixed(mix) => mix.wishes(name, &index, self.cut).into_iter().map(|layer| layer.wishes).collect(),
-        }
+            At::Alone(_, node) => vec![in_order(node, &name, index)],
+            At::Mixed(mix) => mix.wishes(&name, index, self.cut).into_iter().map(|layer| layer.wishes).collect(),
+        })
     }
 
     /// The owners here, the strongest layer first.

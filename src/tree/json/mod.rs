@@ -10,7 +10,7 @@ mod print;
 mod read;
 mod text;
 
-pub use print::{print, print_nodes};
+pub use print::{print, print_nodes, print_tagged};
 
 use super::codec::{CodecError, Limits, Policy};
 use super::path::Path;

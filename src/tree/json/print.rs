@@ -17,8 +17,19 @@ pub fn print(tree: &ConfigTree, index: &SchemaIndex, pretty: bool) -> String {
 /// it for a resource; the outermost names carry their module.
 pub fn print_nodes<'a>(nodes: impl Into<Children<'a>>, parent: &Path, index: &SchemaIndex, pretty: bool) -> String {
     let nodes = nodes.into();
-    let mut printer = Printer { out: String::new(), index, pretty, indent: 0 };
+    let mut printer = Printer { out: String::new(), index, pretty, indent: 0, tagged: false };
     printer.object(&[], nodes, SchemaIdAt::of(index, parent), None);
+    if pretty {
+        printer.out.push('\n');
+    }
+    printer.out
+}
+
+/// The whole tree as one object, leafs that were reported as being at their defaults with the annotation of RFC 8040
+/// §4.8.9.
+pub fn print_tagged(tree: &ConfigTree, index: &SchemaIndex, pretty: bool) -> String {
+    let mut printer = Printer { out: String::new(), index, pretty, indent: 0, tagged: true };
+    printer.object(&[], tree.top(), SchemaIdAt::of(index, &Path::root()), None);
     if pretty {
         printer.out.push('\n');
     }
@@ -30,6 +41,8 @@ struct Printer<'a> {
     index: &'a SchemaIndex,
     pretty: bool,
     indent: usize,
+    /// Leafs at their defaults say so.
+    tagged: bool,
 }
 
 impl Printer<'_> {
@@ -60,7 +73,7 @@ impl Printer<'_> {
             let siblings = &children[at..at + run];
             at += run;
             self.comma(&mut first);
-            self.name(node, module);
+            self.key("", node, module);
             let kind = id.map(|id| self.index.node(id).kind);
             let below = id.map(SchemaIdAt::Below);
             let array = match kind {
@@ -81,6 +94,12 @@ impl Printer<'_> {
                 self.close(']');
             } else {
                 self.node(node, below);
+                if self.tagged && node.is_default() {
+                    self.comma(&mut first);
+                    self.key("@", node, module);
+                    self.out.push_str(super::read::DEFAULT_OPEN);
+                    self.out.push_str("true}");
+                }
             }
         }
         self.close('}');
@@ -114,12 +133,13 @@ impl Printer<'_> {
         }
     }
 
-    fn name(&mut self, node: &Node, module: Option<&Name>) {
+    /// The name of a member, with its module where that changes.
+    fn key(&mut self, sign: &str, node: &Node, module: Option<&Name>) {
         let name = node.name();
         if module == Some(&name.module) || name.module.as_str().is_empty() {
-            quote(name.name.as_str(), &mut self.out);
+            quote(&format!("{sign}{}", name.name), &mut self.out);
         } else {
-            quote(&name.to_string(), &mut self.out);
+            quote(&format!("{sign}{name}"), &mut self.out);
         }
         self.colon();
     }

@@ -4,10 +4,11 @@
 //! of the stack. With [`Unknown::Opaque`] a node that does not fit is read again, as an opaque one.
 
 use super::text::{Cursor, Fault};
-use crate::tree::codec::{CodecError, CodecErrorKind, Limits, Policy, State, Trail, Unknown, below};
-use crate::tree::lexical::{Token, shown};
+use crate::tree::codec::{CodecError, CodecErrorKind, Limits, Met, Policy, Ranks, State, Trail, Unknown, below};
+use crate::tree::lexical::{Token, is_name, shown};
 use crate::tree::schema::{SchemaIndex, SchemaKind, SchemaNode};
-use crate::tree::{ConfigTree, Name, Node, Path, QName, SchemaId, Value};
+use crate::tree::value::Pool;
+use crate::tree::{Body, ConfigTree, Name, Node, Path, QName, SchemaId, Value};
 use std::borrow::Cow;
 use std::collections::HashSet;
 
@@ -33,7 +34,8 @@ pub(super) fn parse(
         })?),
     };
     let cursor = Cursor { text, at: 0, value_bytes: limits.value_bytes };
-    let mut reader = Reader { cursor, index, policy, limits, trail, nodes: 0, broken: false };
+    let mut reader =
+        Reader { cursor, index, policy, limits, trail, nodes: 0, broken: false, pool: Pool::for_bytes(text.len()) };
     let children = reader.members(parent, 1, &mut Vec::new())?;
     reader.cursor.end().map_err(|fault| reader.fault(fault))?;
     Ok(below(at, index, children))
@@ -48,7 +50,12 @@ struct Reader<'a> {
     nodes: usize,
     /// The text is no JSON: reading it again as an opaque node has failed.
     broken: bool,
+    /// Equal values share one text.
+    pool: Pool,
 }
+
+/// How the annotation of a leaf at its default begins, without white space.
+pub(super) const DEFAULT_OPEN: &str = "{\"ietf-netconf-with-defaults:default\":";
 
 /// A list key that was read: its place among the keys is that in the vector.
 type Keys = Vec<Option<Value>>;
@@ -61,21 +68,27 @@ impl<'a> Reader<'a> {
         }
         self.expect(b'{', "an object is expected")?;
         let mut nodes = Vec::new();
-        let mut known: HashSet<SchemaId> = HashSet::new();
+        let mut known = Ranks::default();
+        let mut near = 0;
+        // Leafs that are said to be at their defaults.
+        let mut defaults: Vec<(Cow<'a, str>, usize)> = Vec::new();
         let mut unknown: HashSet<Cow<'a, str>> = HashSet::new();
         if self.cursor.take(b'}') {
             return Ok(nodes);
         }
         loop {
+            self.cursor.peek();
             let start = self.cursor.at;
             let name = self.string()?;
             self.expect(b':', "':' is expected behind a member name")?;
             if name.starts_with('@') {
-                self.metadata(&name, depth)?;
+                if self.metadata(&name, depth)? {
+                    defaults.push((name, start));
+                }
             } else {
-                match self.find(parent, &name) {
+                match self.find(parent, &name, &mut near) {
                     Ok(id) => {
-                        if !known.insert(id) {
+                        if !known.insert(self.index.rank(id)) {
                             return Err(self.twice(&name, start));
                         }
                         self.member(id, parent, depth, keys, &mut nodes)?;
@@ -87,20 +100,61 @@ impl<'a> Reader<'a> {
                         if self.policy.unknown == Unknown::Refuse {
                             return Err(self.unknown(kind, parent, &name, start));
                         }
-                        let qname = self.opaque_name(parent, &name);
+                        let qname = self.opaque_name(parent, &name)?;
                         nodes.push(self.opaque(qname, depth, 0)?);
                     }
                 }
             }
             if self.cursor.take(b'}') {
-                return Ok(nodes);
+                break;
             }
             self.expect(b',', "',' or '}' is expected")?;
+        }
+        for (name, start) in defaults {
+            self.mark(parent, &name, start, &mut nodes)?;
+        }
+        Ok(nodes)
+    }
+
+    /// Marks the leaf of an annotation `@name` as being at its default.
+    fn mark(
+        &mut self,
+        parent: Option<SchemaId>,
+        name: &str,
+        start: usize,
+        nodes: &mut [Node],
+    ) -> Result<(), CodecError> {
+        let id = self.find(parent, &name[1..], &mut 0).ok();
+        let leaf = id.and_then(|id| nodes.iter_mut().find(|node| *node.name() == self.index.node(id).name));
+        match leaf {
+            Some(leaf) if matches!(leaf.body(), Body::Leaf(_)) => {
+                if let Some(value) = leaf.value().cloned() {
+                    *leaf = Node::default_leaf(leaf.name().clone(), value);
+                }
+                Ok(())
+            }
+            _ if self.policy.unknown == Unknown::Opaque => Ok(()),
+            _ => {
+                self.cursor.at = start;
+                Err(self.error(CodecErrorKind::BadAttribute, format!("no leaf stands beside {}", shown(name))))
+            }
         }
     }
 
     /// The schema node that a member name means (RFC 7951 §4).
-    fn find(&self, parent: Option<SchemaId>, name: &str) -> Result<SchemaId, CodecErrorKind> {
+    /// `near` is the place of the last one: the next one is likely behind it.
+    fn find(&self, parent: Option<SchemaId>, name: &str, near: &mut usize) -> Result<SchemaId, CodecErrorKind> {
+        if let Some(parent) = parent {
+            let siblings = self.index.children(Some(parent)).iter().enumerate().skip(*near).take(3);
+            let module = &self.index.node(parent).name.module;
+            let mut known = siblings.map(|(at, id)| (at, *id, &self.index.node(*id).name));
+            if let Some((at, id, _)) =
+                known.find(|(_, _, known)| known.name.as_str() == name && known.module == *module)
+            {
+                *near = at;
+                return Ok(id);
+            }
+        }
         match name.split_once(':') {
             Some((module, local)) => match self.index.child_named(parent, module, local) {
                 Some(id) => Ok(id),
@@ -180,7 +234,7 @@ impl<'a> Reader<'a> {
             }
             SchemaKind::List { user_ordered } => {
                 self.expect(b'[', "a list is an array of objects")?;
-                let mut seen = HashSet::new();
+                let mut met = Met::default();
                 let mut nth = 0;
                 self.trail.pop();
                 if !self.cursor.take(b']') {
@@ -188,7 +242,7 @@ impl<'a> Reader<'a> {
                         nth += 1;
                         self.trail.push(name(), Some(nth));
                         let node = self.entry(id, schema, user_ordered, depth)?;
-                        if !schema.keys.is_empty() && node.opaque_text().is_none() && !seen.insert(node.key()) {
+                        if !schema.keys.is_empty() && met.again(&node, nodes) {
                             return Err(self.error(
                                 CodecErrorKind::DuplicateEntry,
                                 "two entries of the list have the same keys".into(),
@@ -206,12 +260,13 @@ impl<'a> Reader<'a> {
             }
             SchemaKind::LeafList { user_ordered } => {
                 self.expect(b'[', "a leaf-list is an array")?;
-                let mut seen = HashSet::new();
+                let mut met = Met::default();
                 if !self.cursor.take(b']') {
                     loop {
                         let value = self.value(schema)?;
-                        if seen.insert(value.clone()) {
-                            nodes.push(Node::member(name(), value, user_ordered));
+                        let node = Node::member(name(), value.clone(), user_ordered);
+                        if !met.again(&node, nodes) {
+                            nodes.push(node);
                         } else if schema.config {
                             let message = format!("the value {} is given twice", shown(value.as_str()));
                             return Err(self.error(CodecErrorKind::DuplicateEntry, message));
@@ -275,7 +330,7 @@ impl<'a> Reader<'a> {
             Some(ty) => ty.json(&token, schema.name.module.as_str()),
             None => Err("the schema gives no type".into()),
         };
-        read.or_else(|message| match (self.policy.unknown, token) {
+        read.map(|value| self.pool.shared(value)).or_else(|message| match (self.policy.unknown, token) {
             (Unknown::Opaque, Token::Text(text)) => Ok(Value::text(&text)),
             (Unknown::Opaque, Token::Number(text)) => Ok(Value::text(text)),
             (Unknown::Opaque, Token::Bool(flag)) => Ok(Value::text(if flag { "true" } else { "false" })),
@@ -300,23 +355,32 @@ impl<'a> Reader<'a> {
         self.cursor.any(rest, &mut String::new()).map_err(|fault| self.fault(fault))
     }
 
-    /// Annotations (RFC 7952): refused from the north, where they could only be lost; skipped in what an element says.
-    fn metadata(&mut self, name: &str, depth: usize) -> Result<(), CodecError> {
-        match self.policy.unknown {
-            Unknown::Refuse => {
-                let message = format!("annotations are not accepted: {}", shown(name));
-                Err(self.error(CodecErrorKind::BadAttribute, message))
-            }
-            Unknown::Opaque => self.skip(depth),
+    /// Annotations (RFC 7952): that a leaf is at its default (RFC 8040 §4.8.9) is kept, and the answer is whether this one
+    /// says so. Others are refused from the north, where they could only be lost, and skipped in what an element says.
+    fn metadata(&mut self, name: &str, depth: usize) -> Result<bool, CodecError> {
+        let start = self.cursor.at;
+        let mut text = String::new();
+        let rest = self.limits.depth.saturating_sub(depth);
+        self.cursor.any(rest, &mut text).map_err(|fault| self.fault(fault))?;
+        match text.strip_prefix(DEFAULT_OPEN).and_then(|text| text.strip_suffix('}')) {
+            Some("true") => return Ok(true),
+            Some("false") => return Ok(false),
+            _ if self.policy.unknown == Unknown::Opaque => return Ok(false),
+            _ => self.cursor.at = start,
         }
+        Err(self.error(CodecErrorKind::BadAttribute, format!("annotations are not accepted: {}", shown(name))))
     }
 
-    fn opaque_name(&self, parent: Option<SchemaId>, name: &str) -> QName {
-        match (name.split_once(':'), parent) {
-            (Some((module, local)), _) => QName::new(module, local),
-            (None, Some(parent)) => QName::new(self.index.node(parent).name.module.as_str(), name),
-            (None, None) => QName::new("", name),
+    fn opaque_name(&self, parent: Option<SchemaId>, name: &str) -> Result<QName, CodecError> {
+        let (module, local) = name.split_once(':').map_or((None, name), |(module, local)| (Some(module), local));
+        if !is_name(local) || module.is_some_and(|module| !is_name(module)) {
+            return Err(self.error(CodecErrorKind::Malformed, format!("{} is not a name", shown(name))));
         }
+        Ok(match (module, parent) {
+            (Some(module), _) => QName::unknown(module, local),
+            (None, Some(parent)) => QName::unknown(self.index.node(parent).name.module.as_str(), local),
+            (None, None) => QName::unknown("", local),
+        })
     }
 
     fn count(&mut self) -> Result<(), CodecError> {

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Changes with every change of the form: bytes of another version are refused.
-pub const VERSION: u64 = 1;
+pub const VERSION: u64 = 2;
 
 /// Unions are not nested deeper than this.
 const MAX_UNION_DEPTH: usize = 40;
@@ -242,6 +242,12 @@ impl Writer {
                 self.number(members.len() as u64);
                 members.iter().for_each(|member| self.ty(member));
             }
+            TypeSpec::Restricted { of, within } => {
+                self.0.push(11);
+                self.number(within.len() as u64);
+                within.iter().flat_map(|(from, to)| [from, to]).for_each(|end| self.0.extend(end.to_le_bytes()));
+                self.ty(of);
+            }
         }
     }
 }
@@ -267,6 +273,13 @@ impl<'a> Reader<'a> {
             }
         }
         Err("a number is too long".into())
+    }
+
+    /// An end of a range.
+    fn end(&mut self) -> Result<i128, String> {
+        let (end, left) = self.left.split_first_chunk().ok_or("it ends too early")?;
+        self.left = left;
+        Ok(i128::from_le_bytes(*end))
     }
 
     /// A count of things that take at least one byte each.
@@ -395,6 +408,10 @@ impl<'a> Reader<'a> {
             8 => TypeSpec::Identity { identities: self.texts()? },
             9 => TypeSpec::InstanceIdentifier,
             10 => TypeSpec::Union(self.many(|from| from.ty(depth + 1))?),
+            11 => {
+                let within = self.many(|from| Ok((from.end()?, from.end()?)))?;
+                TypeSpec::Restricted { of: Box::new(self.ty(depth + 1)?), within }
+            }
             other => return Err(format!("there is no type of kind {other}")),
         })
     }

@@ -14,6 +14,7 @@ fn sample() -> Tables {
         TypeSpec::Identity { identities: vec!["m:x".into()] },
         TypeSpec::Text(Canonical::IpPrefix),
         TypeSpec::Bits(vec!["q".into()]),
+        TypeSpec::Restricted { of: Box::new(TypeSpec::Binary), within: vec![(1, 2), (-4, i128::MAX)] },
     ]);
     let top = SchemaNode {
         keys: vec![Name::new("a")],

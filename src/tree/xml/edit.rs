@@ -4,7 +4,8 @@
 //! §7.2), the changed node carries `merge`, `remove` or `replace`, never `create` or `delete`, so that sending it again
 //! after an unknown outcome is harmless. A container in which things are created and nothing else happens may not be there
 //! yet (an ancestor without operation that is missing is `data-missing`), so there the highest such container carries the
-//! `merge`; a removal stands at the removed node itself, never at a container that others use, too. Keys stand first in every entry. The bytes depend on nothing but the
+//! `merge`; a removal stands at the removed node itself, never at a container that others use, too. What goes because
+//! another case of its choice comes is not removed in words (RFC 7950 §7.9). Keys stand first in every entry. The bytes depend on nothing but the
 //! difference and the schema.
 
 use super::print::Printer;
@@ -17,7 +18,8 @@ use std::collections::HashMap;
 /// The content of `<config>` for a difference; empty for an empty one.
 pub fn edit_config(diff: &Diff, index: &SchemaIndex) -> String {
     let mut root = Branch::default();
-    for edit in &diff.edits {
+    let taken = Cases::of(diff, index);
+    for edit in diff.edits.iter().filter(|edit| !taken.removes_by_itself(edit)) {
         let (path, act) = match edit {
             Edit::Create { path, node, after } => (path, Act::Set { node: node.clone(), place: Some(after.clone()) }),
             Edit::Remove { path, node, .. } => (path, Act::Remove { node: node.clone() }),
@@ -36,6 +38,57 @@ pub fn edit_config(diff: &Diff, index: &SchemaIndex) -> String {
         branch.1.print(branch.0, None, Above::Nothing, &mut printer);
     }
     printer.out
+}
+
+/// The cases of choices that a difference brings into being: by where the choice stands and its name.
+struct Cases<'a> {
+    index: &'a SchemaIndex,
+    taken: HashMap<(&'a [Step], Vec<(Name, Name)>, Name), Name>,
+}
+
+impl<'a> Cases<'a> {
+    fn of(diff: &'a Diff, index: &'a SchemaIndex) -> Self {
+        let mut cases = Self { index, taken: HashMap::new() };
+        for edit in &diff.edits {
+            if let Edit::Create { path, .. } = edit {
+                let choices: Vec<_> = cases.choices(path).collect();
+                cases.taken.extend(choices);
+            }
+        }
+        cases
+    }
+
+    /// The choices on the way to a node, with the case of each.
+    fn choices(&self, path: &'a Path) -> impl Iterator<Item = ((&'a [Step], Vec<(Name, Name)>, Name), Name)> {
+        let steps = path.steps();
+        let mut at = None;
+        let ids: Vec<Option<SchemaId>> = steps
+            .iter()
+            .enumerate()
+            .map(|(depth, step)| {
+                at = if depth > 0 && at.is_none() { None } else { self.index.child(at, &step.name) };
+                at
+            })
+            .collect();
+        let found: Vec<_> = ids
+            .into_iter()
+            .enumerate()
+            .filter_map(|(depth, id)| Some((depth, &self.index.node(id?).cases)))
+            .flat_map(|(depth, cases)| {
+                cases.iter().enumerate().map(move |(nth, (choice, case))| {
+                    ((&steps[..depth], cases[..nth].to_vec(), choice.clone()), case.clone())
+                })
+            })
+            .collect();
+        found.into_iter()
+    }
+
+    /// Whether the node goes by itself because another case of its choice is created: the creation of a node from one case
+    /// deletes all nodes of the others (RFC 7950 §7.9). To say the removal as well would contradict the creation.
+    fn removes_by_itself(&self, edit: &'a Edit) -> bool {
+        let Edit::Remove { path, .. } = edit else { return false };
+        self.choices(path).any(|(choice, case)| self.taken.get(&choice).is_some_and(|taken| *taken != case))
+    }
 }
 
 /// The content of a subtree filter that selects these nodes with all below them (RFC 6241 §6). Entries are selected by their

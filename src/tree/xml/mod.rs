@@ -15,7 +15,7 @@ mod read;
 mod source;
 
 pub use edit::{edit_config, subtree_filter};
-pub use print::{print, print_input, print_nodes};
+pub use print::{print, print_input, print_nodes, print_tagged};
 pub use read::{EditConfig, Insert, Mark, Operation};
 
 use super::codec::{CodecError, Limits, Policy};
@@ -47,6 +47,11 @@ pub fn parse(
 pub fn parse_edit(bytes: &[u8], index: &SchemaIndex, limits: &Limits) -> Result<EditConfig, CodecError> {
     read::parse(bytes, index, None, Policy::STRICT, limits, true)
 }
+
+/// Namespace of the attribute `default` (RFC 6243 §6).
+pub const DEFAULTS: &str = "urn:ietf:params:xml:ns:netconf:default:1.0";
+/// Namespace of the module that defines it; some servers use it for the attribute, too.
+const WITH_DEFAULTS: &str = "urn:ietf:params:xml:ns:yang:ietf-netconf-with-defaults";
 
 /// Appends `text` with the characters escaped that XML needs escaped, in an attribute or in an element.
 fn escape(text: &str, attribute: bool, out: &mut String) {

@@ -8,7 +8,7 @@ use super::read::Reader;
 use super::source::Item;
 use super::{NETCONF, escape};
 use crate::tree::codec::{CodecError, CodecErrorKind};
-use crate::tree::lexical::is_space;
+use crate::tree::lexical::{is_name, is_space, shown};
 use quick_xml::events::BytesStart;
 
 impl<'a> Reader<'a> {
@@ -27,6 +27,9 @@ impl<'a> Reader<'a> {
         let (mark, mut attributes) = self.source.enter(start, self.index).map_err(|fault| self.malformed(fault))?;
         let name = start.name();
         let (prefix, local) = name.0.split_once(':').unwrap_or(("", name.0));
+        if !is_name(local) || !(prefix.is_empty() || is_name(prefix)) {
+            return Err(self.malformed(format!("{} is not a name", shown(name.0))));
+        }
         let namespace = match self.source.binding(prefix) {
             Some(binding) => binding.namespace.clone(),
             None if prefix.is_empty() => String::new(),

@@ -27,6 +27,14 @@ pub fn print_nodes<'a>(nodes: impl Into<Children<'a>>, parent: &Path, index: &Sc
     printer.out
 }
 
+/// The whole tree as [`print`] has it, leafs that were reported as being at their defaults with the attribute of RFC 6243 §6.
+pub fn print_tagged(tree: &ConfigTree, index: &SchemaIndex, pretty: bool) -> String {
+    let mut printer = Printer::new(index, pretty);
+    printer.tagged = true;
+    printer.children(Some(SchemaIdAt::Top), tree.top(), None);
+    printer.out
+}
+
 /// The element of an operation as it stands in an `rpc` (RFC 7950 §7.14.4): the content of its `input` directly below it.
 /// `None` when the tree has no such operation at its top.
 pub fn print_input(tree: &ConfigTree, operation: &QName, index: &SchemaIndex) -> Option<String> {
@@ -47,11 +55,13 @@ pub(super) struct Printer<'a> {
     pub(super) index: &'a SchemaIndex,
     pretty: bool,
     indent: usize,
+    /// Leafs at their defaults say so.
+    tagged: bool,
 }
 
 impl<'a> Printer<'a> {
     pub(super) fn new(index: &'a SchemaIndex, pretty: bool) -> Self {
-        Self { out: String::new(), index, pretty, indent: 0 }
+        Self { out: String::new(), index, pretty, indent: 0, tagged: false }
     }
 
     /// Children in schema order; `outer` is the module whose namespace is the default one.
@@ -66,6 +76,12 @@ impl<'a> Printer<'a> {
         match (node.value(), node.opaque_text()) {
             (Some(value), _) => {
                 let ty = id.and_then(|id| self.index.node(id).ty.as_deref());
+                if self.tagged && node.is_default() {
+                    let mut attributes = attributes.to_owned();
+                    declare("wd", super::DEFAULTS, &mut attributes);
+                    attributes.push_str(" wd:default=\"true\"");
+                    return self.leaf(node.name(), value, ty, outer, &attributes);
+                }
                 self.leaf(node.name(), value, ty, outer, attributes);
             }
             (_, Some(text)) => self.opaque(node.name(), text, attributes),
@@ -152,10 +168,22 @@ impl<'a> Printer<'a> {
                 let prefix = self.prefix(module, attributes);
                 format!("{prefix}:{name}")
             }
-            _ if matches!(ty, Some(TypeSpec::InstanceIdentifier)) => {
+            (ValueKind::Text, _) if ty.is_some_and(|ty| self.is_instance_identifier(ty, value.as_str())) => {
                 self.instance_identifier(value.as_str(), attributes)
             }
             _ => value.as_str().to_owned(),
+        }
+    }
+
+    /// Whether the text is an instance identifier by its type: in a union, if that is the member to which it belongs.
+    fn is_instance_identifier(&self, ty: &TypeSpec, text: &str) -> bool {
+        match ty {
+            TypeSpec::InstanceIdentifier => true,
+            TypeSpec::Union(_) if text.starts_with('/') => {
+                let known = |prefix: Option<&str>| self.index.module(prefix?).map(|module| module.name.to_string());
+                ty.member(text, &known) == Some(&TypeSpec::InstanceIdentifier)
+            }
+            _ => false,
         }
     }
 

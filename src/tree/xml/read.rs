@@ -3,14 +3,16 @@
 //! Recursive descent along the schema; the depth is checked before each step down. With [`Unknown::Opaque`] an element that
 //! does not fit is read again from its start tag, as an opaque one.
 
-use super::source::{Attributes, Item, Source};
+use super::source::{Attributes, Binding, Item, Source};
 use super::{NETCONF, RESTCONF};
-use crate::tree::codec::{CodecError, CodecErrorKind, Limits, Policy, State, Trail, Unknown, below};
-use crate::tree::lexical::{is_space, shown};
+use crate::tree::codec::{CodecError, CodecErrorKind, Limits, Met, Policy, Ranks, State, Trail, Unknown, below};
+use crate::tree::lexical::{is_name, is_space, shown};
 use crate::tree::schema::{SchemaIndex, SchemaKind, SchemaNode};
+use crate::tree::value::Pool;
 use crate::tree::{ConfigTree, Key, Name, Node, Path, QName, SchemaId, Step, Value};
 use quick_xml::events::BytesStart;
-use std::collections::{HashMap, HashSet};
+use std::borrow::Cow;
+use std::collections::HashMap;
 
 /// What an `edit-config` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +85,18 @@ pub(super) fn parse(
         })?),
     };
     let source = Source::new(text, limits.attributes);
-    let mut reader = Reader { source, index, policy, limits, trail, nodes: 0, broken: false, edit, marks: Vec::new() };
+    let mut reader = Reader {
+        source,
+        index,
+        policy,
+        limits,
+        trail,
+        nodes: 0,
+        broken: false,
+        pool: Pool::for_bytes(text.len()),
+        edit,
+        marks: Vec::new(),
+    };
     let mut content = Content { parent, ..Content::default() };
     reader.document(&mut content)?;
     let marks = std::mem::take(&mut reader.marks).into_iter().map(|(mut steps, operation, insert)| {
@@ -94,6 +107,9 @@ pub(super) fn parse(
     Ok(EditConfig { tree: below(at, index, content.nodes), marks })
 }
 
+/// The name of an element, and its schema node or why there is none.
+type Found = (QName, Result<SchemaId, CodecErrorKind>);
+
 pub(super) struct Reader<'a> {
     pub(super) source: Source<'a>,
     pub(super) index: &'a SchemaIndex,
@@ -103,6 +119,8 @@ pub(super) struct Reader<'a> {
     nodes: usize,
     /// The text is no XML: reading it again as an opaque node has failed.
     broken: bool,
+    /// Equal values share one text.
+    pool: Pool,
     /// Operations are wanted.
     edit: bool,
     /// Steps from the node up to the element being read, and what the node carries.
@@ -117,25 +135,45 @@ struct Content {
     /// The keys of an entry, by their places.
     keys: Vec<Option<Value>>,
     /// Containers and leafs that were there.
-    single: HashSet<SchemaId>,
-    /// Entries and members that were there.
-    many: HashSet<(SchemaId, Key)>,
+    single: Ranks,
+    /// Lists and leaf-lists that were there.
+    runs: Vec<Run>,
+    /// Where the last known child stands among those of the schema: the next one is likely near.
+    near: usize,
     /// How often an equal opaque sibling was there.
     opaque: HashMap<(QName, String), u32>,
-    /// The list whose entries are being read, and how many there were.
-    run: Option<(SchemaId, usize)>,
 }
 
 impl Content {
-    /// The number of the next entry of `list`, for paths of errors.
-    fn number(&mut self, list: SchemaId) -> usize {
-        let number = match self.run {
-            Some((last, number)) if last == list => number + 1,
-            _ => 1,
+    /// What is known of a list or leaf-list so far.
+    fn run(&mut self, list: SchemaId, edit: bool) -> &mut Run {
+        let at = match self.runs.iter().rposition(|run| run.list == list) {
+            Some(at) => at,
+            None => {
+                // What is to be removed is not among the nodes, so an edit keeps all keys apart from the beginning.
+                let met = if edit { Met::apart() } else { Met::default() };
+                self.runs.push(Run { list, number: 0, met });
+                self.runs.len() - 1
+            }
         };
-        self.run = Some((list, number));
-        number
+        &mut self.runs[at]
     }
+
+    /// Whether an entry or member with this key was there already; from now on it was.
+    fn again(&mut self, list: SchemaId, node: &Node, edit: bool) -> bool {
+        let mut met = std::mem::take(&mut self.run(list, edit).met);
+        let again = met.again(node, &self.nodes);
+        self.run(list, edit).met = met;
+        again
+    }
+}
+
+/// The entries of a list, or members of a leaf-list, that were read.
+struct Run {
+    list: SchemaId,
+    /// How many there were, for paths of errors.
+    number: usize,
+    met: Met,
 }
 
 impl<'a> Reader<'a> {
@@ -189,6 +227,7 @@ impl<'a> Reader<'a> {
     /// Reads the children of the element that was just entered, up to its end.
     fn children(&mut self, depth: usize, content: &mut Content) -> Result<(), CodecError> {
         loop {
+            while depth <= self.limits.depth && self.plain_leaf(content).is_some() {}
             match self.item()? {
                 Item::Open { start, offset } => self.element(start, offset, depth, content)?,
                 Item::Close => return Ok(()),
@@ -196,6 +235,79 @@ impl<'a> Reader<'a> {
                 Item::End => return Err(self.malformed("the document ends inside an element".into())),
             }
         }
+    }
+
+    /// Reads `<name>value</name>` of a known leaf or leaf-list, the shape of nearly all there is to read, without events.
+    /// `None`: it is something else, or something is wrong with it; nothing was read then.
+    fn plain_leaf(&mut self, content: &mut Content) -> Option<()> {
+        let all = self.source.ahead()?;
+        let text = all.trim_start_matches(is_space);
+        let rest = text.strip_prefix('<')?;
+        let name = rest.get(..rest.bytes().take(NAME_MAX).position(|byte| byte == b'>')?)?;
+        let rest = rest.get(name.len() + 1..)?;
+        let module = self.source.binding("")?.module.as_ref()?;
+        let mut near = self.index.children(content.parent).iter().enumerate().skip(content.near).take(3);
+        let (place, id, schema) = near.find_map(|(at, id)| {
+            let schema = self.index.node(*id);
+            (schema.name.name.as_str() == name && schema.name.module == *module).then_some((at, *id, schema))
+        })?;
+        let user_ordered = match schema.kind {
+            SchemaKind::Leaf => None,
+            SchemaKind::LeafList { user_ordered } => Some(user_ordered),
+            _ => return None,
+        };
+        // What is not plain, an end of line from elsewhere or a reference, is read by events.
+        let plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\n' | b'\t') && !matches!(byte, b'<' | b'&' | b'>');
+        let (value, rest) = rest.split_at_checked(rest.bytes().position(|byte| !plain(byte))?)?;
+        let rest = rest.strip_prefix("</")?.strip_prefix(name)?.strip_prefix('>')?;
+        if !schema.config || value.len() > self.limits.value_bytes {
+            return None;
+        }
+        let source = &self.source;
+        let resolve = |prefix: Option<&str>| source.module_of(prefix.unwrap_or(""));
+        let (kind, canonical) = schema.ty.as_ref()?.canonical(value, &resolve).ok()?;
+        if self.nodes >= self.limits.nodes {
+            return None;
+        }
+        let value = self.pool.value(kind, &canonical);
+        match user_ordered {
+            Some(user_ordered) => {
+                let node = Node::member(schema.name.clone(), value, user_ordered);
+                if content.again(id, &node, self.edit) {
+                    return None;
+                }
+                content.nodes.push(node);
+            }
+            None => {
+                if !content.single.insert(self.index.rank(id)) {
+                    return None;
+                }
+                match self.key_place(id, schema, content) {
+                    Some(slot) => {
+                        self.trail.key(&schema.name.name, &value);
+                        *slot = Some(value);
+                    }
+                    None => content.nodes.push(Node::leaf(schema.name.clone(), value)),
+                }
+            }
+        }
+        // A leaf is given once, a leaf-list goes on.
+        content.near = place + usize::from(user_ordered.is_none());
+        self.nodes += 1;
+        self.source.advance(all.len() - rest.len());
+        Some(())
+    }
+
+    /// Where a leaf belongs among the keys of the entry that is being read; `None` if it is no key.
+    fn key_place<'c>(
+        &self,
+        id: SchemaId,
+        schema: &SchemaNode,
+        content: &'c mut Content,
+    ) -> Option<&'c mut Option<Value>> {
+        let list = content.parent.filter(|list| content.keys.contains(&None) && self.index.is_key(*list, id))?;
+        let place = self.index.node(list).keys.iter().position(|key| *key == schema.name.name)?;
+        content.keys.get_mut(place)
     }
 
     /// One element: known, unknown, or known and of another shape than the schema says.
@@ -211,10 +323,15 @@ impl<'a> Reader<'a> {
         }
         let bookmark = self.source.bookmark(offset);
         let (mark, attributes) = self.source.enter(&start, self.index).map_err(|fault| self.malformed(fault))?;
-        let (name, found) = self.find(&start, content.parent);
+        let (name, found) = self.find(&start, content)?;
         let crumbs = self.trail.depth();
         let list = found.ok().filter(|id| matches!(self.index.node(*id).kind, SchemaKind::List { .. }));
-        self.trail.push(name.clone(), list.map(|id| content.number(id)));
+        let number = list.map(|id| {
+            let run = content.run(id, self.edit);
+            run.number += 1;
+            run.number
+        });
+        self.trail.push(name.clone(), number);
         let before = content.nodes.len();
         let result = match found {
             Ok(id) if self.index.node(id).kind != SchemaKind::Any => match self.known(id, attributes, depth, content) {
@@ -252,19 +369,36 @@ impl<'a> Reader<'a> {
         self.policy.unknown == Unknown::Opaque && shape && !self.broken
     }
 
-    fn find(&self, start: &BytesStart<'a>, parent: Option<SchemaId>) -> (QName, Result<SchemaId, CodecErrorKind>) {
+    /// The name of an element, and its schema node if there is one here.
+    fn find(&self, start: &BytesStart<'a>, content: &mut Content) -> Result<Found, CodecError> {
         let name = start.name();
         let (prefix, local) = name.0.split_once(':').unwrap_or(("", name.0));
-        match self.source.binding(prefix) {
-            Some(binding) => match &binding.module {
-                Some(module) => match self.index.child_named(parent, module, local) {
-                    Some(id) => (self.index.node(id).name.clone(), Ok(id)),
-                    None => (QName::new(module, local), Err(CodecErrorKind::UnknownElement)),
-                },
-                None => (QName::new(&binding.namespace, local), Err(CodecErrorKind::UnknownNamespace)),
-            },
-            None => (QName::new(prefix, local), Err(CodecErrorKind::UnknownNamespace)),
+        let binding = self.source.binding(prefix);
+        if let Some(module) = binding.and_then(|binding| binding.module.as_ref()) {
+            let siblings = self.index.children(content.parent);
+            let near = siblings.iter().enumerate().skip(content.near).take(3);
+            let mut near = near.map(|(at, id)| (at, *id, &self.index.node(*id).name));
+            if let Some((at, id, name)) =
+                near.find(|(_, _, name)| name.name.as_str() == local && name.module == *module)
+            {
+                content.near = at;
+                return Ok((name.clone(), Ok(id)));
+            }
+            if let Some(id) = self.index.child_named(content.parent, module.as_str(), local) {
+                content.near = self.index.rank(id) as usize;
+                return Ok((self.index.node(id).name.clone(), Ok(id)));
+            }
         }
+        if !is_name(local) || !(prefix.is_empty() || is_name(prefix)) {
+            return Err(self.malformed(format!("{} is not a name", shown(name.0))));
+        }
+        Ok(match binding {
+            Some(Binding { module: Some(module), .. }) => {
+                (QName { module: module.clone(), name: Name::unknown(local) }, Err(CodecErrorKind::UnknownElement))
+            }
+            Some(binding) => (QName::unknown(&binding.namespace, local), Err(CodecErrorKind::UnknownNamespace)),
+            None => (QName::unknown(prefix, local), Err(CodecErrorKind::UnknownNamespace)),
+        })
     }
 
     fn known(
@@ -299,7 +433,8 @@ impl<'a> Reader<'a> {
             }
             SchemaKind::List { user_ordered } => {
                 let keys = vec![None; schema.keys.len()];
-                let mut inner = Content { parent: Some(id), keys, ..Content::default() };
+                let nodes = Vec::with_capacity(schema.children.len().min(16));
+                let mut inner = Content { parent: Some(id), keys, nodes, ..Content::default() };
                 self.children(depth + 1, &mut inner)?;
                 let mut full: Vec<(Name, Value)> = Vec::with_capacity(schema.keys.len());
                 for (name, value) in schema.keys.iter().zip(inner.keys) {
@@ -310,7 +445,7 @@ impl<'a> Reader<'a> {
                     full.push((name.clone(), value));
                 }
                 let node = Node::entry(name(), full, user_ordered, inner.nodes);
-                if !schema.keys.is_empty() && !content.many.insert((id, node.key().clone())) {
+                if !schema.keys.is_empty() && content.again(id, &node, self.edit) {
                     let message = "two entries of the list have the same keys".into();
                     return Err(self.error(CodecErrorKind::DuplicateEntry, message));
                 }
@@ -319,7 +454,7 @@ impl<'a> Reader<'a> {
             SchemaKind::LeafList { user_ordered } => {
                 let value = self.value(schema, removed)?;
                 let node = Node::member(name(), value, user_ordered);
-                if !content.many.insert((id, node.key().clone())) {
+                if content.again(id, &node, self.edit) {
                     if !schema.config {
                         return Ok(());
                     }
@@ -331,17 +466,21 @@ impl<'a> Reader<'a> {
             SchemaKind::Leaf | SchemaKind::Any => {
                 let value = self.value(schema, removed)?;
                 self.once(id, content)?;
-                let list = content.parent.filter(|list| self.index.is_key(*list, id));
-                let place =
-                    list.and_then(|list| self.index.node(list).keys.iter().position(|key| *key == schema.name.name));
-                if let Some(slot) = place.and_then(|place| content.keys.get_mut(place)) {
+                if let Some(slot) = self.key_place(id, schema, content) {
                     *slot = Some(value.clone());
                     self.trail.pop();
                     self.trail.key(&schema.name.name, &value);
                     self.trail.push(name(), None);
                     return Ok(());
                 }
-                Node::leaf(name(), value)
+                match attributes.default.as_deref().map(|text| text.trim_matches(is_space)) {
+                    None | Some("false" | "0") => Node::leaf(name(), value),
+                    Some("true" | "1") => Node::default_leaf(name(), value),
+                    Some(other) => {
+                        let message = format!("the attribute 'default' is true or false, not {}", shown(other));
+                        return Err(self.error(CodecErrorKind::BadAttribute, message));
+                    }
+                }
             }
         };
         for (steps, ..) in &mut self.marks[marks..] {
@@ -359,10 +498,11 @@ impl<'a> Reader<'a> {
 
     /// Reads the value of a leaf up to the end of its element. Of a leaf that is to be removed the value does not matter.
     fn value(&mut self, schema: &SchemaNode, removed: bool) -> Result<Value, CodecError> {
-        let mut text = String::new();
+        let mut text: Cow<'a, str> = Cow::Borrowed("");
         loop {
             match self.item()? {
-                Item::Text(piece) => self.append(&mut text, &piece)?,
+                Item::Text(piece) if text.is_empty() && piece.len() <= self.limits.value_bytes => text = piece,
+                Item::Text(piece) => self.append(text.to_mut(), &piece)?,
                 Item::Close => break,
                 Item::Open { .. } => {
                     return Err(self.malformed("a single value is expected, not elements".into()));
@@ -370,19 +510,20 @@ impl<'a> Reader<'a> {
                 Item::End => return Err(self.malformed("the document ends inside an element".into())),
             }
         }
-        let resolve = |prefix: Option<&str>| self.source.binding(prefix.unwrap_or(""))?.module.clone();
+        let source = &self.source;
+        let resolve = |prefix: Option<&str>| source.module_of(prefix.unwrap_or(""));
         let read = match &schema.ty {
-            Some(ty) => ty.lexical(&text, &resolve).or_else(|fault| {
+            Some(ty) => ty.canonical(&text, &resolve).or_else(|fault| {
                 // A pretty printer puts line ends around a value of a union.
                 let trimmed = text.trim_matches(is_space);
-                if trimmed.len() < text.len() { ty.lexical(trimmed, &resolve) } else { Err(fault) }
+                if trimmed.len() < text.len() { ty.canonical(trimmed, &resolve) } else { Err(fault) }
             }),
             None => Err("the schema gives no type".into()),
         };
         match read {
             Err(_) if removed || self.policy.unknown == Unknown::Opaque => Ok(Value::text(text.trim_matches(is_space))),
             Err(message) => Err(self.error(CodecErrorKind::InvalidValue, message)),
-            Ok(value) => Ok(value),
+            Ok((kind, canonical)) => Ok(self.pool.value(kind, &canonical)),
         }
     }
 
@@ -440,7 +581,7 @@ impl<'a> Reader<'a> {
         let Some(place) = attributes.insert.as_deref().filter(|_| self.edit) else { return Ok(None) };
         let anchor = || -> Option<Step> {
             let text = attributes.anchor.as_deref()?;
-            let resolve = |prefix: Option<&str>| self.source.binding(prefix.unwrap_or(""))?.module.clone();
+            let resolve = |prefix: Option<&str>| self.source.module_of(prefix.unwrap_or(""));
             match schema.kind {
                 SchemaKind::LeafList { .. } => {
                     let value = schema.ty.as_ref()?.lexical(text, &resolve).ok()?;
@@ -475,7 +616,7 @@ impl<'a> Reader<'a> {
     }
 
     fn once(&self, id: SchemaId, content: &mut Content) -> Result<(), CodecError> {
-        if content.single.insert(id) {
+        if content.single.insert(self.index.rank(id)) {
             return Ok(());
         }
         Err(self.error(CodecErrorKind::DuplicateEntry, "is given twice".into()))
@@ -534,6 +675,9 @@ impl<'a> Reader<'a> {
         CodecError::at(kind, self.trail.to_string(), message, self.source.text(), self.source.offset())
     }
 }
+
+/// Longer names are read by events, in bytes.
+const NAME_MAX: usize = 128;
 
 /// The number of a list, found from its node.
 fn content_of(index: &SchemaIndex, schema: &SchemaNode) -> Option<SchemaId> {

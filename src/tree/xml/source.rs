@@ -1,8 +1,8 @@
 //! XML events with all that is not wanted refused, and the namespaces in scope. It knows nothing of schemas.
 
-use super::{NETCONF, YANG};
-use crate::tree::SchemaIndex;
+use super::{DEFAULTS, NETCONF, WITH_DEFAULTS, YANG};
 use crate::tree::lexical::yang_char;
+use crate::tree::{Name, SchemaIndex};
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
@@ -25,7 +25,7 @@ pub(super) struct Binding {
     prefix: String,
     pub(super) namespace: String,
     /// Name of the module of this namespace, if the schema knows it.
-    pub(super) module: Option<String>,
+    pub(super) module: Option<Name>,
 }
 
 /// The attributes of an element that are no namespace declarations.
@@ -36,6 +36,8 @@ pub(super) struct Attributes {
     /// `insert`, `key`, `value` of YANG.
     pub(super) insert: Option<String>,
     pub(super) anchor: Option<String>,
+    /// `default` of RFC 6243.
+    pub(super) default: Option<String>,
     /// All others: namespace, prefix, local name, value.
     pub(super) others: Vec<(String, String, String, String)>,
 }
@@ -50,6 +52,8 @@ pub(super) struct Source<'a> {
     /// An empty-element tag was given out; its end is next.
     pending: bool,
     max_attributes: usize,
+    /// Where to read on, when something was read without events.
+    jump: Option<usize>,
 }
 
 /// A place to go back to.
@@ -62,11 +66,30 @@ pub(super) struct Bookmark {
 impl<'a> Source<'a> {
     pub(super) fn new(text: &'a str, max_attributes: usize) -> Self {
         let reader = reader(text);
-        Self { text, base: 0, reader, open: Vec::new(), bindings: Vec::new(), pending: false, max_attributes }
+        Self {
+            text,
+            base: 0,
+            reader,
+            open: Vec::new(),
+            bindings: Vec::new(),
+            pending: false,
+            max_attributes,
+            jump: None,
+        }
     }
 
     pub(super) fn offset(&self) -> usize {
-        self.base + self.reader.buffer_position() as usize
+        self.jump.unwrap_or(self.base + self.reader.buffer_position() as usize)
+    }
+
+    /// The text that is not read yet, when it begins outside of any tag.
+    pub(super) fn ahead(&self) -> Option<&'a str> {
+        if self.pending { None } else { self.text.get(self.offset()..) }
+    }
+
+    /// So many bytes of [`Self::ahead`] were read without events: whole elements without attributes, and white space.
+    pub(super) fn advance(&mut self, bytes: usize) {
+        self.jump = Some(self.offset() + bytes);
     }
 
     pub(super) fn text(&self) -> &'a str {
@@ -77,6 +100,10 @@ impl<'a> Source<'a> {
     pub(super) fn next(&mut self) -> Result<Item<'a>, String> {
         if std::mem::take(&mut self.pending) {
             return Ok(Item::Close);
+        }
+        if let Some(at) = self.jump.take() {
+            self.base = at;
+            self.reader = reader(self.text.get(at..).unwrap_or_default());
         }
         loop {
             let offset = self.offset();
@@ -146,7 +173,7 @@ impl<'a> Source<'a> {
                     Some(prefix) => self.bindings.push(Binding {
                         prefix: prefix.to_owned(),
                         namespace: value.to_string(),
-                        module: index.module_of_namespace(&value).map(|module| module.name.as_str().to_owned()),
+                        module: index.module_of_namespace(&value).map(|module| module.name.clone()),
                     }),
                     None => plain.push((key.to_owned(), value.into_owned())),
                 }
@@ -167,6 +194,7 @@ impl<'a> Source<'a> {
                 (NETCONF, "operation") => attributes.operation = Some(value),
                 (YANG, "insert") => attributes.insert = Some(value),
                 (YANG, "key" | "value") => attributes.anchor = Some(value),
+                (DEFAULTS | WITH_DEFAULTS, "default") => attributes.default = Some(value),
                 _ => {
                     let (namespace, prefix, local) = (namespace.to_owned(), prefix.to_owned(), local.to_owned());
                     attributes.others.push((namespace, prefix, local, value));
@@ -186,6 +214,11 @@ impl<'a> Source<'a> {
         self.bindings.iter().rev().find(|binding| binding.prefix == prefix)
     }
 
+    /// The module that a prefix means here, if the schema knows it.
+    pub(super) fn module_of(&self, prefix: &str) -> Option<String> {
+        self.binding(prefix)?.module.as_ref().map(|module| module.as_str().to_owned())
+    }
+
     /// A bookmark before the element that was just opened at `offset` and not entered.
     pub(super) fn bookmark(&self, offset: usize) -> Bookmark {
         let open = if self.pending { self.open.len() } else { self.open.len().saturating_sub(1) };
@@ -194,6 +227,7 @@ impl<'a> Source<'a> {
 
     /// Goes back.
     pub(super) fn rewind(&mut self, to: &Bookmark) {
+        self.jump = None;
         self.base = to.offset;
         self.reader = reader(&self.text[to.offset..]);
         self.open.truncate(to.open);

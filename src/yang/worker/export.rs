@@ -211,7 +211,7 @@ impl Export<'_> {
     fn extras(&self, node: &Compiled<'_>, kind: SchemaKind, ty: Option<&TypeSpec>) -> (Option<String>, Constraints) {
         let mut more = Constraints::default();
         let mut default = None;
-        if let (Some(ty), true) = (ty, node.has_default()) {
+        if let Some(ty) = ty {
             let mut found = self.defaults(node, ty);
             match kind {
                 SchemaKind::Leaf => default = found.pop(),
@@ -249,7 +249,8 @@ impl Export<'_> {
                 let own = ty.value(&module, &found).map(|value| value.as_str().to_owned());
                 Some(own.unwrap_or(found))
             };
-            values.iter().filter_map(canonical).collect()
+            // A default of the typedef is no default statement of the leaf, but here it stands.
+            values.iter().filter(|value| !value.str_.is_null()).filter_map(canonical).collect()
         }
     }
 

@@ -84,7 +84,7 @@ fn batch(context: &mut Context, modules: &[&Named]) -> Result<Option<Failure>, F
     }
     let context: *mut ffi::ly_ctx = raw(context).cast_mut();
     take_errors(context)?;
-    let (mut failed, mut culprit) = (false, None);
+    let (mut failed, mut memory, mut culprit) = (false, false, None);
     // SAFETY: the context lives and is ours alone; names, revisions and features are NUL-terminated texts that live during
     // each call, the list of features ends with null.
     unsafe {
@@ -102,12 +102,20 @@ fn batch(context: &mut Context, modules: &[&Named]) -> Result<Option<Failure>, F
                 break;
             }
         }
-        failed = failed || ffi::ly_ctx_compile(context) != ffi::LY_ERR::LY_SUCCESS;
+        if !failed {
+            let code = ffi::ly_ctx_compile(context);
+            memory = code == ffi::LY_ERR::LY_EMEM;
+            failed = code != ffi::LY_ERR::LY_SUCCESS;
+        }
         ffi::ly_ctx_unset_options(context, ffi::LY_CTX_EXPLICIT_COMPILE);
     }
     let errors = take_errors(context)?;
     if !failed {
         return Ok(None);
+    }
+    // libyang gives a reason for all that it refuses, unless there is no memory left to keep the reason in.
+    if memory || errors.is_empty() {
+        return Err(Failed::Memory);
     }
     // A compilation may say where in the schema it failed: `/module:node/…`.
     let named = || {
@@ -118,9 +126,6 @@ fn batch(context: &mut Context, modules: &[&Named]) -> Result<Option<Failure>, F
     let culprit = culprit.or_else(named);
     let mut reasons: Vec<String> = errors.into_iter().map(|error| error.message).collect();
     reasons.dedup();
-    if reasons.is_empty() {
-        reasons.push("libyang refuses it and says nothing else".into());
-    }
     Ok(Some(Failure { reason: reasons.join("; "), culprit }))
 }
 

@@ -72,15 +72,7 @@ impl Types {
             }
             Base::LY_TYPE_LEAFREF => unsafe { self.read((*ty.cast::<ffi::lysc_type_leafref>()).realtype, depth + 1) },
             Base::LY_TYPE_UNION => {
-                let members = unsafe { array((*ty.cast::<ffi::lysc_type_union>()).types) };
-                let mut read: Vec<(bool, TypeSpec)> = Vec::new();
-                for member in members {
-                    let (patterned, spec) = unsafe { (patterned(*member), self.read(*member, depth + 1)) };
-                    match spec {
-                        TypeSpec::Union(inner) => read.extend(inner.into_iter().map(|spec| (false, spec))),
-                        spec => read.push((patterned, spec)),
-                    }
-                }
+                let mut read = unsafe { self.members(ty, depth) };
                 // A string with a pattern would take everything, for patterns are not in the index. All string kinds have
                 // the same canonical text and JSON form, so trying such a member last changes no value.
                 read.sort_by_key(|(patterned, _)| *patterned);
@@ -93,6 +85,32 @@ impl Types {
             }
             _ => TypeSpec::Text(unsafe { canonical(ty) }),
         }
+    }
+
+    /// The members of a union, those of unions in it included, in order; with each whether it is a string with a pattern.
+    ///
+    /// # Safety
+    /// `ty` is a compiled union of a living context.
+    unsafe fn members(&mut self, ty: *const ffi::lysc_type, depth: usize) -> Vec<(bool, TypeSpec)> {
+        let mut read = Vec::new();
+        // SAFETY: by the contract of this function; a leafref in a union knows the type that it stands for.
+        for member in unsafe { array((*ty.cast::<ffi::lysc_type_union>()).types) } {
+            let mut member: *const ffi::lysc_type = *member;
+            let mut steps = 0;
+            while unsafe { (*member).basetype } == Base::LY_TYPE_LEAFREF && depth + steps < MAX_DEPTH {
+                member = unsafe { (*member.cast::<ffi::lysc_type_leafref>()).realtype };
+                steps += 1;
+            }
+            if unsafe { (*member).basetype } == Base::LY_TYPE_UNION && depth < MAX_DEPTH {
+                read.extend(unsafe { self.members(member, depth + 1) });
+                continue;
+            }
+            let (patterned, within) = unsafe { (patterned(member), within(member)) };
+            let spec = unsafe { self.read(member, depth + 1) };
+            let spec = if within.is_empty() { spec } else { TypeSpec::Restricted { of: Box::new(spec), within } };
+            read.push((patterned, spec));
+        }
+        read
     }
 
     /// The identities that derive from all of these bases, in modules that are implemented.
@@ -158,6 +176,42 @@ unsafe fn patterned(ty: *const ffi::lysc_type) -> bool {
         (*ty).basetype == Base::LY_TYPE_STRING
             && canonical(ty) == Canonical::Exact
             && !(*ty.cast::<ffi::lysc_type_str>()).patterns.is_null()
+    }
+}
+
+/// The ranges, or the lengths, that a type allows; empty: all.
+///
+/// # Safety
+/// `ty` is a compiled type of a living context.
+unsafe fn within(ty: *const ffi::lysc_type) -> Vec<(i128, i128)> {
+    // SAFETY: by the contract of this function; the base type tells which structure it is, and which half of the unions of a
+    // range holds.
+    unsafe {
+        let (range, signed) = match (*ty).basetype {
+            Base::LY_TYPE_UINT8 | Base::LY_TYPE_UINT16 | Base::LY_TYPE_UINT32 | Base::LY_TYPE_UINT64 => {
+                ((*ty.cast::<ffi::lysc_type_num>()).range, false)
+            }
+            Base::LY_TYPE_INT8 | Base::LY_TYPE_INT16 | Base::LY_TYPE_INT32 | Base::LY_TYPE_INT64 => {
+                ((*ty.cast::<ffi::lysc_type_num>()).range, true)
+            }
+            Base::LY_TYPE_DEC64 => ((*ty.cast::<ffi::lysc_type_dec>()).range, true),
+            Base::LY_TYPE_STRING => ((*ty.cast::<ffi::lysc_type_str>()).length, false),
+            Base::LY_TYPE_BINARY => ((*ty.cast::<ffi::lysc_type_bin>()).length, false),
+            _ => return Vec::new(),
+        };
+        if range.is_null() {
+            // The patterns of RFC 6991 fix the length of these two.
+            return match (canonical(ty), text((*ty).name).as_deref()) {
+                (Canonical::Lower, Some("mac-address")) => vec![(17, 17)],
+                (Canonical::Lower, Some("uuid")) => vec![(36, 36)],
+                _ => Vec::new(),
+            };
+        }
+        let ends = |part: &ffi::lysc_range_lysc_range_part| match signed {
+            true => (part.__bindgen_anon_1.min_64.into(), part.__bindgen_anon_2.max_64.into()),
+            false => (part.__bindgen_anon_1.min_u64.into(), part.__bindgen_anon_2.max_u64.into()),
+        };
+        array((*range).parts).iter().map(ends).collect()
     }
 }
 

@@ -300,3 +300,48 @@ async fn saving_has_notices_of_its_own() {
     };
     tokio::join!(serve, ask);
 }
+
+#[tokio::test]
+async fn questions_are_answered_and_are_no_part_of_the_output() {
+    let (mut session, mut element) = open().await;
+    let answers = [
+        Answer { expect: r"\[confirm\]$".into(), answer: String::new() },
+        Answer { expect: r"\[y/n\]".into(), answer: "y".into() },
+    ];
+    let script = async {
+        element.answer("no username ops", "This will remove all of ops.\r\nDo you want to continue? [confirm]").await;
+        element.answer("", "Really? [y/n]: ").await;
+        element.answer("y", "pe1(config)# ").await;
+        // Without a question nothing is answered, and what stands behind an answer is output.
+        element.answer("no username ops", "pe1(config)# ").await;
+        element.answer("no username ops", "Sure? [y/n]").await;
+        element.answer("y", "% not possible\r\npe1(config)# ").await;
+    };
+    let talk = async {
+        let lines = ["no username ops"];
+        let reply = session.send_lines(&lines, &answers).await.unwrap();
+        assert_eq!((reply.verdict, reply.output.len(), reply.mode.as_str()), (Verdict::Ok, 0, "config"));
+        assert_eq!(session.send_lines(&lines, &answers).await.unwrap().verdict, Verdict::Ok);
+        let refused = session.send_lines(&lines, &answers).await.unwrap();
+        assert_eq!(refused.verdict, Verdict::Error { text: "% not possible".into() });
+        let bad = [Answer { expect: "(".into(), answer: String::new() }];
+        assert!(matches!(session.send_lines(&lines, &bad).await, Err(CliError::Question(_))));
+    };
+    tokio::join!(script, talk);
+}
+
+#[tokio::test]
+async fn lines_that_are_one_are_sent_without_waiting_in_between() {
+    let (mut session, mut element) = open().await;
+    let script = async {
+        for line in ["banner motd #", "Keep out.", "#"] {
+            element.answer(line, "").await;
+        }
+        element.say("pe1(config)# ").await;
+    };
+    let talk = async {
+        let reply = session.send_lines(&["banner motd #", "Keep out.", "#"], &[]).await.unwrap();
+        assert_eq!((reply.verdict, reply.output.len()), (Verdict::Ok, 0));
+    };
+    tokio::join!(script, talk);
+}
