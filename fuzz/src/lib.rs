@@ -9,7 +9,7 @@ mod arbitrary;
 mod grammar;
 mod worker;
 
-pub use grammar::indent;
+pub use grammar::{brace, flat, indent, set};
 pub use worker::{tables, validate, worker};
 
 use andante::tree::{ConfigTree, Limits, Policy, SchemaIndex, diff, json, xml};
