@@ -387,7 +387,7 @@ fn name(element: usize) -> String {
 }
 
 fn platform(element: usize) -> &'static str {
-    if element % 2 == 0 { "frr" } else { "iosxr" }
+    if element.is_multiple_of(2) { "frr" } else { "iosxr" }
 }
 
 fn router_id(element: usize) -> String {

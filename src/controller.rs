@@ -28,6 +28,7 @@ mod vault;
 
 pub use desk::{Desk, Drafted, Wanted};
 pub use failure::Failure;
+use model::KEPT;
 pub use model::{Meaning, Model};
 pub use request::{Absent, AdapterSummary, CheckReport, DocumentEdit, Expect, KeptPlan, Probe, Terms, Why};
 pub use rewrite::RewriteAsked;
@@ -724,9 +725,7 @@ fn service_in(schema: &SchemaIndex, document: &StoredDocument) -> Result<Service
         .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
 }
 
-/// Prefix of kept plans in their table.
-const KEPT: &str = "kept/";
-
+/// Key of a kept plan in the store.
 fn kept_key(id: &str) -> String {
     format!("{KEPT}{id}")
 }

@@ -180,6 +180,8 @@ impl Model {
                 self.deviating.insert((deviation.element.clone(), key.into()), ());
                 self.deviations.insert(key.into(), Arc::new(deviation));
             }
+            // The plan of a running transaction stands there too; it is the journal's.
+            Table::Plans if !key.starts_with(KEPT) => {}
             Table::Plans => {
                 let Times { created, expires } = decode(table, key, bytes)?;
                 self.kept.insert(key.into(), KeptSize { created, expires, bytes: bytes.len() });
@@ -284,6 +286,9 @@ pub(super) fn document_key(key: &ServiceKey) -> String {
 pub(super) fn claims_key(element: &str, service: &ServiceKey) -> String {
     format!("{element}/{service}")
 }
+
+/// Before the id of a kept plan in its key in the store.
+pub(super) const KEPT: &str = "kept/";
 
 /// Key of all adopted claims of an element, as older versions kept them.
 fn adopted_key(element: &str) -> String {

@@ -89,7 +89,8 @@ impl Walk<'_> {
                 let extra = at.place.is_absent() || around.whole;
                 match at.was {
                     _ if is_silent(have) && !at.place.is_absent() => {
-                        if extra || at.was.is_some() || at.place.is_marked() {
+                        let speaks = extra || at.was.is_some() || at.place.is_marked();
+                        if speaks {
                             self.below(path, at);
                         }
                     }

@@ -30,7 +30,7 @@ pub fn element_of<'a>(inventory: &'a Inventory, said: &Said<String>) -> Result<&
 
 /// How documents may call an element: by its name, and by its `ne_id` where that is not the name of another one.
 pub(super) fn called<'a>(inventory: &Inventory, element: &'a Element) -> impl Iterator<Item = &'a str> + use<'a> {
-    let other = element.ne_id.as_deref().filter(|ne_id| *ne_id != element.name && inventory.get(*ne_id).is_none());
+    let other = element.ne_id.as_deref().filter(|ne_id| *ne_id != element.name && inventory.get(ne_id).is_none());
     std::iter::once(element.name.as_str()).chain(other)
 }
 

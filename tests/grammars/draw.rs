@@ -327,9 +327,13 @@ impl Drawn {
                 writeln!(rule, "{key} = true").unwrap();
             }
         }
-        if matches!(shape, Shape::Flag | Shape::Value) && !line.lasting && flag.is_some() && dice.once(4) {
+        if matches!(shape, Shape::Flag | Shape::Value)
+            && !line.lasting
+            && let Some(flag) = &flag
+            && dice.once(4)
+        {
             let key = if dice.once(2) { "implies" } else { "cascade" };
-            writeln!(rule, "{key} = [\"{}\"]", flag.unwrap()).unwrap();
+            writeln!(rule, "{key} = [\"{flag}\"]").unwrap();
         }
         if matches!(shape, Shape::Value | Shape::Keyed) && dice.once(6) {
             rule.push_str("dialogue = [{ on = \"create\", expect = \"ok\", answer = \"\" }]\n");

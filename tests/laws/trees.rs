@@ -52,7 +52,7 @@ fn a_difference_touches_no_equal_subtree_and_no_container_that_says_nothing() {
             let (old, new) = (a.at(edit.path()), b.at(edit.path()));
             // What says nothing is no place for an edit: its removal would take along what others put there meanwhile.
             let silent = |node: &Node| matches!(node.body(), Body::Container { presence: false });
-            assert!(![old, new].into_iter().flatten().any(|node| silent(node)), "{}", edit.path());
+            assert!(![old, new].into_iter().flatten().any(silent), "{}", edit.path());
             match edit {
                 Edit::Create { .. } => assert!(old.is_none() && new.is_some()),
                 Edit::Remove { .. } => assert!(old.is_some() && new.is_none()),

@@ -232,7 +232,7 @@ pub fn spot_of(node: &DataNodeRef<'_>) -> String {
                     text.push_str(&key_text(key.name(), &value));
                 }
             }
-            Kind::LeafList => text.push_str(&key_text(".", &canonical(&node).unwrap_or_default())),
+            Kind::LeafList => text.push_str(&key_text(".", &canonical(node).unwrap_or_default())),
             _ => {}
         }
     }
@@ -251,6 +251,6 @@ pub fn spots(above: &[andante::tree::Step], node: &Node, into: &mut BTreeSet<Str
         into.insert(spot(&steps));
     }
     for child in node.children() {
-        spots(&steps, &child, into);
+        spots(&steps, child, into);
     }
 }

@@ -35,12 +35,11 @@ pub(super) enum Quoting {
 impl Quoting {
     /// A word as it is written. `always`: whether it is a value or a text that the element prints in quotes.
     pub(super) fn written(self, word: &str, always: bool) -> Cow<'_, str> {
-        let (mark, values) = match self {
+        let mark = match self {
             Quoting::Never => return Cow::Borrowed(word),
-            Quoting::Needed(mark) => (mark, false),
-            Quoting::Values(mark) => (mark, true),
+            Quoting::Needed(mark) | Quoting::Values(mark) => mark,
         };
-        if !(always || values && always) && !needs_quotes(word) {
+        if !always && !needs_quotes(word) {
             return Cow::Borrowed(word);
         }
         // A single quote cannot be escaped; the double one is read as well.

@@ -41,7 +41,7 @@ impl Sequence {
 
     /// Whether a number may have been dealt by the element.
     fn deals(&self, number: u64) -> bool {
-        number >= self.start && (number - self.start) % self.step == 0
+        number >= self.start && (number - self.start).is_multiple_of(self.step)
     }
 
     /// The values of the members in their order: without numbers where all may have been dealt. Of members without a

@@ -306,7 +306,7 @@ fn sequence(source: &LineSource, value: &Pattern, shape: Shape) -> Result<Option
     let bare = value.without(&given.argument);
     let optional =
         bare.arg(&given.argument).is_none() && value.value(&[&given.argument]).arg(&given.argument).is_some();
-    if !optional || !value.arg(&given.argument).is_some_and(|ty| ty.canonical(&given.start.to_string()).is_some()) {
+    if !optional || value.arg(&given.argument).is_none_or(|ty| ty.canonical(&given.start.to_string()).is_none()) {
         return wrong("the number is an optional argument of the line");
     }
     if given.step == 0 || given.start == 0 {
