@@ -39,8 +39,10 @@ test-packets: setup-test setup-packets
 check:
 	@scripts/check.sh
 
-bench:
-	$(CARGO) bench
+# Tables beside libyang's figures on the same data, then instruction counts where valgrind and its runner are installed.
+bench: setup-build
+	$(CARGO) bench --bench tree --bench services --bench yang
+	@scripts/instructions.sh
 
 fuzz: setup-build
 	@SECONDS_EACH=$(or $(FUZZ_SECONDS),600) scripts/fuzz.sh $(FUZZ)
