@@ -24,7 +24,10 @@ fn schema() -> SchemaIndex {
     };
     let text = || Some(Arc::new(TypeSpec::Text(andante::tree::schema::Canonical::Exact)));
     let mut nodes = vec![
-        SchemaNode { children: vec![SchemaId(1)], ..node("interfaces", None, SchemaKind::Container { presence: false }) },
+        SchemaNode {
+            children: vec![SchemaId(1)],
+            ..node("interfaces", None, SchemaKind::Container { presence: false })
+        },
         SchemaNode {
             keys: vec![Name::new("name")],
             children: (2..11).map(SchemaId).collect(),

@@ -73,6 +73,7 @@ impl Network {
     }
 
     /// The worker, and the modules of the north in it.
+    #[allow(dead_code, reason = "not every test that plans on this network asks for it")]
     pub fn north(&self) -> (&YangWorker, &Loaded) {
         (&self.worker, &self.north)
     }
