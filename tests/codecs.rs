@@ -447,3 +447,27 @@ fn the_short_way_through_plain_leafs_says_what_the_long_way_says() {
         }
     }
 }
+
+/// Found by fuzzing: kept as it was, such an element could not be read again.
+#[test]
+fn an_attribute_without_a_name_is_refused() {
+    let index = sample();
+    for text in [r#"<u :a="1"/>"#, r#"<u a:="1"/>"#, r#"<u xmlns:="urn:x"/>"#, r#"<u 1="1"/>"#] {
+        let error = xml::parse(text.as_bytes(), &index, None, Policy::ELEMENT, L).unwrap_err();
+        assert_eq!(error.kind, Kind::Malformed, "{text}: {error}");
+    }
+    assert!(xml::parse(br#"<u xmlns:p="urn:x" p:a="1" b="2"/>"#, &index, None, Policy::ELEMENT, L).is_ok());
+}
+
+/// Found by fuzzing: `null` for a list was printed as `[null]`.
+#[test]
+fn what_stands_where_a_list_should_is_printed_as_it_was() {
+    let index = sample();
+    for value in ["null", "[null]", "5", "\"x\"", "{}", "[5,{}]"] {
+        let text = format!(r#"{{"m:c":{{"l":{value}}}}}"#);
+        let tree = json::parse(text.as_bytes(), &index, None, Policy::ELEMENT, L).unwrap();
+        let printed = json::print(&tree, &index, false);
+        assert_eq!(json::parse(printed.as_bytes(), &index, None, Policy::ELEMENT, L), Ok(tree), "{text} {printed}");
+        assert_eq!(printed, text);
+    }
+}

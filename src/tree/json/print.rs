@@ -78,8 +78,9 @@ impl Printer<'_> {
             let below = id.map(SchemaIdAt::Below);
             let array = match kind {
                 Some(SchemaKind::List { .. } | SchemaKind::LeafList { .. }) => {
-                    // A list that could not be read as one was kept whole, brackets included.
-                    !node.opaque_text().is_some_and(|text| text.starts_with('['))
+                    // A list that could not be read as one was kept whole, brackets included, if it had any. What came from
+                    // XML is one entry of several.
+                    node.opaque_text().is_none_or(|text| text.starts_with('<'))
                 }
                 Some(_) => false,
                 None => run > 1 || matches!(node.body(), Body::Entry { .. } | Body::Member { .. }),

@@ -1,7 +1,7 @@
 //! XML events with all that is not wanted refused, and the namespaces in scope. It knows nothing of schemas.
 
 use super::{DEFAULTS, NETCONF, WITH_DEFAULTS, YANG};
-use crate::tree::lexical::yang_char;
+use crate::tree::lexical::{is_name, shown, yang_char};
 use crate::tree::{Name, SchemaIndex};
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
@@ -168,6 +168,10 @@ impl<'a> Source<'a> {
                 let attribute = attribute.map_err(|error| error.to_string())?;
                 let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|error| error.to_string())?;
                 let key = attribute.key.0;
+                let names = key.split_once(':').map_or([key, "p"], |(prefix, local)| [local, prefix]);
+                if !names.into_iter().all(is_name) {
+                    return Err(format!("{} is not the name of an attribute", shown(key)));
+                }
                 let declared = if key == "xmlns" { Some("") } else { key.strip_prefix("xmlns:") };
                 match declared {
                     Some(prefix) => self.bindings.push(Binding {
