@@ -28,6 +28,6 @@ if [ "${UPDATE:-}" = 1 ]; then
 fi
 awk 'BEGIN { printf "%-32s %14s %14s %8s\n", "instructions of", "now", "kept", "ratio" }
     /^#/ { next }
-    FNR == NR { kept[$1] = $2; next }
+    FILENAME == ARGV[1] { kept[$1] = $2; next }
     { if ($1 in kept) { r = $2 / kept[$1]; printf "%-32s %14d %14d %8.3f%s\n", $1, $2, kept[$1], r, (r > 1.05 ? "  MORE THAN KEPT" : "") }
       else printf "%-32s %14d %14s\n", $1, $2, "-" }' "$kept" <(echo "$counted")
