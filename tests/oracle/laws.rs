@@ -20,7 +20,8 @@ pub fn round_trips(libyang: &Libyang, index: &SchemaIndex, tree: &ConfigTree, ta
             (DataFormat::JSON, libyang::print(&theirs, DataFormat::JSON)),
         ] {
             let ours = parse(&printed, back, index);
-            assert_eq!(ours.hash(), tree.hash(), "\nours:   {text}\ntheirs: {printed}");
+            let differs = || format!("{:#?}", diff(tree, &ours));
+            assert_eq!(ours.hash(), tree.hash(), "\nours:   {text}\ntheirs: {printed}\ndiffer in {}", differs());
         }
         // Pretty printing is for people: it says the same.
         let pretty = match format {
