@@ -9,6 +9,7 @@
 
 #[allow(clippy::module_inception)]
 mod adapter;
+pub mod commit;
 mod error;
 mod filters;
 pub mod grammar;
@@ -23,6 +24,7 @@ mod spelling;
 mod template;
 
 pub use adapter::{Adapter, Reading};
+pub use commit::Commit;
 pub use error::AdapterError;
 pub use grammar::{Grammar, GrammarError};
 pub use judgement::{Impact, Ownership};

@@ -392,6 +392,9 @@ impl Crew {
         let Some(writer) = self.writer.as_mut() else {
             return Err(unknown(&self.name, doing, "the session is gone".into()));
         };
+        if let (Order::Prepare(_) | Order::Discard, Some(confirm)) = (&order, &self.confirm) {
+            writer.announce(&confirm.persist);
+        }
         let work = async {
             match order {
                 Order::Lock => writer.lock().await,
