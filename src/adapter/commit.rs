@@ -325,7 +325,10 @@ impl Commit {
 
     /// Every line that may be typed, with its step: a dialect checks them.
     pub fn lines(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        self.source.steps().into_iter().flat_map(|(name, step, _)| step.lines.iter().map(move |line| (name, line.as_str())))
+        self.source
+            .steps()
+            .into_iter()
+            .flat_map(|(name, step, _)| step.lines.iter().map(move |line| (name, line.as_str())))
     }
 }
 
@@ -382,9 +385,10 @@ impl Step {
     /// What an answer to this step means. With `prove` it is asked for besides.
     pub fn judge(&self, arguments: &Arguments, answer: &[String]) -> Judgement {
         let fits = |patterns: &[String]| {
-            patterns.iter().filter_map(|pattern| Regex::new(&arguments.pattern(pattern)).ok()).any(|pattern| {
-                answer.iter().any(|line| pattern.is_match(line.trim_end()))
-            })
+            patterns
+                .iter()
+                .filter_map(|pattern| Regex::new(&arguments.pattern(pattern)).ok())
+                .any(|pattern| answer.iter().any(|line| pattern.is_match(line.trim_end())))
         };
         if fits(&self.failure) {
             return Judgement::Refused;
@@ -459,7 +463,10 @@ fn compiled(at: &str, pattern: &str) -> Result<(), String> {
         Ok(_) => Ok(()),
         Err(error) => {
             let text = error.to_string();
-            Err(format!("{at}: {pattern:?} is no regular expression: {}", text.lines().last().unwrap_or_default().trim()))
+            Err(format!(
+                "{at}: {pattern:?} is no regular expression: {}",
+                text.lines().last().unwrap_or_default().trim()
+            ))
         }
     }
 }

@@ -71,7 +71,9 @@ type Done<T> = Result<T, DriverError>;
 
 impl Session {
     fn committing(&self) -> Done<&Committing> {
-        self.committing.as_ref().ok_or_else(|| self.wrong("commit", ErrorClass::Bug, None, "the adapter has no [commit]"))
+        self.committing
+            .as_ref()
+            .ok_or_else(|| self.wrong("commit", ErrorClass::Bug, None, "the adapter has no [commit]"))
     }
 
     fn model(&self) -> Done<Arc<Commit>> {
@@ -217,7 +219,8 @@ impl Session {
         }
         // The timer cannot be started anew. While there is time nothing is wrong; then the transaction has to turn back
         // before the element does.
-        let left = self.committing()?.until.map(|(until, given)| (until.saturating_duration_since(Instant::now()), given));
+        let left =
+            self.committing()?.until.map(|(until, given)| (until.saturating_duration_since(Instant::now()), given));
         match left {
             Some((left, given)) if left > given / 4 => Ok(()),
             _ => {
@@ -487,7 +490,9 @@ impl Session {
             said.iter().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect();
         if let Some(explain) = &step.explain {
             match self.cli.run_show(explain).await {
-                Ok(text) => words.extend(text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty())),
+                Ok(text) => {
+                    words.extend(text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()))
+                }
                 Err(error) => tracing::debug!(element = self.element, %error, "no explanation of a refusal"),
             }
         }

@@ -173,7 +173,7 @@ impl Session {
         }
         let schema = self.machine.adapter.schema().ok_or_else(|| Refusal::protocol("operation-failed", "no schema"))?;
         let mut state = self.machine.state();
-        let State { stores, faults } = &mut *state;
+        let State { stores, faults, .. } = &mut *state;
         match request {
             Request::Lock(store) => stores.lock(self.id, self.offered(store)?).map(|()| Outcome::ok()),
             Request::Unlock(store) => stores.unlock(self.id, self.offered(store)?).map(|()| Outcome::ok()),
