@@ -70,6 +70,11 @@ impl Frr10 {
         text
     }
 
+    /// What it boots with.
+    pub fn saved(&self) -> String {
+        std::fs::read_to_string(self.root.join("etc/frr").join(&self.name).join("frr.conf")).unwrap()
+    }
+
     /// Commands by a local vtysh, behind everybody's back.
     ///
     /// # Errors
@@ -137,7 +142,7 @@ impl Frr10 {
                 .unwrap_or_else(|error| panic!("{error}"));
         }
         // The integrated configuration is read by vtysh, as at a boot; the backends take a moment to know mgmtd.
-        let saved = std::fs::read_to_string(self.root.join("etc/frr").join(&self.name).join("frr.conf")).unwrap();
+        let saved = self.saved();
         let wanted: Vec<&str> = saved.lines().filter(|line| line.contains("route ")).map(str::trim).collect();
         wait_until("the saved configuration is running", Duration::from_secs(30), || {
             let booted =

@@ -2,6 +2,7 @@
 //! runs this; in any other run each test here is skipped, with a line that says so.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a lab that fails is a failed test
 
+#[allow(dead_code)] // the other tests use more of it
 #[path = "../recovery/daemon.rs"]
 mod daemon;
 mod element;

@@ -9,7 +9,7 @@ use andante::adagio::connect::Connector;
 use andante::adagio::netconf::NetconfLimits;
 use andante::adagio::secret::NoSecrets;
 use andante::adagio::ssh::SshLimits;
-use andante::adapter::Adapter;
+use andante::adapter::{Adapter, CliLine, Payload};
 use andante::domain::outcome::CauseKind;
 use andante::domain::{Class, Element, Outcome, TransactionRecord};
 use andante::transaction::TransactionLimits;
@@ -134,9 +134,9 @@ async fn a_change_is_checked_committed_read_back_and_saved() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_check_refuses_changes_nothing() {
     let Some(lab) = Lab::start() else { return };
-    let path = lab.before.top().iter().find(|node| node.name().name.as_str() == "interface").unwrap().step();
-    let without = lab.before.without(&andante::tree::Path::root().child(path));
-    let record = lab.try_run(&lab.before, &without, Arc::default()).await.unwrap();
+    let mut plan = plan(&lab.rider.adapter, Class::B, &lab.before, &lab.after);
+    plan.elements[0].payload = Payload::Cli { lines: vec![CliLine::new("no interface eth1")] };
+    let record = lab.rider.ride(plan.sealed(), &lab.south(), Arc::default()).await.unwrap();
     let cause = why(&record);
     assert_eq!(cause.kind, CauseKind::Refused, "{cause:?}");
     assert!(cause.message.contains("only inactive interfaces can be deleted"), "{cause:?}");
@@ -172,9 +172,10 @@ async fn somebody_who_holds_the_candidate_is_waited_for() {
     lab.is_after("he left");
 }
 
-/// While our candidate is prepared nobody else gets a line in, so nothing of theirs is committed with ours.
+/// While our candidate is prepared nobody else gets a line in. But when he leaves, mgmtd empties our candidate: nothing is
+/// committed, and that is what is said.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_foreign_edit_beside_our_candidate_is_refused_by_the_lock() {
+async fn a_foreign_edit_beside_our_candidate_is_refused_and_empties_ours() {
     let Some(lab) = Lab::start() else { return };
     let console = lab.element.console();
     let watch = Watch::does("before-apply:pe1", move || {
@@ -183,8 +184,45 @@ async fn a_foreign_edit_beside_our_candidate_is_refused_by_the_lock() {
         assert!(said.contains("could not lock candidate DS"), "{said}");
     });
     let record = lab.run(watch).await;
+    assert!(why(&record).message.contains("No changes found to be committed"), "{record:#?}");
+    lab.is_before("emptied");
+    let record = lab.run(Watch::default()).await;
     assert_eq!(record.outcome, Some(Outcome::Applied), "{record:#?}");
     lab.is_after("alone");
+}
+
+/// Sessions come and go all the time, so that candidates are emptied at any moment, half typed too: whatever is said is true.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn candidates_that_are_emptied_at_any_moment_are_never_half_applied() {
+    let Some(lab) = Lab::start() else { return };
+    let (mut applied, mut refused) = (0, 0);
+    for _ in 0..12 {
+        let console = lab.element.console();
+        let end = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let ended = end.clone();
+        let storm = std::thread::spawn(move || {
+            while !ended.load(std::sync::atomic::Ordering::SeqCst) {
+                let _ = console(&["show version"]);
+                std::thread::sleep(Duration::from_millis(60)); // the pace of the storm; nothing is waited for
+            }
+        });
+        let record = lab.run(Watch::default()).await;
+        end.store(true, std::sync::atomic::Ordering::SeqCst);
+        storm.join().unwrap();
+        let record = if record.finished.is_some() { record } else { lab.recovered().await };
+        match &record.outcome {
+            Some(Outcome::Applied) => {
+                applied += 1;
+                lab.is_after("in the storm");
+                let back = lab.try_run(&lab.after, &lab.before, Arc::default()).await.unwrap();
+                assert_eq!(back.outcome, Some(Outcome::Applied), "{back:#?}");
+            }
+            Some(Outcome::NotApplied { .. }) => refused += 1,
+            _ => panic!("{record:#?}"),
+        }
+        lab.is_before("after the storm");
+    }
+    println!("in the storm: {applied} applied, {refused} not applied");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -223,7 +261,7 @@ async fn a_committed_change_is_taken_back() {
     let Some(lab) = Lab::start() else { return };
     let stop = andante::transaction::StopSignal::new();
     let signal = stop.clone();
-    let watch = Watch { stop, ..Watch::does("before-verify:pe1", move || signal.cancel()) };
+    let watch = Watch::does("before-verify:pe1", move || signal.cancel()).told_by(stop);
     let record = lab.run(watch).await;
     assert_eq!(why(&record).kind, CauseKind::Cancelled, "{record:#?}");
     lab.is_before("cancelled");
@@ -250,12 +288,7 @@ async fn a_lost_reply_is_unknown_and_reading_decides() {
 /// mgmtd dies. What it had not saved is gone with it; the element comes back from what was saved.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mgmtd_that_dies_in_the_middle_is_survived() {
-    for (point, applied) in [
-        ("before-prepare:pe1", false),
-        ("before-apply:pe1", false),
-        ("before-verify:pe1", false),
-        ("before-confirm:pe1", true),
-    ] {
+    for (point, applied) in [("before-prepare:pe1", false), ("before-apply:pe1", false), ("before-verify:pe1", false)] {
         let Some(mut lab) = Lab::start() else { return };
         lab.rider.limits.connect = Duration::from_secs(3);
         let pid = lab.element.pid("mgmtd");
@@ -280,6 +313,25 @@ async fn a_mgmtd_that_dies_in_the_middle_is_survived() {
         }
         if applied { lab.is_after(point) } else { lab.is_before(point) }
     }
+}
+
+/// A save while mgmtd is dead would write a file without all that it knows: it is not made, and that is told. What was
+/// read back is applied; what the element loses with its restart is a deviation then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_mgmtd_is_never_saved() {
+    let Some(mut lab) = Lab::start() else { return };
+    let pid = lab.element.pid("mgmtd");
+    let watch = Watch::does("before-confirm:pe1", move || {
+        assert!(Command::new("kill").args(["-KILL", &pid.to_string()]).status().unwrap().success());
+    });
+    let saved = lab.element.saved();
+    let record = lab.run(watch).await;
+    assert_eq!(record.outcome, Some(Outcome::Applied), "{record:#?}");
+    let detail = record.elements["pe1"].detail.clone().unwrap_or_default();
+    assert!(detail.contains("not saved") && detail.contains("mgmtd"), "{record:#?}");
+    assert_eq!(lab.element.saved(), saved, "a file without what mgmtd knows");
+    lab.element.restart();
+    lab.is_before("what was saved");
 }
 
 /// Our process dies: the lock and the candidate go with its session.

@@ -131,7 +131,7 @@ pub struct Watch {
     die_at: Option<String>,
     died: Arc<tokio::sync::Notify>,
     deed: Mutex<Option<(String, Deed)>>,
-    pub stop: StopSignal,
+    stop: StopSignal,
 }
 
 impl Watch {
@@ -143,6 +143,11 @@ impl Watch {
     /// Something is done at this point, once, while the transaction waits.
     pub fn does(point: &str, deed: impl FnOnce() + Send + 'static) -> Self {
         Self { deed: Mutex::new(Some((point.into(), Box::new(deed)))), ..Self::default() }
+    }
+
+    /// The same for a transaction that can be told to end.
+    pub fn told_by(self, stop: StopSignal) -> Self {
+        Self { stop, ..self }
     }
 
     /// The points that were passed.
