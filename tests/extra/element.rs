@@ -3,7 +3,9 @@
 //! Measured (10.3-3+deb13u1): in `configure terminal file-lock` the lines of what mgmtd configures go to the candidate;
 //! `mgmt commit check|apply` answer a good commit with silence and a bad one with `% Configuration failed.` and the
 //! backend's words; a refused commit leaves the candidate as it is; the candidate goes with the session that holds the
-//! lock; while it is held every other session is refused, line by line.
+//! lock; while it is held every other session is refused, line by line. And its faults: the end of *any* session empties the
+//! candidate of whoever holds the lock; `mgmt rollback` that is refused for the lock takes its entry out of the history all
+//! the same; a check that two backends refuse can end mgmtd; `write memory` without mgmtd saves a file without its part.
 
 use crate::support::processes::{Processes, run};
 use crate::support::sshd::{self, Cut, Front, WireSession};
@@ -94,6 +96,11 @@ impl Frr10 {
         self.processes.pid(daemon)
     }
 
+    /// Whether a daemon runs.
+    pub fn is_alive(&mut self, daemon: &str) -> bool {
+        self.processes.is_alive(daemon)
+    }
+
     /// A session at the prompt.
     pub fn operator(&self) -> CliSession {
         CliSession::open(&self.access)
@@ -157,6 +164,9 @@ impl Frr10 {
 impl Drop for Frr10 {
     fn drop(&mut self) {
         for daemon in DAEMONS {
+            if std::thread::panicking() {
+                eprintln!("--- {daemon} alive: {}\n{}", self.processes.is_alive(daemon), self.processes.log(daemon));
+            }
             self.processes.kill(daemon);
         }
         for folder in ["run/frr", "etc/frr", "var/lib/frr", "var/tmp/frr"] {
