@@ -12,7 +12,9 @@
 use crate::daemon::Daemon;
 use crate::domain::{document, entry};
 use crate::line::Line;
-use crate::support::{Access, Cut, FrrElement, FrrOptions, NetconfElement, NetconfOptions, Target, iosxr_models, or_skip};
+use crate::support::{
+    Access, Cut, FrrElement, FrrOptions, NetconfElement, NetconfOptions, Target, iosxr_models, or_skip,
+};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -289,16 +289,16 @@ impl Lane {
         let mut start = Instant::now();
         let mut between = String::new();
         let next = next.filter(|step| !met_by_recovery(&step.point)).map(|step| step.point.clone());
-        let daemon = next.as_deref().map_or_else(
-            || self.away(step, || self.crowd.daemon()),
-            |at| self.away(step, || self.crowd.doomed(at)),
-        );
+        let daemon = next
+            .as_deref()
+            .map_or_else(|| self.away(step, || self.crowd.daemon()), |at| self.away(step, || self.crowd.doomed(at)));
         self.doomed = next;
         if let Some(lost) = &step.lost {
             between = self.between(&daemon, lost, point, applied, &what);
             self.crowd.member(lost).line.repair();
             start = Instant::now();
-            let settled = wait_until("the end", Duration::from_secs(30), || daemon.transactions()[0]["finished"].is_string());
+            let settled =
+                wait_until("the end", Duration::from_secs(30), || daemon.transactions()[0]["finished"].is_string());
             settled.unwrap_or_else(|error| panic!("{what}: {error}: {:#}", daemon.transactions()[0]));
         }
         let now = self.crowd.running();
