@@ -15,6 +15,7 @@ mod matrix;
 mod phases;
 mod service;
 mod slow;
+mod third;
 mod unresolved;
 
 #[path = "../support/mod.rs"]

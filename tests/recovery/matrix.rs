@@ -143,11 +143,12 @@ fn forward(elements: &[String]) -> Vec<Step> {
 
 /// The points after which the way back differs from the way forward, and those of the way back itself.
 fn backward(way: Way, elements: &[String]) -> Vec<Step> {
-    let last = &elements[elements.len() - 1..];
     let mut points = match way {
         Way::Forward => Vec::new(),
-        Way::RefusedEdit => [of(&elements[1..2], "prepare"), of(elements, "withdraw")].concat(),
-        Way::RefusedLine | Way::RefusedCommit => [of(last, "apply"), of(elements, "restore")].concat(),
+        Way::RefusedEdit => [vec![format!("after-prepare:{}", elements[1])], of(elements, "withdraw")].concat(),
+        Way::RefusedLine | Way::RefusedCommit => {
+            [vec![format!("after-apply:{}", elements[elements.len() - 1])], of(elements, "restore")].concat()
+        }
         Way::FailedVerify => [of(elements, "verify"), of(elements, "restore")].concat(),
     };
     points.extend(["before-end".into(), "after-end".into()]);

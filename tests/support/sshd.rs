@@ -44,6 +44,9 @@ pub enum Cut {
     Refusal,
     /// Nothing is cut: the server behind the session gets the message, and SIGKILL at once.
     Death,
+    /// The element obeys, the connection stays open on both sides, and nothing comes through it any more. The element
+    /// keeps the session, with its locks, until its SSH is taken away.
+    Stall,
 }
 
 /// Cuts the connection (or what [`Cut`] says) of the next session that sends a message with this pattern in it (an RPC, a
@@ -54,6 +57,7 @@ pub fn cut(folder: &Path, when: Cut, pattern: &str) {
         Cut::AfterDelivery => "after",
         Cut::Refusal => "garble",
         Cut::Death => "die",
+        Cut::Stall => "stall",
     };
     let order = folder.join("wire.cut");
     let part = folder.join("wire.cut.part");

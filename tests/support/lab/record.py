@@ -10,7 +10,8 @@ A file FOLDER.cut (its first line `before` or `after`, then a pattern) cuts the 
 contains the pattern is held back until it is complete, the session's sshd is killed, and the program gets the message
 (after: only the reply is lost) or does not (before). Two more first lines cut nothing: `garble` gives the program the
 message with another word in the pattern's place, which it can only refuse; `die` gives it the message and kills the
-server behind it at once. The file is gone when that has happened.
+server behind it at once; `stall` stops the session's sshd and gives it the message: the connection stays open on both
+sides, and nothing comes through any more. The file is gone when that has happened.
 A file FOLDER.server (the process id of the server behind the program) asks for patience after the client's hello:
 netconfd 2.13 takes the first RPC for more of the old framing, and never answers it, when one read brings it together
 with the hello. What follows the hello is held back until the program and the server are asleep again.
@@ -121,7 +122,7 @@ class Cut:
         self.pattern = b""
 
     def pass_on(self, block):
-        """What the program gets now, and `before`, `after` or `die` when that is to happen."""
+        """What the program gets now, and `before`, `after`, `die` or `stall` when that is to happen."""
         self.message += block
         complete = self.message.endswith(self.ends)
         block, self.held = self.held + block, b""
@@ -219,7 +220,9 @@ def flow(folder, log, pid, program, on_terminal, fault):
                 head, end, tail = waiting.partition(END_OF_MESSAGE[0])
                 if hello and end:
                     waiting, rest, hello = head + end, tail, "sent"
-                if when == "die":
+                if when == "stall":
+                    os.kill(os.getppid(), signal.SIGSTOP)
+                elif when == "die":
                     kill_server(folder, waiting, program)
                     waiting = b""
                 elif when:
