@@ -22,11 +22,19 @@ impl Crew {
         let actual = self.read_quiet(tools).await?;
         match side::side(&self.plan, &self.forgiving(&actual, &self.plan.before)) {
             Side::Before => Ok(Answer::done()),
-            Side::After if cancelled => Err(Failed::Other(cause(
-                CauseKind::Unreachable,
-                Some(&self.name),
-                "the element accepted the cancel but still shows the new state; its own timer will take it back",
-            ))),
+            // There are servers that answer ok to a cancel by the holder of the locks, forget the pending commit, and
+            // leave it standing: nothing will take it back but we.
+            Side::After if cancelled => match self.move_to(tools, Way::Back, actual, &[]).await? {
+                Answer::Conflict(why) => {
+                    let message = format!(
+                        "the element accepted the cancel, still shows the new state, and refuses to be brought back; its \
+                         own timer may do it: {}",
+                        why.message
+                    );
+                    Err(Failed::Other(cause(CauseKind::Unreachable, Some(&self.name), message)))
+                }
+                done => Ok(done),
+            },
             Side::Foreign(paths) => self.move_to(tools, Way::Back, actual, &paths).await,
             Side::After | Side::OnTheWay => self.move_to(tools, Way::Back, actual, &[]).await,
         }
