@@ -16,6 +16,9 @@ use crate::tree::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// How often the modules of elements may change while one plan is made.
+const MODULE_CHANGES: usize = 4;
+
 /// A plan and the state of knowledge that it was made from.
 pub(super) struct Proposal {
     pub plan: Plan,
@@ -43,7 +46,8 @@ impl Controller {
         for edit in edits {
             wanted.push(self.understood(&model, edit).await?);
         }
-        loop {
+        // A turn more for each element whose schema comes first, and a few for those whose modules change meanwhile.
+        for _ in 0..model.inventory.len() + MODULE_CHANGES {
             let own = self.schemas.own();
             let desk = Desk { model: &model, adapters: &self.parts.adapters, own: &own, ranges: &self.parts.ranges };
             let drafted = match desk.draft(wanted.clone()) {
@@ -78,6 +82,7 @@ impl Controller {
             }
             return Ok(Proposal { plan, generation: model.generation });
         }
+        Err(Failure::Internal("elements change their modules faster than they can be read; try again later".into()))
     }
 
     /// The adapter of an element, with the element's own schema where it has brought one.
