@@ -139,8 +139,8 @@ pub struct Holder {
     pub source: Option<String>,
     /// When it began, in the element's words.
     pub since: Option<String>,
-    /// Whether user and source are those of the session that asks; `None` where the element does not tell.
-    pub same_account: Option<bool>,
+    /// Whether its user is that of the session that asks; `None` where the element does not tell.
+    pub same_user: Option<bool>,
 }
 
 impl std::fmt::Display for Holder {
@@ -167,7 +167,6 @@ pub struct StateValue {
     /// What the check asks of it.
     pub demand: Demand,
 }
-
 
 /// Busy lines that the element would not take for the bounded time; see [`crate::adapter::CliLine::busy`].
 pub type Residue = Vec<String>;

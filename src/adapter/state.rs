@@ -103,7 +103,7 @@ impl StateReader {
     /// # Errors
     /// In words: it is not well-formed, or too deep.
     pub fn rows_of_xml(&self, document: &str) -> Result<Vec<(String, String)>, String> {
-        Ok(self.rows(&tree_of(document)?))
+        Ok(self.rows(&content_of_xml(document)?))
     }
 
     fn rows(&self, top: &Value) -> Vec<(String, String)> {
@@ -157,8 +157,12 @@ fn word_at(at: &Value, path: &str) -> Option<String> {
     }
 }
 
-/// An XML document as JSON: elements are members, repeated ones arrays, text a string.
-fn tree_of(document: &str) -> Result<Value, String> {
+/// The content of the root of an XML document as JSON: elements are members, repeated ones arrays, text a string. Names
+/// count without their namespaces.
+///
+/// # Errors
+/// In words: it is not well-formed, or too deep.
+pub fn content_of_xml(document: &str) -> Result<Value, String> {
     let mut reader = quick_xml::Reader::from_str(document);
     let mut open: Vec<(String, Map<String, Value>, String)> = vec![(String::new(), Map::new(), String::new())];
     loop {

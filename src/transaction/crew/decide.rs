@@ -12,16 +12,21 @@ use crate::transaction::cause;
 use crate::transaction::machine::Answer;
 use crate::transaction::side::{self, Side};
 use crate::tree::{ConfigTree, Path};
+use std::time::Duration;
 
 impl Crew {
     pub(super) async fn restore(&mut self, tools: &Tools) -> Result<Answer, Failed> {
         self.open(tools).await?;
         let mut cancelled = false;
+        let mut not_pending = None;
         if let Some(confirm) = self.confirm.clone() {
+            // What others committed inside our window goes with the cancel: it can only be named if it was seen before.
+            self.glimpse(tools).await;
+            self.open(tools).await?;
             match self.order(tools, Order::Cancel(&confirm.persist)).await {
                 Ok(_) => cancelled = true,
                 // "Not active" and its like: it went back, it never came, or somebody confirmed it. Reading tells (F4).
-                Err(error) if !is_lost(&error) => {}
+                Err(error) if !is_lost(&error) => not_pending = Some(error),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -30,15 +35,66 @@ impl Crew {
         }
         let actual = self.read_quiet(tools).await?;
         match side::side(&self.plan, &self.forgiving(&actual, &self.plan.before)) {
-            Side::Before => Ok(Answer::done()),
+            Side::Before => Ok(self.gone_back(&actual)),
             Side::After if cancelled => Err(Failed::Other(cause(
                 CauseKind::Unreachable,
                 Some(&self.name),
                 "the element accepted the cancel but still shows the new state; its own timer will take it back",
             ))),
             Side::Foreign(paths) => self.move_to(tools, Way::Back, actual, &paths).await,
-            Side::After | Side::OnTheWay => self.move_to(tools, Way::Back, actual, &[]).await,
+            Side::After | Side::OnTheWay => {
+                let answer = self.move_to(tools, Way::Back, actual, &[]).await?;
+                // Nobody confirms before the decision, so it was somebody else; this is no revert.
+                Ok(match (answer, not_pending) {
+                    (Answer::Done { residue, .. }, Some(error)) => {
+                        let detail = format!(
+                            "somebody else had confirmed our commit ({}); it was taken back by a commit of its own",
+                            error.message
+                        );
+                        Answer::Done { detail: Some(detail), residue }
+                    }
+                    (answer, _) => answer,
+                })
+            }
         }
+    }
+
+    /// Reads once before a cancel. An element that cannot be read now is cancelled all the same: its timer runs.
+    async fn glimpse(&mut self, tools: &Tools) {
+        let mut tools = tools.clone();
+        tools.limits.verify = tools.limits.verify.min(GLIMPSE);
+        if let Ok(reading) = self.read_here(&tools, "read before the cancel").await
+            && reading.partial.is_none()
+            // What is before already tells nothing of the window.
+            && !self.plan.is_before(&reading.tree)
+        {
+            self.noticed(&reading.tree);
+            self.inside = Some(reading.tree);
+        }
+    }
+
+    /// Notes what others changed since our commit was read back.
+    fn noticed(&mut self, now: &ConfigTree) {
+        let Some(earlier) = &self.inside else { return };
+        for path in side::others(&self.plan, earlier, now) {
+            self.report.note(&path, false);
+        }
+    }
+
+    /// It is as before. What went with it, beside ours, is named.
+    fn gone_back(&mut self, actual: &ConfigTree) -> Answer {
+        let Some(inside) = self.inside.take().filter(|_| self.plan.class == Class::A) else { return Answer::done() };
+        let gone = side::others(&self.plan, &inside, actual);
+        for path in &gone {
+            self.report.note(path, true);
+        }
+        let paths: Vec<String> = gone.iter().take(MAX_NAMED).map(ToString::to_string).collect();
+        let detail = (!paths.is_empty()).then(|| {
+            let more = gone.len().saturating_sub(MAX_NAMED);
+            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+            format!("the revert of our commit took along what is not of this plan: {}{more}", paths.join(", "))
+        });
+        Answer::Done { detail, residue: Vec::new() }
     }
 
     pub(super) async fn advance(&mut self, tools: &Tools) -> Result<Answer, Failed> {
@@ -49,6 +105,7 @@ impl Crew {
             self.clear_candidate(tools).await?;
         }
         let mut actual = self.read_quiet(tools).await?;
+        self.noticed(&actual);
         if let (Side::After, Some(confirm)) = (side::side(&self.plan, &actual), self.confirm.clone()) {
             match self.order(tools, Order::Confirm(&confirm.persist)).await {
                 Err(error) if is_lost(&error) => return Err(error.into()),
@@ -158,7 +215,7 @@ impl Crew {
     pub(super) async fn send(&mut self, tools: &Tools, payload: &Payload) -> Result<Option<String>, Failed> {
         if self.plan.class != Class::D && !self.locked {
             self.drop_session();
-            self.open_and_lock(tools, false).await?;
+            let _ = self.open_and_lock(tools, false).await?;
         }
         if matches!(self.plan.class, Class::A | Class::B) {
             self.edited = true;
@@ -194,6 +251,11 @@ impl Crew {
         }
     }
 }
+
+/// Longest reading before a cancel, which is more urgent.
+const GLIMPSE: Duration = Duration::from_secs(10);
+/// Paths that are named in words.
+const MAX_NAMED: usize = 5;
 
 /// Which side an element is brought to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
