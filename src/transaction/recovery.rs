@@ -288,7 +288,7 @@ fn reachable(
 mod gone {
     //! An element that is no longer in the inventory, or did not answer a moment ago.
 
-    use crate::adagio::{DriverError, Effect, Reader, Southbound, Writer};
+    use crate::adagio::{DriverError, Reader, Southbound, Writer};
     use crate::domain::ErrorClass;
     use async_trait::async_trait;
 
@@ -299,15 +299,7 @@ mod gone {
 
     impl Gone {
         fn error(&self) -> DriverError {
-            DriverError {
-                element: self.element.clone(),
-                doing: "open a session".into(),
-                message: self.why.into(),
-                class: ErrorClass::Rejected,
-                effect: Effect::None,
-                tag: None,
-                path: None,
-            }
+            DriverError::unsent(&self.element, "open a session", ErrorClass::Rejected, self.why)
         }
     }
 

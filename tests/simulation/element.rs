@@ -90,6 +90,7 @@ struct Inner {
     keeps_stale_candidate: bool,
     one_session: bool,
     latency: Duration,
+    windows: Vec<Duration>,
 }
 
 struct Pending {
@@ -115,6 +116,7 @@ impl Element {
             keeps_stale_candidate: false,
             one_session: false,
             latency: Duration::from_millis(5),
+            windows: vec![],
         };
         Arc::new(Self { name: name.into(), class, world: world.clone(), inner: Mutex::new(inner) })
     }
@@ -161,6 +163,11 @@ impl Element {
 
     pub fn calls(&self) -> Vec<Call> {
         self.inner.lock().unwrap().calls.clone()
+    }
+
+    /// The windows of its confirmed commits.
+    pub fn windows(&self) -> Vec<Duration> {
+        self.inner.lock().unwrap().windows.clone()
     }
 
     /// What is left over that should not be: locks, a dirty candidate, a running timer.
@@ -454,6 +461,7 @@ impl Writer for Session {
                 let backup = std::mem::replace(&mut inner.running, candidate);
                 if let (Class::A, Some(confirm)) = (self.element.class, confirm) {
                     let (persist, until) = (confirm.persist.clone(), now + confirm.timeout);
+                    inner.windows.push(confirm.timeout);
                     inner.pending = Some(Pending { persist, backup, until });
                 }
             } else {

@@ -10,7 +10,9 @@
 mod element;
 mod judge;
 mod mutants;
+mod partial;
 mod plans;
+mod scale;
 mod steps;
 mod world;
 
@@ -111,6 +113,15 @@ impl Domain {
             closing: Arc::new(Batch::default()),
             progress: None,
         }
+    }
+
+    /// Another plan for the same elements, from what runs now.
+    pub fn plan_again(&mut self, vlan: &str) {
+        let plans = self.elements.iter().zip(&self.classes).map(|((name, element), class)| {
+            let running = element.running();
+            element_plan(name, *class, &running, &wanted(&running, vlan))
+        });
+        self.plan = plan(plans.collect());
     }
 
     /// One transaction; `None` when the daemon died.

@@ -63,14 +63,13 @@ impl NetconfElement {
     async fn open(&self) -> Result<Session, DriverError> {
         let opened = NetconfSession::connect(&self.target, &self.ssh, self.limits, self.tap.clone()).await;
         let netconf = opened.map_err(|error| failed(&self.element, "connect", Effect::None, &error))?;
-        let class = class_of(netconf.capabilities()).ok_or_else(|| DriverError {
-            element: self.element.clone(),
-            doing: "connect".into(),
-            message: "it offers neither :candidate nor :writable-running; nothing can be configured".into(),
-            class: ErrorClass::Rejected,
-            effect: Effect::None,
-            tag: None,
-            path: None,
+        let class = class_of(netconf.capabilities()).ok_or_else(|| {
+            DriverError::unsent(
+                &self.element,
+                "connect",
+                ErrorClass::Rejected,
+                "it offers neither :candidate nor :writable-running; nothing can be configured",
+            )
         })?;
         Ok(Session {
             element: self.element.clone(),
@@ -146,29 +145,19 @@ impl Session {
     fn config<'a>(&self, doing: &str, payload: &'a Payload) -> Result<&'a str, DriverError> {
         match payload {
             Payload::Netconf { config } => Ok(config),
-            Payload::Cli { .. } => Err(DriverError {
-                element: self.element.clone(),
-                doing: doing.into(),
-                message: "a payload of CLI lines came to a NETCONF element".into(),
-                class: ErrorClass::Bug,
-                effect: Effect::None,
-                tag: None,
-                path: None,
-            }),
+            Payload::Cli { .. } => Err(DriverError::unsent(
+                &self.element,
+                doing,
+                ErrorClass::Bug,
+                "a payload of CLI lines came to a NETCONF element",
+            )),
         }
     }
 
     async fn edit(&self, target: Datastore, doing: &str, payload: &Payload, effect: Effect) -> Result<(), DriverError> {
         let config = self.config(doing, payload)?;
-        let clear = Clear::of(config, &*self.secrets, in_xml).map_err(|message| DriverError {
-            element: self.element.clone(),
-            doing: doing.into(),
-            message,
-            class: ErrorClass::Rejected,
-            effect: Effect::None,
-            tag: None,
-            path: None,
-        })?;
+        let clear = Clear::of(config, &*self.secrets, in_xml)
+            .map_err(|message| DriverError::unsent(&self.element, doing, ErrorClass::Rejected, message))?;
         let said = |error: DriverError| DriverError { message: clear.without(&error.message), ..error };
         let capabilities = self.netconf.capabilities();
         let validation = self.adapter.manifest().netconf.as_ref().map(|options| options.validate).unwrap_or_default();

@@ -40,6 +40,9 @@ impl Crew {
 
     /// Compares the state with what it was, until it is as good or the time is over.
     pub(super) async fn check(&mut self, tools: &Tools) -> Answer {
+        if self.state.is_empty() {
+            return Answer::Done { detail: Some("there was no state to compare".into()), residue: Vec::new() };
+        }
         let since = tools.ambient.elapsed();
         let mut good = 0;
         loop {
@@ -159,7 +162,7 @@ mod tests {
     use crate::adapter::Demand;
 
     fn value(subject: &str, value: &str) -> StateValue {
-        let demand = Demand::Good(vec!["up".into()]);
+        let demand = Demand::Good { good: vec!["up".into()], by_config: vec![] };
         StateValue { check: "link".into(), subject: subject.into(), value: value.into(), demand }
     }
 

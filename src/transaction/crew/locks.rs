@@ -143,7 +143,8 @@ impl Crew {
             let writer = within(tools, &self.name, "open a session", tools.limits.connect, opening).await?;
             self.opened(writer);
         }
-        if !self.locked {
+        let mut ended = false;
+        while !self.locked {
             match self.order(tools, Order::Lock).await {
                 Ok(_) => self.locked = true,
                 Err(error) if is_lost(&error) => return Err(error),
@@ -153,9 +154,16 @@ impl Crew {
                         self.edited = false;
                         return Ok(());
                     }
+                    break;
                 }
-                // Held by others, or a confirmed commit is pending: then the candidate is not ours to empty.
-                Err(_) => return Ok(()),
+                // Held by a dead session of ours, which goes; or by others, or a confirmed commit is pending: then the
+                // candidate is not ours to empty.
+                Err(error) => {
+                    let (gone, _) = self.own_session_ended(tools, error).await;
+                    if !gone || std::mem::replace(&mut ended, true) {
+                        return Ok(());
+                    }
+                }
             }
         }
         self.order(tools, Order::Discard).await?;
