@@ -288,8 +288,8 @@ impl House {
                     column.entry(what.to_string()).or_default().push(since.elapsed().as_nanos() as u64);
                 };
                 let start = Instant::now();
-                let desk =
-                    Desk { model: &model, adapters: &self.adapters, own: &BTreeMap::new(), ranges: &Ranges::default() };
+                let (own, ranges, excluded) = (&BTreeMap::new(), &Ranges::default(), &Exclusions::new());
+                let desk = Desk { model: &model, adapters: &self.adapters, own, ranges, excluded };
                 let drafted = desk.draft(vec![want]).unwrap();
                 timed("of which draft", start);
                 let plan: Plan = desk.plan(drafted, &actual, &Allowed::default()).unwrap();

@@ -44,6 +44,7 @@ use crate::domain::{
 };
 use crate::face;
 use crate::plan::{Allowed, Plan, ServiceChange};
+use crate::service::ledger::Exclusions;
 use crate::service::{Ranges, Service};
 use crate::store::{self, Batch, Change, Durability, Store, Table};
 use crate::transaction::{
@@ -54,7 +55,8 @@ use crate::yang::client::{Loaded, YangWorker};
 use crate::yang::protocol::{DocumentKind, Encoding};
 use closing::{EndClosing, PlanClosing};
 use futures::FutureExt;
-use gate::Gate;
+use gate::{Gate, Pass};
+use numbers::{NUMBER, is_number, numbers_in};
 use propose::Proposal;
 use schemas::Schemas;
 use std::collections::BTreeMap;
@@ -219,7 +221,7 @@ impl Controller {
         for edit in &edits {
             authorize(principal, Verb::Plan, &edit.key().to_string())?;
         }
-        Ok(self.proposal(&self.cut(edits)?, allowed).await?.plan)
+        Ok(self.proposal(&self.cut(edits)?, allowed, &self.about_to_be_taken(None)).await?.plan)
     }
 
     /// Plans edits and keeps the plan for a later commit.
@@ -402,12 +404,27 @@ impl Controller {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let proposal = self.planned(&work).await?;
-            let names = proposal.names();
-            let pass = self.gate.enter(names).await;
+            let mut proposal = self.planned(&work, None).await?;
+            // A number that another is about to take is no reason to wait for its end: others are free.
+            for _ in 0..DRAWS {
+                let names = proposal.names();
+                let held = self.gate.held_of(&names);
+                if held.is_empty() || !held.iter().all(|name| is_number(name)) {
+                    break;
+                }
+                match self.again(&work, &mut proposal, None) {
+                    Some(again) => proposal = again?,
+                    None => break,
+                }
+            }
+            let pass = self.gate.enter(proposal.names()).await;
             // Somebody else may have been decided while we waited.
-            let proposal =
-                if self.model().generation == proposal.generation { proposal } else { self.planned(&work).await? };
+            if self.model().generation != proposal.generation {
+                proposal = match self.again(&work, &mut proposal, Some(&pass)) {
+                    Some(again) => again?,
+                    None => self.planned(&work, Some(&pass)).await?,
+                };
+            }
             if !pass.covers(&proposal.names()) {
                 continue;
             }
@@ -437,11 +454,24 @@ impl Controller {
         }
     }
 
-    async fn planned(&self, work: &Work) -> Result<Proposal, Failure> {
+    async fn planned(&self, work: &Work, pass: Option<&Pass<'_>>) -> Result<Proposal, Failure> {
         match work {
-            Work::Edits { edits, allowed } => self.proposal(edits, allowed).await,
+            Work::Edits { edits, allowed } => self.proposal(edits, allowed, &self.about_to_be_taken(pass)).await,
             Work::Heal { element, paths } => self.healing(element, paths).await,
         }
+    }
+
+    /// The plan made again with the same readings, where these are still good.
+    fn again(&self, work: &Work, proposal: &mut Proposal, pass: Option<&Pass<'_>>) -> Option<Result<Proposal, Failure>> {
+        match work {
+            Work::Edits { allowed, .. } => self.proposed_again(proposal, allowed, &self.about_to_be_taken(pass)),
+            Work::Heal { .. } => None,
+        }
+    }
+
+    /// Numbers that transactions hold which are not decided yet, but for those of `pass`.
+    fn about_to_be_taken(&self, pass: Option<&Pass<'_>>) -> Exclusions {
+        numbers_in(&self.gate.held_by_others(NUMBER, pass))
     }
 
     fn summary(&self, work: &Work, plan: &Plan) -> String {
@@ -539,7 +569,12 @@ impl Controller {
 
     /// A batch of our own, outside any transaction: durable, then mirrored.
     async fn commit_batch(&self, batch: Batch) -> Result<(), Failure> {
-        if let Err(error) = self.parts.store.commit(self.parts.epoch, batch.clone(), Durability::Now).await {
+        self.commit_with(batch, Durability::Now).await
+    }
+
+    /// The same for what may wait for the disk: mirrored at once, durable soon.
+    async fn commit_with(&self, batch: Batch, durability: Durability) -> Result<(), Failure> {
+        if let Err(error) = self.parts.store.commit(self.parts.epoch, batch.clone(), durability).await {
             // An error does not say that nothing was written.
             if let Ok(stored) = as_stored(self.parts.store.as_ref(), &batch).await {
                 self.mirror(&stored)?;
@@ -736,6 +771,9 @@ const KEPT_ID_MIN: usize = 8;
 /// How often, and how long apart, the store is asked what became of a decision.
 const ASK_ATTEMPTS: u32 = 60;
 const ASK_PAUSE: Duration = Duration::from_secs(1);
+
+/// How often other numbers are drawn because somebody was quicker.
+const DRAWS: usize = 8;
 
 /// How often a write is planned again because what it read moved.
 const ATTEMPTS: u32 = 3;

@@ -18,9 +18,9 @@ use crate::domain::outcome::{Cause, CauseKind};
 use crate::domain::{Class, ElementProgress, JournalRecord, Outcome, Phase, Principal, TransactionRecord, Turn};
 use crate::plan::Plan;
 use crate::store::{Batch, Durability, Store, StoreError};
-use futures::StreamExt;
 use futures::future::{BoxFuture, Either, select};
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
 use std::sync::Arc;
@@ -165,6 +165,10 @@ pub(super) struct Ride<'a> {
     tools: Tools,
     idle: BTreeMap<String, Crew>,
     flights: FuturesUnordered<Flight>,
+    // What elements answered and the journal does not say yet.
+    unsaid: Vec<JournalRecord>,
+    // How many answers the stored record does not know of.
+    unknown: usize,
 }
 
 impl<'a> Ride<'a> {
@@ -180,7 +184,8 @@ impl<'a> Ride<'a> {
             undo: runner.undo.clone(),
             turned_back: CancellationToken::new(),
         };
-        Self { runner, record, closing, progress, tools, idle: BTreeMap::new(), flights: FuturesUnordered::new() }
+        let (idle, flights) = (BTreeMap::new(), FuturesUnordered::new());
+        Self { runner, record, closing, progress, tools, idle, flights, unsaid: Vec::new(), unknown: 0 }
     }
 
     /// Runs a machine to its end.
@@ -217,18 +222,30 @@ impl<'a> Ride<'a> {
                     machine.step(self.runner.ambient.elapsed(), hands_off).unwrap_or_default()
                 }
             };
-            self.record.elements = machine.progress();
+            match noted.as_deref().filter(|_| machine.state() == was) {
+                // Of an answer that moves nothing else only the one who answered has news.
+                Some(element) => {
+                    let news = machine.progress_of(element).map(|progress| (element.to_owned(), progress));
+                    self.record.elements.extend(news);
+                }
+                None => self.record.elements = machine.progress(),
+            }
             if machine.state() != was {
                 tracing::debug!(transaction = %self.record.id, state = ?machine.state(), "transaction moves");
                 if let (State::Restoring, Some(why)) = (machine.state(), machine.cause()) {
-                    let abort = JournalRecord::Abort { cause: why.clone() };
-                    events.extend(self.note(Some(abort)).await);
+                    self.unsaid.push(JournalRecord::Abort { cause: why.clone() });
                 }
             }
             if let Some(element) = noted
                 && let Some(progress) = self.record.elements.get(&element).cloned()
             {
-                events.extend(self.note(Some(JournalRecord::Result { element, progress })).await);
+                self.unsaid.push(JournalRecord::Result { element, progress });
+                self.unknown += 1;
+            }
+            // What comes next is sent under a lease that still holds. A write looks at it by itself.
+            let writes = acts.iter().any(|act| matches!(act, Act::Write(_)));
+            if !writes && acts.iter().any(|act| matches!(act, Act::Send(..))) {
+                events.extend(self.note().await);
             }
             for act in acts {
                 match act {
@@ -264,6 +281,17 @@ impl<'a> Ride<'a> {
         if self.flights.is_empty() && until.is_none() {
             tracing::error!(transaction = %self.record.id, state = ?machine.state(), "nothing is under way");
             return None;
+        }
+        // While answers come at once there is nobody to tell; before a wait all is told.
+        if !self.unsaid.is_empty() {
+            match self.flights.next().now_or_never() {
+                Some(Some(came)) => return Some(self.answered(came)),
+                Some(None) | None => {
+                    if let Some(event) = self.note().await {
+                        return Some(event);
+                    }
+                }
+            }
         }
         enum Came {
             Answer(Option<Box<(Crew, Verb, Answer)>>),
@@ -305,12 +333,7 @@ impl<'a> Ride<'a> {
         };
         Some(match came {
             Came::Answer(None) => return None,
-            Came::Answer(Some(came)) => {
-                let (crew, verb, answer) = *came;
-                let element = crew.name.clone();
-                self.idle.insert(element.clone(), crew);
-                Event::Answered { element, verb, answer }
-            }
+            Came::Answer(Some(came)) => self.answered(*came),
             Came::Stop(cause) => {
                 *stopped = None;
                 Event::Stop(cause)
@@ -321,6 +344,12 @@ impl<'a> Ride<'a> {
             }
             Came::Tick => Event::Tick,
         })
+    }
+
+    fn answered(&mut self, (crew, verb, answer): (Crew, Verb, Answer)) -> Event {
+        let element = crew.name.clone();
+        self.idle.insert(element.clone(), crew);
+        Event::Answered { element, verb, answer }
     }
 
     fn send(&mut self, element: &str, verb: Verb) {
@@ -375,11 +404,14 @@ impl<'a> Ride<'a> {
         let was = std::mem::replace(&mut self.record.phase, phase);
         // Reading back changes nothing, so this intent need not be on the disk before it.
         let durability = if phase == Phase::Verified { Durability::Lazy } else { Durability::Now };
-        let batch = journal::noted(&self.record, Some(JournalRecord::Intent { phase, persist }));
+        let batch = journal::noted(&self.record, &self.unsaid, Some(JournalRecord::Intent { phase, persist }));
         let written = match batch {
             Ok(batch) => self.commit(batch, durability).await,
             Err(error) => Err(Unwritten::Not(error)),
         };
+        if written.is_ok() {
+            self.all_said();
+        }
         if written.is_err() {
             self.record.phase = was;
         }
@@ -392,7 +424,7 @@ impl<'a> Ride<'a> {
         let mut batch = self.closing.decided(&self.record, &read).map_err(Unwritten::Not)?;
         let was = std::mem::replace(&mut self.record.phase, Phase::Decided);
         let intent = JournalRecord::Intent { phase: Phase::Decided, persist: BTreeMap::new() };
-        let noted = match journal::noted(&self.record, Some(intent)) {
+        let noted = match journal::noted(&self.record, &self.unsaid, Some(intent)) {
             Ok(noted) => noted,
             Err(error) => {
                 self.record.phase = was;
@@ -401,7 +433,10 @@ impl<'a> Ride<'a> {
         };
         batch.extend(noted);
         let error = match self.commit(batch, Durability::Now).await {
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                self.all_said();
+                return Ok(());
+            }
             Err(Unwritten::HandsOff(error)) => return Err(Unwritten::HandsOff(error)),
             Err(Unwritten::Not(error)) => error,
         };
@@ -413,7 +448,7 @@ impl<'a> Ride<'a> {
                 Err(Unwritten::Not(error))
             }
             Ok(_) => {
-                let again = journal::noted(&self.record, None).map_err(Unwritten::HandsOff)?;
+                let again = journal::noted(&self.record, &[], None).map_err(Unwritten::HandsOff)?;
                 let store = &self.runner.store;
                 store.commit(self.runner.epoch, again, Durability::Now).await.map_err(Unwritten::HandsOff)
             }
@@ -426,7 +461,7 @@ impl<'a> Ride<'a> {
     async fn write_end(&mut self, machine: &Machine) -> Result<(), Unwritten> {
         self.record.outcome = machine.outcome();
         if matches!(self.record.outcome, Some(Outcome::Unresolved { .. })) {
-            let batch = journal::noted(&self.record, None).and_then(|mut batch| {
+            let batch = journal::noted(&self.record, &self.unsaid, None).and_then(|mut batch| {
                 batch.extend(self.closing.closed(&self.record)?);
                 Ok(batch)
             });
@@ -434,7 +469,7 @@ impl<'a> Ride<'a> {
         }
         self.record.phase = Phase::Closed;
         self.record.finished = Some(self.runner.ambient.now());
-        let batch = journal::closed(&self.record).and_then(|mut batch| {
+        let batch = journal::closed(&self.record, &self.unsaid).and_then(|mut batch| {
             batch.extend(self.closing.closed(&self.record)?);
             Ok(batch)
         });
@@ -466,11 +501,21 @@ impl<'a> Ride<'a> {
         self.record
     }
 
-    /// A lazy note; a lost one costs recovery a reading, no more. The lease is what matters.
-    async fn note(&mut self, entry: Option<JournalRecord>) -> Option<Event> {
+    /// A lazy note of what elements answered; a lost one costs recovery a reading, no more. The lease is what matters. The
+    /// record of a transaction over many elements is written when a good part of them has answered, not each time.
+    async fn note(&mut self) -> Option<Event> {
         self.publish();
-        let batch = journal::noted(&self.record, entry).ok()?;
-        match self.commit(batch, Durability::Lazy).await {
+        let whole = self.unknown * RECORD_SHARE >= self.record.elements.len();
+        let batch = match whole {
+            true => journal::noted(&self.record, &self.unsaid, None),
+            false => Ok(journal::said(&self.record.id, &self.unsaid)),
+        };
+        let written = self.commit(batch.ok()?, Durability::Lazy).await;
+        self.unsaid.clear();
+        if whole {
+            self.unknown = 0;
+        }
+        match written {
             Ok(()) => None,
             Err(Unwritten::HandsOff(error)) => Some(Event::HandsOff(hands_off(&error))),
             Err(Unwritten::Not(error)) => {
@@ -478,6 +523,12 @@ impl<'a> Ride<'a> {
                 None
             }
         }
+    }
+
+    /// The journal and the stored record know all that elements answered.
+    fn all_said(&mut self) {
+        self.unsaid.clear();
+        self.unknown = 0;
     }
 
     async fn commit(&mut self, batch: Batch, durability: Durability) -> Result<(), Unwritten> {
@@ -493,6 +544,9 @@ impl<'a> Ride<'a> {
         }
     }
 }
+
+/// The record is written anew when one of so many elements has answered since.
+const RECORD_SHARE: usize = 16;
 
 /// Why something is not written.
 enum Unwritten {
