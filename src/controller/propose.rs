@@ -5,8 +5,9 @@
 use super::Controller;
 use super::desk::{Desk, Wanted, not_found, refused_document};
 use super::failure::Failure;
+use super::gate::Pass;
 use super::model::Model;
-use super::numbers::name_of;
+use super::numbers::{NUMBER, is_number, name_of, numbers_in};
 use super::request::{DocumentEdit, Expect};
 use crate::adapter::Adapter;
 use crate::domain::{Class, Fault, FaultTag};
@@ -16,6 +17,9 @@ use crate::service::ledger::Exclusions;
 use crate::tree::{ConfigTree, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// How often the modules of elements may change while one plan is made.
+const MODULE_CHANGES: usize = 4;
 
 /// A plan and the state of knowledge that it was made from.
 pub(super) struct Proposal {
@@ -46,20 +50,22 @@ impl Proposal {
 }
 
 impl Controller {
-    /// The plan of edits. `excluded` are numbers that others are about to take.
+    /// The plan of edits. Numbers that running transactions hold are not drawn, but for those of `pass`.
     pub(super) async fn proposal(
         &self,
         edits: &[DocumentEdit],
         allowed: &Allowed,
-        excluded: &Exclusions,
+        pass: Option<&Pass<'_>>,
     ) -> Result<Proposal, Failure> {
         let model = self.model();
+        let excluded = &self.about_to_be_taken(pass);
         once_each(edits)?;
         let mut wanted = Vec::new();
         for edit in edits {
             wanted.push(self.understood(&model, edit).await?);
         }
-        loop {
+        // A turn more for each element whose schema comes first, and a few for those whose modules change meanwhile.
+        for _ in 0..model.inventory.len() + MODULE_CHANGES {
             let own = self.schemas.own();
             let desk = self.desk(&model, &own, excluded);
             let drafted = match desk.draft(wanted.clone()) {
@@ -87,6 +93,7 @@ impl Controller {
             let (generation, source) = (model.generation, Some(Source { model, wanted, readings }));
             return Ok(Proposal { plan, generation, source });
         }
+        Err(Failure::Internal("elements change their modules faster than they can be read; try again later".into()))
     }
 
     /// The same plan made again on what is known by now, with the readings that it was made with: they are as good as they
@@ -96,7 +103,7 @@ impl Controller {
         &self,
         proposal: &mut Proposal,
         allowed: &Allowed,
-        excluded: &Exclusions,
+        pass: Option<&Pass<'_>>,
     ) -> Option<Result<Proposal, Failure>> {
         let Source { model: before, wanted, readings } = proposal.source.take()?;
         let model = self.model();
@@ -111,8 +118,8 @@ impl Controller {
         if !good {
             return None;
         }
-        let own = self.schemas.own();
-        let desk = self.desk(&model, &own, excluded);
+        let (own, excluded) = (self.schemas.own(), self.about_to_be_taken(pass));
+        let desk = self.desk(&model, &own, &excluded);
         let drafted = match desk.draft(wanted.clone()) {
             Ok(drafted) => drafted,
             Err(failure) => return Some(Err(failure)),
@@ -125,6 +132,29 @@ impl Controller {
             let (generation, source) = (model.generation, Some(Source { model, wanted, readings }));
             Proposal { plan, generation, source }
         }))
+    }
+
+    /// The plan with other numbers where somebody was quicker: that another is about to take one is no reason to wait for
+    /// its end, for others are free.
+    pub(super) fn drawn(&self, mut proposal: Proposal, allowed: &Allowed) -> Result<Proposal, Failure> {
+        for _ in 0..DRAWS {
+            let names = proposal.names();
+            let held = self.gate.held_of(&names);
+            if held.is_empty() || !held.iter().all(|name| is_number(name)) {
+                break;
+            }
+            match self.proposed_again(&mut proposal, allowed, None) {
+                Some(again) => proposal = again?,
+                // What it was made of has moved; it is made anew behind the gate.
+                None => break,
+            }
+        }
+        Ok(proposal)
+    }
+
+    /// Numbers that transactions hold which are not decided yet, but for those of `pass`.
+    fn about_to_be_taken(&self, pass: Option<&Pass<'_>>) -> Exclusions {
+        numbers_in(&self.gate.held_by_others(NUMBER, pass))
     }
 
     fn desk<'a>(
@@ -175,6 +205,9 @@ impl Controller {
         }
     }
 }
+
+/// How often other numbers are drawn because somebody was quicker.
+const DRAWS: usize = 8;
 
 /// Whether an entry of the mirror is the one that it was.
 fn same<T>(before: Option<&Arc<T>>, now: Option<&Arc<T>>) -> bool {
