@@ -244,7 +244,7 @@ impl<'a> Ride<'a> {
             }
             // What comes next is sent under a lease that still holds. A write looks at it by itself.
             let writes = acts.iter().any(|act| matches!(act, Act::Write(_)));
-            if !writes && acts.iter().any(|act| matches!(act, Act::Send(..))) {
+            if !self.unsaid.is_empty() && !writes && acts.iter().any(|act| matches!(act, Act::Send(..))) {
                 events.extend(self.note().await);
             }
             for act in acts {
