@@ -238,6 +238,11 @@ impl Machine {
         self.members.iter().map(|(name, member)| (name.clone(), member.progress.clone())).collect()
     }
 
+    /// Where one element stands.
+    pub fn progress_of(&self, element: &str) -> Option<ElementProgress> {
+        self.members.get(element).map(|member| member.progress.clone())
+    }
+
     /// Why it turned back, or what keeps it from ending.
     pub fn cause(&self) -> Option<&Cause> {
         self.cause.as_ref()

@@ -19,9 +19,9 @@ use crate::domain::outcome::{Cause, CauseKind};
 use crate::domain::{Class, ElementProgress, JournalRecord, Outcome, Phase, Principal, TransactionRecord, Turn};
 use crate::plan::Plan;
 use crate::store::{Batch, Durability, Store, StoreError, Table};
-use futures::StreamExt;
 use futures::future::{BoxFuture, Either, select};
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
 use std::sync::Arc;
@@ -196,6 +196,10 @@ pub(super) struct Ride<'a> {
     reports: BTreeMap<String, Report>,
     idle: BTreeMap<String, Crew>,
     flights: FuturesUnordered<Flight>,
+    // What elements answered and the journal does not say yet.
+    unsaid: Vec<JournalRecord>,
+    // How many answers the stored record does not know of.
+    unknown: usize,
 }
 
 impl<'a> Ride<'a> {
@@ -215,6 +219,8 @@ impl<'a> Ride<'a> {
             reports: BTreeMap::new(),
             idle: BTreeMap::new(),
             flights: FuturesUnordered::new(),
+            unsaid: Vec::new(),
+            unknown: 0,
         }
     }
 
@@ -258,23 +264,36 @@ impl<'a> Ride<'a> {
                     machine.step(self.runner.ambient.elapsed(), hands_off).unwrap_or_default()
                 }
             };
-            self.record.elements = machine.progress();
-            for (name, report) in &self.reports {
-                if let Some(progress) = self.record.elements.get_mut(name) {
-                    report.fill(progress);
+            match noted.as_deref().filter(|_| machine.state() == was) {
+                // Of an answer that moves nothing else only the one who answered has news.
+                Some(element) => {
+                    let news = machine.progress_of(element).map(|progress| (element.to_owned(), progress));
+                    self.record.elements.extend(news);
+                    self.filled(element);
+                }
+                None => {
+                    self.record.elements = machine.progress();
+                    for name in self.reports.keys().cloned().collect::<Vec<_>>() {
+                        self.filled(&name);
+                    }
                 }
             }
             if machine.state() != was {
                 tracing::debug!(transaction = %self.record.id, state = ?machine.state(), "transaction moves");
                 if let (State::Restoring, Some(why)) = (machine.state(), machine.cause()) {
-                    let abort = JournalRecord::Abort { cause: why.clone() };
-                    events.extend(self.note(Some(abort)).await);
+                    self.unsaid.push(JournalRecord::Abort { cause: why.clone() });
                 }
             }
             if let Some(element) = noted
                 && let Some(progress) = self.record.elements.get(&element).cloned()
             {
-                events.extend(self.note(Some(JournalRecord::Result { element, progress })).await);
+                self.unsaid.push(JournalRecord::Result { element, progress });
+                self.unknown += 1;
+            }
+            // What comes next is sent under a lease that still holds. A write looks at it by itself.
+            let writes = acts.iter().any(|act| matches!(act, Act::Write(_)));
+            if !self.unsaid.is_empty() && !writes && acts.iter().any(|act| matches!(act, Act::Send(..))) {
+                events.extend(self.note().await);
             }
             for act in acts {
                 match act {
@@ -313,6 +332,17 @@ impl<'a> Ride<'a> {
         if self.flights.is_empty() && until.is_none() {
             tracing::error!(transaction = %self.record.id, state = ?machine.state(), "nothing is under way");
             return None;
+        }
+        // While answers come at once there is nobody to tell; before a wait all is told.
+        if !self.unsaid.is_empty() {
+            match self.flights.next().now_or_never() {
+                Some(Some(came)) => return Some(self.answered(came)),
+                Some(None) | None => {
+                    if let Some(event) = self.note().await {
+                        return Some(event);
+                    }
+                }
+            }
         }
         enum Came {
             Answer(Option<Box<(Crew, Verb, Answer)>>),
@@ -354,16 +384,7 @@ impl<'a> Ride<'a> {
         };
         Some(match came {
             Came::Answer(None) => return None,
-            Came::Answer(Some(came)) => {
-                let (crew, verb, answer) = *came;
-                let element = crew.name.clone();
-                self.reports.insert(element.clone(), crew.report.clone());
-                if let (Verb::Apply, Some(took)) = (verb, crew.took) {
-                    self.runner.paces.note(&element, took);
-                }
-                self.idle.insert(element.clone(), crew);
-                Event::Answered { element, verb, answer }
-            }
+            Came::Answer(Some(came)) => self.answered(*came),
             Came::Stop(cause) => {
                 *stopped = None;
                 Event::Stop(cause)
@@ -374,6 +395,23 @@ impl<'a> Ride<'a> {
             }
             Came::Tick => Event::Tick,
         })
+    }
+
+    fn answered(&mut self, (crew, verb, answer): (Crew, Verb, Answer)) -> Event {
+        let element = crew.name.clone();
+        self.reports.insert(element.clone(), crew.report.clone());
+        if let (Verb::Apply, Some(took)) = (verb, crew.took) {
+            self.runner.paces.note(&element, took);
+        }
+        self.idle.insert(element.clone(), crew);
+        Event::Answered { element, verb, answer }
+    }
+
+    /// Puts what the crew has to report into the record.
+    fn filled(&mut self, element: &str) {
+        if let Some((report, progress)) = self.reports.get(element).zip(self.record.elements.get_mut(element)) {
+            report.fill(progress);
+        }
     }
 
     fn send(&mut self, element: &str, verb: Verb) {
@@ -428,11 +466,14 @@ impl<'a> Ride<'a> {
         let was = std::mem::replace(&mut self.record.phase, phase);
         // Reading back changes nothing, so this intent need not be on the disk before it.
         let durability = if phase == Phase::Verified { Durability::Lazy } else { Durability::Now };
-        let batch = journal::noted(&self.record, Some(JournalRecord::Intent { phase, persist }));
+        let batch = journal::noted(&self.record, &self.unsaid, Some(JournalRecord::Intent { phase, persist }));
         let written = match batch {
             Ok(batch) => self.commit(batch, durability).await,
             Err(error) => Err(Unwritten::Not(error)),
         };
+        if written.is_ok() {
+            self.all_said();
+        }
         if written.is_err() {
             self.record.phase = was;
         }
@@ -445,7 +486,7 @@ impl<'a> Ride<'a> {
         let mut batch = self.closing.decided(&self.record, &read).map_err(Unwritten::Not)?;
         let was = std::mem::replace(&mut self.record.phase, Phase::Decided);
         let intent = JournalRecord::Intent { phase: Phase::Decided, persist: BTreeMap::new() };
-        let noted = match journal::noted(&self.record, Some(intent)) {
+        let noted = match journal::noted(&self.record, &self.unsaid, Some(intent)) {
             Ok(noted) => noted,
             Err(error) => {
                 self.record.phase = was;
@@ -454,7 +495,10 @@ impl<'a> Ride<'a> {
         };
         batch.extend(noted);
         let error = match self.commit(batch, Durability::Now).await {
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                self.all_said();
+                return Ok(());
+            }
             Err(Unwritten::HandsOff(error)) => return Err(Unwritten::HandsOff(error)),
             Err(Unwritten::Not(error)) => error,
         };
@@ -466,7 +510,7 @@ impl<'a> Ride<'a> {
                 Err(Unwritten::Not(error))
             }
             Ok(_) => {
-                let again = journal::noted(&self.record, None).map_err(Unwritten::HandsOff)?;
+                let again = journal::noted(&self.record, &[], None).map_err(Unwritten::HandsOff)?;
                 let store = &self.runner.store;
                 store.commit(self.runner.epoch, again, Durability::Now).await.map_err(Unwritten::HandsOff)
             }
@@ -480,7 +524,7 @@ impl<'a> Ride<'a> {
         self.record.outcome = machine.outcome();
         let left = self.left_behind()?;
         if matches!(self.record.outcome, Some(Outcome::Unresolved { .. })) {
-            let batch = journal::noted(&self.record, None).and_then(|mut batch| {
+            let batch = journal::noted(&self.record, &self.unsaid, None).and_then(|mut batch| {
                 batch.extend(left);
                 batch.extend(self.closing.closed(&self.record)?);
                 Ok(batch)
@@ -489,7 +533,7 @@ impl<'a> Ride<'a> {
         }
         self.record.phase = Phase::Closed;
         self.record.finished = Some(self.runner.ambient.now());
-        let batch = journal::closed(&self.record).and_then(|mut batch| {
+        let batch = journal::closed(&self.record, &self.unsaid).and_then(|mut batch| {
             batch.extend(left);
             batch.extend(self.closing.closed(&self.record)?);
             Ok(batch)
@@ -538,11 +582,21 @@ impl<'a> Ride<'a> {
         self.record
     }
 
-    /// A lazy note; a lost one costs recovery a reading, no more. The lease is what matters.
-    async fn note(&mut self, entry: Option<JournalRecord>) -> Option<Event> {
+    /// A lazy note of what elements answered; a lost one costs recovery a reading, no more. The lease is what matters. The
+    /// record of a transaction over many elements is written when a good part of them has answered, not each time.
+    async fn note(&mut self) -> Option<Event> {
         self.publish();
-        let batch = journal::noted(&self.record, entry).ok()?;
-        match self.commit(batch, Durability::Lazy).await {
+        let whole = self.unknown * RECORD_SHARE >= self.record.elements.len();
+        let batch = match whole {
+            true => journal::noted(&self.record, &self.unsaid, None),
+            false => Ok(journal::said(&self.record.id, &self.unsaid)),
+        };
+        let written = self.commit(batch.ok()?, Durability::Lazy).await;
+        self.unsaid.clear();
+        if whole {
+            self.unknown = 0;
+        }
+        match written {
             Ok(()) => None,
             Err(Unwritten::HandsOff(error)) => Some(Event::HandsOff(hands_off(&error))),
             Err(Unwritten::Not(error)) => {
@@ -550,6 +604,12 @@ impl<'a> Ride<'a> {
                 None
             }
         }
+    }
+
+    /// The journal and the stored record know all that elements answered.
+    fn all_said(&mut self) {
+        self.unsaid.clear();
+        self.unknown = 0;
     }
 
     async fn commit(&mut self, batch: Batch, durability: Durability) -> Result<(), Unwritten> {
@@ -565,6 +625,9 @@ impl<'a> Ride<'a> {
         }
     }
 }
+
+/// The record is written anew when one of so many elements has answered since.
+const RECORD_SHARE: usize = 16;
 
 /// Why something is not written.
 enum Unwritten {
