@@ -86,6 +86,7 @@ impl Dice {
             Habit::Slow(400),
             Habit::ShortTimer,
             Habit::IgnoresCancel,
+            Habit::CancelForgets,
             Habit::ClobbersBackup,
             Habit::EchoesPersist,
             Habit::LocksBindNobody,

@@ -33,7 +33,7 @@ struct State {
     passed: Vec<(u64, String)>,
     calls: BTreeMap<(usize, Call), usize>,
     used: Vec<String>,
-    power_lost: bool,
+    died: Option<Duration>,
     secrets: Vec<u64>,
 }
 
@@ -96,8 +96,9 @@ impl Director {
         self.state.lock().unwrap().used.clone()
     }
 
-    pub fn power_was_lost(&self) -> bool {
-        self.state.lock().unwrap().power_lost
+    /// When a daemon last died.
+    pub fn died(&self) -> Option<Duration> {
+        self.state.lock().unwrap().died
     }
 
     /// Every secret that a daemon drew.
@@ -219,8 +220,8 @@ impl Director {
             return;
         }
         state.births.push(pause);
+        state.died = Some(self.world.now());
         if let Some(keeps) = power {
-            state.power_lost = true;
             if let Some(disk) = self.disk.get().and_then(Weak::upgrade) {
                 disk.power_loss(keeps);
             }

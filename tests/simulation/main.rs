@@ -21,6 +21,7 @@ mod disk;
 mod element;
 mod laws;
 mod logged;
+mod matrix;
 mod plans;
 mod plants;
 mod play;

@@ -21,7 +21,7 @@ use futures::StreamExt;
 use futures::future::{BoxFuture, poll_fn};
 use futures::stream::FuturesUnordered;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -56,6 +56,15 @@ pub struct Planted {
     pub store: Option<Arc<OnStore>>,
     pub undo: Option<Arc<dyn Undo>>,
     pub limits: Option<TransactionLimits>,
+    /// How often somebody looks at the record of `t1` and at the elements.
+    pub observe: Option<Duration>,
+}
+
+/// What the operator saw at a moment, and what was so: whether each element is as before, and as after.
+pub struct Sight {
+    pub at: Duration,
+    pub record: Option<TransactionRecord>,
+    pub sides: BTreeMap<String, (bool, bool)>,
 }
 
 /// What is there after a story, for the laws.
@@ -71,7 +80,9 @@ pub struct Stage {
     pub told: Mutex<BTreeMap<String, (u64, TransactionRecord)>>,
     /// Everything that was published on the way.
     pub published: Mutex<Vec<TransactionRecord>>,
+    pub sights: Mutex<Vec<Sight>>,
     taken: Mutex<Vec<bool>>,
+    last: OnceLock<BTreeMap<String, TransactionRecord>>,
 }
 
 /// Plays it. `Err` = it does not end.
@@ -93,9 +104,14 @@ pub fn play(story: &Story, planted: Planted) -> Result<Arc<Stage>, String> {
         plans: Mutex::default(),
         told: Mutex::default(),
         published: Mutex::default(),
+        sights: Mutex::default(),
+        last: OnceLock::new(),
     });
     let alive = stage.clone().born(0);
     world.run(stage.clone().lives(vec![alive]))?;
+    if stage.planted.observe.is_some() {
+        world.run(stage.look())?;
+    }
     // Timers of elements run out, and forgotten sessions end.
     world.run(world.wait(WINDOW * 3))?;
     // The last thing that happens to it: power. What was told must stand, and whoever comes next has nothing to find out.
@@ -117,7 +133,9 @@ impl Stage {
     /// All daemons of the story, until the last one has nothing to do any more.
     async fn lives(self: Arc<Self>, mut alive: Vec<Mortal>) {
         let mut clock: Option<BoxFuture<'static, ()>> = Some(Box::pin(self.director.clone().clock()));
+        let mut observer: BoxFuture<'static, ()> = Box::pin(self.clone().observe());
         poll_fn(move |context| {
+            let _ = observer.as_mut().poll(context);
             loop {
                 if clock.as_mut().is_some_and(|clock| clock.as_mut().poll(context).is_ready()) {
                     clock = None;
@@ -140,6 +158,25 @@ impl Stage {
             if alive.is_empty() { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
+    }
+
+    async fn observe(self: Arc<Self>) {
+        let Some(pause) = self.planted.observe else { return futures::future::pending().await };
+        loop {
+            self.world.wait(pause).await;
+            self.look().await;
+        }
+    }
+
+    async fn look(&self) {
+        let record = andante::store::get(&self.disk.store, Table::Transactions, "t1").await.ok().flatten();
+        let plan = self.plan_of("t1");
+        let sides = plan.iter().flat_map(|plan| &plan.elements).filter_map(|of| {
+            let running = self.elements.iter().find(|element| element.name == of.element)?.running();
+            Some((of.element.clone(), (of.is_before(&running), of.is_after(&running))))
+        });
+        let sight = Sight { at: self.world.now(), record, sides: sides.collect() };
+        self.sights.lock().unwrap().push(sight);
     }
 
     fn born(self: Arc<Self>, pause: u64) -> Mortal {
@@ -275,10 +312,13 @@ impl Stage {
         plan(plans.collect())
     }
 
-    /// The record as an operator sees it.
+    /// The record as an operator sees it when all is over.
     pub fn record(&self, id: &str) -> Option<TransactionRecord> {
-        let get = andante::store::get(&self.disk.store, Table::Transactions, id);
-        self.world.run(get).ok()?.ok()?
+        let read = || {
+            let all = andante::store::list(&self.disk.store, Table::Transactions, "");
+            self.world.run(all).unwrap().unwrap().into_iter().collect()
+        };
+        self.last.get_or_init(read).get(id).cloned()
     }
 
     pub fn outcome(&self, id: &str) -> Option<Outcome> {

@@ -369,6 +369,10 @@ impl Writer for Session {
             if inner.pending.as_ref().is_none_or(|pending| pending.persist != persist) {
                 return Err(self.not_active("cancel", persist));
             }
+            if self.element.has(Habit::CancelForgets) && inner.lock == Some(Lock::Session(self.id)) {
+                inner.pending = None;
+                return Ok(());
+            }
             inner.revert(&self.element.world, By::Ours(self.owner.clone()));
             Ok(())
         };

@@ -38,6 +38,8 @@ pub enum Habit {
     ShortTimer,
     /// Ok to a cancel, and nothing happens.
     IgnoresCancel,
+    /// Ok to a cancel of the session that holds the locks: the timer is forgotten, the new state stays (netconfd).
+    CancelForgets,
     /// A second confirmed commit makes the present state the backup.
     ClobbersBackup,
     /// Its errors repeat the persist-id that they were given.
