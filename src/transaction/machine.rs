@@ -500,7 +500,7 @@ impl Machine {
         for name in idle {
             let Some(member) = self.members.get_mut(&name) else { continue };
             let verb = match (self.state, member.progress.turn) {
-                (State::Restoring, Turn::Untouched | Turn::Restored) => None,
+                (State::Restoring, Turn::Untouched | Turn::Restored) | (State::Confirming, Turn::Confirmed) => None,
                 (State::Restoring, Turn::Locked) => Some(Verb::Release),
                 (State::Restoring, Turn::Prepared) => Some(Verb::Withdraw),
                 (State::Restoring, _) => Some(Verb::Restore),

@@ -249,6 +249,11 @@ impl Recovery {
 
 /// Where an element has to be assumed to stand, from what is durable.
 fn progress(of: &ElementPlan, story: &Story, record: &TransactionRecord) -> ElementProgress {
+    // Where an element came to its end it was let go: what stands there now may be somebody else's work.
+    let end = if story.decided { Turn::Confirmed } else { Turn::Restored };
+    if let Some(kept) = record.elements.get(&of.element).filter(|kept| kept.turn == end) {
+        return kept.clone();
+    }
     let turn = match story.phase {
         Phase::Planned | Phase::Locked => Turn::Untouched,
         Phase::Prepared if matches!(of.class, Class::A | Class::B) => Turn::Prepared,

@@ -108,7 +108,8 @@ impl Crew {
         self.noticed(&actual);
         if let (Side::After, Some(confirm)) = (side::side(&self.plan, &actual), self.confirm.clone()) {
             match self.order(tools, Order::Confirm(&confirm.persist)).await {
-                Err(error) if is_lost(&error) => return Err(error.into()),
+                // Held by others, a dead session of ours perhaps: its timer still runs, and a reading does not show that.
+                Err(error) if is_lost(&error) || error.class == ErrorClass::Transient => return Err(error.into()),
                 // Confirmed now, confirmed before, or gone back a moment ago: reading tells.
                 Ok(_) | Err(_) => actual = self.read_quiet(tools).await?,
             }
@@ -136,7 +137,8 @@ impl Crew {
         actual: ConfigTree,
         foreign: &[Path],
     ) -> Result<Answer, Failed> {
-        let scope = side::cut(&self.plan, |path| !foreign.contains(path));
+        let mut foreign = foreign.to_vec();
+        let mut scope = side::cut(&self.plan, |path| !foreign.contains(path));
         let mut actual = actual;
         let mut refused: Vec<String> = Vec::new();
         for _ in 0..ROUNDS {
@@ -161,6 +163,11 @@ impl Crew {
             let now = self.read(tools).await?;
             let stuck = now == actual;
             actual = now;
+            // What somebody put there while we sent is his, as it would have been before.
+            if let Side::Foreign(more) = side::side(&scope, &self.forgiving(&actual, way.wanted(&scope))) {
+                foreign.extend(more);
+                scope = side::cut(&self.plan, |path| !foreign.contains(path));
+            }
             if stuck || self.arrived(way, &scope, &actual) {
                 break;
             }
@@ -172,7 +179,7 @@ impl Crew {
             return Ok(Answer::Conflict(Cause { path, ..cause(CauseKind::Refused, Some(&self.name), message) }));
         }
         if !foreign.is_empty() {
-            return Ok(Answer::Conflict(self.foreign(foreign)));
+            return Ok(Answer::Conflict(self.foreign(&foreign)));
         }
         Ok(Answer::Done { detail: Some(format!("brought {} by reading", way.word())), residue: self.residue.clone() })
     }
@@ -185,11 +192,7 @@ impl Crew {
     }
 
     pub(super) fn first_astray(&self, way: Way, scope: &ElementPlan, actual: &ConfigTree) -> (String, String) {
-        let wanted = match way {
-            Way::Back => &scope.before,
-            Way::Forward => &scope.after,
-        };
-        let turned = ElementPlan { after: wanted.clone(), ..scope.clone() };
+        let turned = ElementPlan { after: way.wanted(scope).clone(), ..scope.clone() };
         side::first_wrong(&turned, actual)
             .map_or_else(|| ("/".into(), "something else".into()), |wrong| (wrong.path.to_string(), wrong.found))
     }
@@ -265,6 +268,13 @@ pub(super) enum Way {
 }
 
 impl Way {
+    fn wanted(self, plan: &ElementPlan) -> &ConfigTree {
+        match self {
+            Way::Back => &plan.before,
+            Way::Forward => &plan.after,
+        }
+    }
+
     pub(super) fn word(self) -> &'static str {
         match self {
             Way::Back => "back",
