@@ -126,6 +126,8 @@ pub(super) struct Crew {
     pub took: Option<Duration>,
     // Read when the read-set was checked.
     earlier: Option<ConfigTree>,
+    // A cancel of ours was answered ok.
+    cancelled: bool,
     // The last whole reading while our commit was not confirmed.
     inside: Option<ConfigTree>,
     // The state before the change.
@@ -159,6 +161,7 @@ impl Crew {
             stale: None,
             took: None,
             earlier: None,
+            cancelled: false,
             inside: None,
             state: Vec::new(),
             echoed: None,

@@ -160,7 +160,11 @@ impl FrrElement {
     }
 
     /// Cuts the connection of the next session that sends this pattern, before or after the element gets the message.
+    /// [`Cut::Death`] is bgpd's.
     pub fn cut(&self, when: Cut, pattern: &str) {
+        if when == Cut::Death {
+            sshd::server_is(self.processes.folder(), self.processes.pid("bgpd"));
+        }
         sshd::cut(self.processes.folder(), when, pattern);
     }
 
@@ -219,6 +223,11 @@ impl FrrElement {
                     .unwrap_or_else(|error| panic!("{error}"));
             }
         }
+        self.has_booted();
+    }
+
+    /// Waits until what was saved is running.
+    pub fn has_booted(&self) {
         // A daemon reads its file after it has opened its socket.
         let expected: Vec<String> = self.daemons.iter().filter_map(|daemon| self.first_block_of(daemon)).collect();
         wait_until("the saved configuration is running", Duration::from_secs(20), || {

@@ -24,7 +24,10 @@ impl Crew {
             self.glimpse(tools).await;
             self.open(tools).await?;
             match self.order(tools, Order::Cancel(&confirm.persist)).await {
-                Ok(_) => cancelled = true,
+                Ok(_) => {
+                    cancelled = true;
+                    self.cancelled = true;
+                }
                 // "Not active" and its like: it went back, it never came, or somebody confirmed it. Reading tells (F4).
                 Err(error) if !is_lost(&error) => not_pending = Some(error),
                 Err(error) => return Err(error.into()),
@@ -36,16 +39,25 @@ impl Crew {
         let actual = self.read_quiet(tools).await?;
         match side::side(&self.plan, &self.forgiving(&actual, &self.plan.before)) {
             Side::Before => Ok(self.gone_back(&actual)),
-            Side::After if cancelled => Err(Failed::Other(cause(
-                CauseKind::Unreachable,
-                Some(&self.name),
-                "the element accepted the cancel but still shows the new state; its own timer will take it back",
-            ))),
+            // There are servers that answer ok to a cancel by the holder of the locks, forget the pending commit, and
+            // leave it standing: nothing will take it back but we.
+            Side::After if cancelled => match self.move_to(tools, Way::Back, actual, &[]).await? {
+                Answer::Conflict(why) => {
+                    let message = format!(
+                        "the element accepted the cancel, still shows the new state, and refuses to be brought back; its \
+                         own timer may do it: {}",
+                        why.message
+                    );
+                    Err(Failed::Other(cause(CauseKind::Unreachable, Some(&self.name), message)))
+                }
+                done => Ok(done),
+            },
             Side::Foreign(paths) => self.move_to(tools, Way::Back, actual, &paths).await,
             Side::After | Side::OnTheWay => {
                 let answer = self.move_to(tools, Way::Back, actual, &[]).await?;
-                // Nobody confirms before the decision, so it was somebody else; this is no revert.
-                Ok(match (answer, not_pending) {
+                // Nobody of us confirms before the decision. A cancel of ours that was answered ok, and then was none, is
+                // another matter. Neither is a revert.
+                Ok(match (answer, not_pending.filter(|_| !self.cancelled)) {
                     (Answer::Done { residue, .. }, Some(error)) => {
                         let detail = format!(
                             "somebody else had confirmed our commit ({}); it was taken back by a commit of its own",
