@@ -455,7 +455,8 @@ impl<'a> Ride<'a> {
 
     async fn write_intent(&mut self, phase: Phase) -> Result<(), Unwritten> {
         let mut persist = BTreeMap::new();
-        if phase == Phase::Applied {
+        // Before anything is sent for which it could be needed: some elements name the candidate after it.
+        if phase == Phase::Prepared {
             for crew in self.idle.values_mut().filter(|crew| crew.class() == Class::A) {
                 let secret = self.runner.ambient.secret();
                 let id = format!("andante.{}.{}.{secret:016x}", self.record.id, self.runner.epoch);

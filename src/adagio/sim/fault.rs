@@ -27,6 +27,13 @@ pub enum Fault {
         /// Of what.
         on: String,
     },
+    /// It is carried out, and answered with these words instead of its own. Once; CLI only.
+    Say {
+        /// What.
+        on: String,
+        /// The words.
+        answer: String,
+    },
     /// The connection ends instead of an answer. Once.
     Close {
         /// At what.
@@ -75,6 +82,8 @@ pub enum Fault {
 pub(super) struct Reaction {
     pub refuse: Option<String>,
     pub lose: bool,
+    /// Other words than its own.
+    pub says: Option<String>,
     /// `Some(true)`: after it was carried out.
     pub close: Option<bool>,
     pub delay: Option<Duration>,
@@ -143,6 +152,10 @@ impl Faults {
             }
             Fault::LoseReply { on } if meant(on) => {
                 reaction.lose = true;
+                false
+            }
+            Fault::Say { on, answer } if meant(on) => {
+                reaction.says = Some(answer.clone());
                 false
             }
             Fault::Close { on, done } if meant(on) => {

@@ -3,6 +3,7 @@
 //! All state stands behind one mutex that is never held across an await; whoever holds it does pure work only.
 
 use super::{Abilities, SimError};
+use super::commit::{Commits, Script};
 use super::fault::{Fault, Faults, Reaction};
 use super::netconf::{Datastores, apply_by_hand};
 use crate::adagio::cli::Dialect;
@@ -39,12 +40,16 @@ pub(super) struct CommandLine {
     pub grammar: Grammar,
     pub dialect: Dialect,
     pub prompts: Prompts,
+    /// The lines of the adapter's `[commit]`.
+    pub commit: Option<Script>,
 }
 
 /// What changes.
 #[derive(Default)]
 pub(super) struct State {
     pub stores: Datastores,
+    /// Of a command line with a `[commit]`.
+    pub commits: Commits,
     pub faults: Faults,
     pub shown: Vec<Shown>,
 }
@@ -60,7 +65,7 @@ pub(super) struct Shown {
 
 impl Machine {
     pub fn new(name: &str, adapter: Adapter, language: Language, running: ConfigTree, stop: CancellationToken) -> Self {
-        let state = State { stores: Datastores::new(running), faults: Faults::default(), shown: Vec::new() };
+        let state = State { stores: Datastores::new(running), ..State::default() };
         Self {
             name: name.to_owned(),
             adapter,
@@ -97,10 +102,16 @@ impl Machine {
 
     /// What the command for the running configuration prints (CLI).
     pub fn shown_running(&self) -> String {
+        let running = self.state().stores.running().clone();
+        self.shown(&running)
+    }
+
+    /// A configuration as the element prints it (CLI).
+    pub fn shown(&self, tree: &ConfigTree) -> String {
         let (tree, hidden) = {
             let state = self.state();
             let hidden: Vec<String> = state.faults.dead().flat_map(|(_, nodes)| nodes.to_vec()).collect();
-            (printed(state.stores.running(), &state.faults), hidden)
+            (printed(tree, &state.faults), hidden)
         };
         let tree = self.adapter.normalise(&without(&tree, &hidden));
         let text = self.adapter.text(&tree);
@@ -185,7 +196,26 @@ impl Machine {
 
     pub fn close_session(&self, id: u32) {
         lock(&self.sessions).remove(&id);
-        self.state().stores.session_ended(id);
+        let mut state = self.state();
+        state.stores.session_ended(id);
+        state.commits.session_ended(id);
+    }
+
+    /// The timer of a commit has run out.
+    pub fn expired(&self, ticket: u64) {
+        let mut state = self.state();
+        if let Some(before) = state.commits.expired(ticket) {
+            state.stores.set_running(before);
+        }
+    }
+
+    /// The timer of a commit runs out now; false where none is pending.
+    pub fn run_out(&self) -> bool {
+        let mut state = self.state();
+        let before = state.commits.run_out();
+        let waited = before.is_some();
+        before.into_iter().for_each(|before| state.stores.set_running(before));
+        waited
     }
 
     /// A new record of what one client sends.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  serve ──▶ per element: listener task ──▶ connection ──▶ session task ──▶ Machine (state behind one mutex)
-//!                                                        └▶ timer task of a confirmed commit
+//!                                                        └▶ timer task of a confirmed or timed commit
 //! ```
 //!
 //! For the demo, for trying the daemon without a router, and for fast tests with faults that no real element shows on
@@ -12,6 +12,7 @@
 //! what a YANG library alone can check (`must`, `when`, mandatory nodes) is not checked here.
 
 mod cli;
+mod commit;
 pub mod control;
 mod fault;
 mod files;
@@ -60,7 +61,7 @@ pub struct SimElement {
     pub address: SocketAddr,
     /// Who may log in, under any user name.
     pub login: Login,
-    /// What a NETCONF element can take back: A, B or C. A CLI is always D.
+    /// What a NETCONF element can take back: A, B or C. Of a CLI its adapter says it.
     pub class: Class,
     /// Whether a NETCONF element speaks base:1.1 (chunked framing) beside 1.0.
     pub base11: bool,
@@ -288,6 +289,17 @@ impl SimHandle {
         Ok(())
     }
 
+    /// The timer of the commit that waits for its confirmation runs out now (CLI); false where none waits.
+    pub fn run_out(&self, element: &str) -> Result<bool, SimError> {
+        Ok(self.find(element)?.machine.run_out())
+    }
+
+    /// What commits have left on a CLI element: named sessions, a pending commit, edits in the candidate, sessions in
+    /// configuration mode. Empty when all is in order.
+    pub fn left_over(&self, element: &str) -> Result<Vec<String>, SimError> {
+        Ok(self.find(element)?.machine.state().commits.left_over())
+    }
+
     /// Every byte that clients have sent inside SSH, session by session in the order of their beginning.
     pub fn wire(&self, element: &str) -> Result<Vec<Vec<u8>>, SimError> {
         Ok(self.find(element)?.machine.wire())
@@ -332,7 +344,8 @@ async fn start(
                     return Err(wrong(format!("the simulator's prompt {prompt:?} is none of its modes")));
                 }
             }
-            Language::Cli(Box::new(CommandLine { grammar, dialect, prompts }))
+            let commit = adapter.commit().map(commit::Script::new);
+            Language::Cli(Box::new(CommandLine { grammar, dialect, prompts, commit }))
         }
     };
     let read = adapter.parse(&element.running);

@@ -74,6 +74,9 @@ impl Crew {
             return Err(unknown(&self.name, doing, "the session is gone".into()));
         };
         writer.patience(limit);
+        if let (Order::Prepare(_) | Order::Discard, Some(confirm)) = (&order, &self.confirm) {
+            writer.announce(&confirm.persist);
+        }
         let work = async {
             match order {
                 Order::Lock => writer.lock().await,
