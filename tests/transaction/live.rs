@@ -49,6 +49,7 @@ fn connector() -> Connector {
         cli: Default::default(),
         busy: Duration::from_secs(1),
         secrets: Arc::new(NoSecrets),
+        inside: None,
     }
 }
 

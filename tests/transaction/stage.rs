@@ -135,6 +135,7 @@ impl Stage {
             cli: Default::default(),
             busy: Duration::from_millis(100),
             secrets: Arc::new(NoSecrets),
+            inside: None,
         };
         let mut stage = Self {
             sim,
