@@ -9,6 +9,7 @@
 //! schema or grammar, so a typo of a template never reaches an element; `normalise` is idempotent. Immutable and cheap to
 //! clone.
 
+use super::commit::Commit;
 use super::error::AdapterError;
 use super::grammar::Grammar;
 use super::judgement::{Impact, Ownership};
@@ -17,12 +18,14 @@ use super::package::Package;
 use super::payload::Payload;
 use super::refusal::Refusal;
 use super::rules::Rules;
+use super::state::StateReader;
 use super::template::{self, Escaping, Templates};
 use crate::service::ElementService;
 use crate::tree::secret::disarmed;
 use crate::tree::{
     Body, ConfigTree, Defaults, DefaultsMode, Diff, Edit, Key, Limits, Node, Path, Policy, SchemaIndex, xml,
 };
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What Andante knows of one platform.
@@ -36,7 +39,9 @@ pub struct Adapter {
 struct Parts {
     package: Package,
     manifest: Manifest,
+    commit: Option<Commit>,
     templates: Templates,
+    readers: BTreeMap<String, StateReader>,
 }
 
 #[derive(Clone, Debug)]
@@ -110,6 +115,11 @@ impl Adapter {
     /// The whole of `adapter.toml`.
     pub fn manifest(&self) -> &Manifest {
         &self.parts.manifest
+    }
+
+    /// The commit model of a command line that has one.
+    pub fn commit(&self) -> Option<&Commit> {
+        self.parts.commit.as_ref()
     }
 
     /// The folder of single-module profiles, and the modules in it: for the demo, the simulator and `adapter check`.
@@ -262,6 +272,11 @@ impl Adapter {
         }
     }
 
+    /// The readers of the element's state, by name.
+    pub fn state_readers(&self) -> &BTreeMap<String, StateReader> {
+        &self.parts.readers
+    }
+
     /// What an edit does to traffic.
     pub fn impact(&self, edit: &Edit) -> Impact {
         match &self.language {
@@ -313,7 +328,15 @@ impl Adapter {
             Language::Cli { grammar, .. } => Escaping::Lines(grammar.clone()),
         };
         let templates = Templates::compile(&manifest.name, escaping, &package.files)?;
-        Ok(Self { parts: Arc::new(Parts { package, manifest, templates }), language })
+        let netconf = manifest.transport == Transport::Netconf;
+        let mut readers = BTreeMap::new();
+        for (path, text) in &package.files {
+            let Some(name) = path.strip_prefix("state/").and_then(|name| name.strip_suffix(".toml")) else { continue };
+            readers.insert(name.to_owned(), StateReader::parse(text, netconf).map_err(|what| file(path, what))?);
+        }
+        let commit = manifest.commit.as_ref().map(|options| options.compile()).transpose();
+        let commit = commit.map_err(|what| file("adapter.toml", what))?;
+        Ok(Self { parts: Arc::new(Parts { package, manifest, commit, templates, readers }), language })
     }
 
     fn function(&self, wanted: &ElementService) -> Result<&Function, AdapterError> {

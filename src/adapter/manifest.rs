@@ -3,6 +3,7 @@
 //! The shape is documented for adapter writers in `docs/adapters.md`. Unknown keys are refused everywhere but in `[cli]`,
 //! which is handed on as it is to the CLI driver, whose own reading refuses them.
 
+use super::commit::CommitOptions;
 use super::error::AdapterError;
 use super::judgement::Ownership;
 use crate::service::attributes;
@@ -45,15 +46,37 @@ pub struct Manifest {
     pub netconf: Option<NetconfOptions>,
     /// For `transport = "cli"`: read by the CLI driver.
     pub cli: Option<toml::Table>,
+    /// For `transport = "cli"`: how a change is made true, where the platform does more than take lines one by one.
+    pub commit: Option<CommitOptions>,
     /// Judgement on paths, NETCONF only (a CLI grammar says it itself). Later rules win.
     #[serde(default)]
     pub paths: Vec<PathRule>,
     /// How the platform shows secrets.
     #[serde(default)]
     pub secret_echo: SecretEcho,
+    /// Time limits that differ from those of the daemon on this platform.
+    #[serde(default)]
+    pub limits: ElementLimits,
+    /// It gives one session only, so it is read back on the session that wrote.
+    #[serde(default)]
+    pub one_session: bool,
     /// Tables of names for `text = "names.<table>"` of a path rule.
     #[serde(default)]
     pub names: BTreeMap<String, NameTable>,
+}
+
+/// Time limits of one platform, in seconds; what is not given is as the daemon's settings say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ElementLimits {
+    /// For one edit and its check.
+    pub prepare: Option<u64>,
+    /// For one commit, or all lines of a payload.
+    pub commit: Option<u64>,
+    /// For one read-back.
+    pub verify: Option<u64>,
+    /// For one confirm, cancel or save.
+    pub confirm: Option<u64>,
 }
 
 /// How a platform shows a secret that it was given.
@@ -281,10 +304,16 @@ impl Manifest {
             Transport::Cli if self.cli.is_none() || self.netconf.is_some() => {
                 Err("transport = \"cli\" needs [cli] and has no [netconf]".into())
             }
+            Transport::Netconf if self.commit.is_some() => {
+                Err("[commit] is for a command line; NETCONF says by its capabilities how it commits".into())
+            }
             Transport::Cli if !self.paths.is_empty() => {
                 Err("[[paths]] is for NETCONF; a CLI adapter says this in grammar.toml".into())
             }
-            _ => self.netconf.as_ref().map_or(Ok(()), NetconfOptions::check),
+            _ => {
+                self.commit.as_ref().map_or(Ok(()), |commit| commit.compile().map(|_| ()))?;
+                self.netconf.as_ref().map_or(Ok(()), NetconfOptions::check)
+            }
         }
     }
 }

@@ -9,6 +9,7 @@
 
 #[allow(clippy::module_inception)]
 mod adapter;
+pub mod commit;
 mod error;
 mod filters;
 pub mod grammar;
@@ -20,12 +21,15 @@ pub mod payload;
 mod refusal;
 mod rules;
 mod spelling;
+pub mod state;
 mod template;
 
 pub use adapter::{Adapter, Reading};
+pub use commit::Commit;
 pub use error::AdapterError;
 pub use grammar::{Grammar, GrammarError};
 pub use judgement::{Impact, Ownership};
 pub use manifest::{Manifest, Transport, Validation};
 pub use payload::{Answer, CliLine, Payload};
 pub use refusal::Refusal;
+pub use state::{Demand, StateReader};

@@ -395,6 +395,23 @@ impl Node {
         }
     }
 
+    /// Whether both are equal to the last, also in what equality leaves out: kinds of values, marks of defaults, and whether
+    /// the user orders them. Children are compared as handles: equal ones that are not shared count as others.
+    pub(super) fn is_twin(&self, other: &Node) -> bool {
+        let raw = |a: Option<&Value>, b: Option<&Value>| a.map(Value::raw) == b.map(Value::raw);
+        let handles = |a: &Node, b: &Node| {
+            Self::same(a, b) || (a == b && a.kind() == b.kind() && a.value().is_some() && raw(a.value(), b.value()))
+        };
+        fn keys(node: &Node) -> impl Iterator<Item = &str> {
+            node.keys().into_iter().flat_map(|keys| keys.iter().map(|(_, value)| value.raw()))
+        }
+        self.kind() == other.kind()
+            && self == other
+            && keys(self).eq(keys(other))
+            && self.items().len() == other.items().len()
+            && self.items().iter().zip(other.items()).all(|(a, b)| handles(a, b))
+    }
+
     pub(super) fn kind(&self) -> Kind {
         match &self.0 {
             Repr::Small(mark, _) => mark.kind,
