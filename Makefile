@@ -59,7 +59,7 @@ check:
 
 # Tables beside libyang's figures on the same data, then instruction counts where valgrind and its runner are installed.
 bench: setup-build
-	$(CARGO) bench --bench tree --bench services --bench yang
+	$(CARGO) bench --bench tree --bench services --bench commit --bench yang
 	@scripts/instructions.sh
 
 fuzz: setup-build
