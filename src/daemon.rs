@@ -115,7 +115,20 @@ async fn watch(controller: &Arc<Controller>, settings: &Settings, stop: &Cancell
 
 /// A controller with everything below it. The second value stops its transactions.
 pub async fn start(invocation: Invocation) -> Result<(Arc<Controller>, StopSignal), DaemonError> {
-    let Invocation { settings, program, crash_at } = invocation;
+    let probe: Arc<dyn Probe> = match invocation.crash_at.clone() {
+        Some(point) => Arc::new(CrashAt { point }),
+        None => Arc::new(NoProbe),
+    };
+    start_with(invocation, probe).await
+}
+
+/// The same with a probe of the caller's own instead of [`Invocation::crash_at`]: whoever runs the house in process can
+/// stop a transaction at a named point and do something to an element there.
+pub async fn start_with(
+    invocation: Invocation,
+    probe: Arc<dyn Probe>,
+) -> Result<(Arc<Controller>, StopSignal), DaemonError> {
+    let Invocation { settings, program, .. } = invocation;
     std::fs::create_dir_all(&settings.paths.state)
         .map_err(|error| failed(format!("cannot make {}", settings.paths.state.display()))(error.into()))?;
     let file = settings.paths.state.join("andante.db");
@@ -133,10 +146,6 @@ pub async fn start(invocation: Invocation) -> Result<(Arc<Controller>, StopSigna
     let adapters = adapters(&south, &settings).await?;
     let ambient = Arc::new(SystemAmbient::new());
     let stop = StopSignal::new();
-    let probe: Arc<dyn Probe> = match crash_at {
-        Some(point) => Arc::new(CrashAt { point }),
-        None => Arc::new(NoProbe),
-    };
     let parts = Parts {
         store,
         epoch,
@@ -377,19 +386,21 @@ fn connector(settings: &Settings, secrets: Arc<Vault>) -> Connector {
         ..NetconfLimits::default()
     };
     let cli = CliLimits { login_timeout: connect, line_timeout: answer, show_timeout: answer };
-    Connector { ssh, netconf, cli, busy: seconds(settings.adagio.busy_timeout), secrets }
+    Connector { ssh, netconf, cli, busy: seconds(settings.adagio.busy_timeout), secrets, inside: None }
 }
 
 fn limits(settings: &Settings) -> TransactionLimits {
-    let commit = seconds(settings.transaction.commit_timeout);
+    let given = &settings.transaction;
     TransactionLimits {
         connect: seconds(settings.adagio.connect_timeout) * 2,
-        lock: seconds(settings.transaction.lock_timeout),
-        prepare: commit,
-        apply: commit + seconds(settings.adagio.busy_timeout),
-        verify: commit,
-        confirm: commit,
-        confirm_window: seconds(settings.transaction.confirm_window),
+        lock: seconds(given.lock_timeout),
+        prepare: seconds(given.prepare_timeout),
+        apply: seconds(given.commit_timeout) + seconds(settings.adagio.busy_timeout),
+        verify: seconds(given.verify_timeout),
+        confirm: seconds(given.confirm_timeout),
+        confirm_window: seconds(given.confirm_window),
+        confirm_window_min: seconds(given.confirm_window_min),
+        check: seconds(given.check_timeout),
         ..TransactionLimits::default()
     }
 }
@@ -420,6 +431,8 @@ pub fn log(settings: &crate::config::Log) -> Result<(), DaemonError> {
     let filter = tracing_subscriber::EnvFilter::try_new(&settings.level)
         .map_err(|error| failed(format!("log.level: {}", settings.level))(error.into()))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    // A log that cannot be written (a full disk) would be said on standard error, and a failed print panics.
+    let builder = builder.log_internal_errors(false);
     let set = match settings.format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().try_init(),

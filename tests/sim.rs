@@ -64,6 +64,7 @@ impl Lab {
             cli: CliLimits { line_timeout: Duration::from_secs(2), ..CliLimits::default() },
             busy: Duration::from_millis(100),
             secrets: Arc::new(NoSecrets),
+            inside: None,
         };
         Self { sim: serve(options).await.unwrap(), adapters, connector, folder }
     }

@@ -31,6 +31,8 @@ pub struct Desk<'a> {
     pub own: &'a BTreeMap<String, Arc<Adapter>>,
     /// Where automatic numbers come from.
     pub ranges: &'a Ranges,
+    /// Numbers that are not to be handed out: running transactions are about to take them.
+    pub excluded: &'a Exclusions,
 }
 
 /// One edit with its meaning.
@@ -64,8 +66,7 @@ impl Desk<'_> {
         let model = self.model;
         let after = Candidate::new(model, &wanted);
         let mut warnings = after.admitted(model, &wanted)?;
-        let excluded = Exclusions::new();
-        let mut draft = Draft::new(&after.ledger, &excluded).within(self.ranges.clone());
+        let mut draft = Draft::new(&after.ledger, self.excluded).within(self.ranges.clone());
         let mut changes = Vec::new();
         for want in wanted {
             changes.push(self.change(want, &mut draft, &mut warnings)?);
@@ -129,6 +130,7 @@ impl Desk<'_> {
             actual: &meant,
             defaults: self.model.states.get(element).map(|state| state.defaults).unwrap_or_default(),
             allowed,
+            inventory: self.model.inventory.get(element).map(AsRef::as_ref),
         };
         let plan = plan_element(&input).map_err(refused)?;
         Ok(plan.map(|plan| {

@@ -4,6 +4,7 @@
 //! whose plan is not pinned is planned again, a few times, when what it read has moved.
 
 use super::closing::{self, PlanClosing};
+use super::gate::Pass;
 use super::kept::same_bytes;
 use super::propose::Proposal;
 use super::{Controller, DocumentEdit, Failure, Terms, meaning};
@@ -14,7 +15,7 @@ use crate::transaction::TransactionRequest;
 use crate::tree::Path;
 use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How often, and how long apart, the store is asked what became of a decision.
@@ -28,6 +29,16 @@ const ATTEMPTS: u32 = 3;
 enum Work {
     Edits { edits: Vec<DocumentEdit>, allowed: Allowed },
     Heal { element: String, paths: Vec<Path> },
+}
+
+impl Work {
+    fn allowed(&self) -> &Allowed {
+        static NOTHING: LazyLock<Allowed> = LazyLock::new(Allowed::default);
+        match self {
+            Work::Edits { allowed, .. } => allowed,
+            Work::Heal { .. } => &NOTHING,
+        }
+    }
 }
 
 impl Controller {
@@ -113,12 +124,16 @@ impl Controller {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let proposal = self.planned(&work).await?;
-            let names = proposal.names();
-            let pass = self.gate.enter(names).await;
+            let proposal = self.planned(&work, None).await?;
+            let mut proposal = self.drawn(proposal, work.allowed())?;
+            let pass = self.gate.enter(proposal.names()).await;
             // Somebody else may have been decided while we waited.
-            let proposal =
-                if self.model().generation == proposal.generation { proposal } else { self.planned(&work).await? };
+            if self.model().generation != proposal.generation {
+                proposal = match self.proposed_again(&mut proposal, work.allowed(), Some(&pass)) {
+                    Some(again) => again?,
+                    None => self.planned(&work, Some(&pass)).await?,
+                };
+            }
             if !pass.covers(&proposal.names()) {
                 continue;
             }
@@ -148,9 +163,9 @@ impl Controller {
         }
     }
 
-    async fn planned(&self, work: &Work) -> Result<Proposal, Failure> {
+    async fn planned(&self, work: &Work, pass: Option<&Pass<'_>>) -> Result<Proposal, Failure> {
         match work {
-            Work::Edits { edits, allowed } => self.proposal(edits, allowed).await,
+            Work::Edits { edits, allowed } => self.proposal(edits, allowed, pass).await,
             Work::Heal { element, paths } => self.healing(element, paths).await,
         }
     }
@@ -250,7 +265,12 @@ impl Controller {
 
     /// A batch of our own, outside any transaction: durable, then mirrored.
     pub(super) async fn commit_batch(&self, batch: Batch) -> Result<(), Failure> {
-        if let Err(error) = self.parts.store.commit(self.parts.epoch, batch.clone(), Durability::Now).await {
+        self.commit_with(batch, Durability::Now).await
+    }
+
+    /// The same for what may wait for the disk: mirrored at once, durable soon.
+    pub(super) async fn commit_with(&self, batch: Batch, durability: Durability) -> Result<(), Failure> {
+        if let Err(error) = self.parts.store.commit(self.parts.epoch, batch.clone(), durability).await {
             // An error does not say that nothing was written.
             if let Ok(stored) = as_stored(self.parts.store.as_ref(), &batch).await {
                 self.mirror(&stored)?;

@@ -46,6 +46,19 @@ impl Gate {
         Some(Pass { gate: self, names })
     }
 
+    /// The names that are held and begin so, those of `mine` left out.
+    pub fn held_by_others(&self, prefix: &str, mine: Option<&Pass<'_>>) -> Vec<String> {
+        let held = self.held();
+        let alike = held.range(prefix.to_owned()..).take_while(|name| name.starts_with(prefix));
+        alike.filter(|name| mine.is_none_or(|mine| !mine.names.contains(*name))).cloned().collect()
+    }
+
+    /// Which of these names somebody holds now.
+    pub fn held_of<'a>(&self, names: &'a BTreeSet<String>) -> Vec<&'a String> {
+        let held = self.held();
+        names.iter().filter(|name| held.contains(*name)).collect()
+    }
+
     /// Waits until nothing is held.
     pub async fn quiet(&self) {
         loop {
@@ -74,7 +87,12 @@ impl Pass<'_> {
 
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
-        self.gate.held().retain(|name| !self.names.contains(name));
+        {
+            let mut held = self.gate.held();
+            for name in &self.names {
+                held.remove(name);
+            }
+        }
         self.gate.freed.notify_waiters();
     }
 }

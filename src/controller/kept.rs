@@ -22,7 +22,7 @@ impl Controller {
         for edit in &edits {
             authorize(principal, Verb::Plan, &edit.key().to_string())?;
         }
-        Ok(self.proposal(&self.cut(edits)?, allowed).await?.plan)
+        Ok(self.proposal(&self.cut(edits)?, allowed, None).await?.plan)
     }
 
     /// Plans edits and keeps the plan for a later commit.

@@ -16,7 +16,7 @@ use crate::domain::{
     Class, Deviation, ElementState, Event, Principal, Reachability, ServiceKey, SyncState, Verb, authorize,
 };
 use crate::plan::{Allowed, Difference, ElementInput, Plan, content_digest, differences, plan_heal};
-use crate::store::{Batch, Table};
+use crate::store::{Batch, Durability, Table};
 use crate::tree::{ClaimConflict, ConfigTree, DefaultsMode, Intended, Layer, Path};
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -103,7 +103,8 @@ impl Controller {
         if batch == Batch::default() {
             return Ok(());
         }
-        self.commit_batch(batch).await
+        // What a loss of power takes of it the next look finds again.
+        self.commit_with(batch, Durability::Lazy).await
     }
 
     /// A complete reading against what is known of its element.
@@ -216,6 +217,7 @@ impl Controller {
             actual: &actual,
             defaults: reading.defaults,
             allowed: &allowed,
+            inventory: model.inventory.get(element).map(AsRef::as_ref),
         };
         let mut plan =
             plan_heal(&input, paths).map_err(|reasons| Failure::Refused { element: element.into(), reasons })?;
@@ -235,7 +237,7 @@ impl Controller {
         }
         let elements = plan.into_iter().collect();
         let plan = Plan { id: String::new(), services: vec![], elements, numbers: vec![], warnings }.sealed();
-        Ok(Proposal { plan, generation: model.generation })
+        Ok(Proposal { plan, generation: model.generation, source: None })
     }
 
     /// Reads elements side by side; all must be complete.

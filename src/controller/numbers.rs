@@ -7,7 +7,7 @@ use super::Controller;
 use super::failure::Failure;
 use super::gate::Pass;
 use super::model::Model;
-use crate::service::ledger::Take;
+use crate::service::ledger::{Exclusions, Take};
 use crate::store::{Batch, Table};
 use crate::tree::ConfigTree;
 use jiff::{SignedDuration, Timestamp};
@@ -51,8 +51,30 @@ impl Controller {
 
 /// What a transaction holds of a number that it takes.
 pub(super) fn name_of(take: &Take) -> String {
-    format!("number {} of {}", take.number, take.pool)
+    format!("{NUMBER}{} of {}", take.number, take.pool)
 }
+
+/// Whether a name at the gate is that of a number.
+pub(super) fn is_number(name: &str) -> bool {
+    name.starts_with(NUMBER)
+}
+
+/// The numbers among names at the gate.
+pub(super) fn numbers_in<'a>(names: impl IntoIterator<Item = &'a String>) -> Exclusions {
+    let mut numbers = Exclusions::new();
+    for name in names {
+        let number = name.strip_prefix(NUMBER).and_then(|rest| rest.split_once(" of "));
+        if let Some((number, pool)) = number
+            && let Ok(number) = number.parse()
+        {
+            numbers.entry(pool.to_string()).or_default().insert(number);
+        }
+    }
+    numbers
+}
+
+/// How the name of a number at the gate begins.
+pub(super) const NUMBER: &str = "number ";
 
 /// How many numbers one look sets free at most.
 const MOST: usize = 256;

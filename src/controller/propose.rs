@@ -5,14 +5,16 @@
 use super::Controller;
 use super::desk::{Desk, Wanted, not_found, refused_document};
 use super::failure::Failure;
+use super::gate::Pass;
 use super::model::Model;
-use super::numbers::name_of;
+use super::numbers::{NUMBER, is_number, name_of, numbers_in};
 use super::request::{DocumentEdit, Expect};
 use crate::adapter::Adapter;
-use crate::domain::{Fault, FaultTag};
+use crate::domain::{Class, Fault, FaultTag};
 use crate::face;
 use crate::plan::{Allowed, Plan};
-use crate::tree::json;
+use crate::service::ledger::Exclusions;
+use crate::tree::{ConfigTree, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -23,6 +25,15 @@ const MODULE_CHANGES: usize = 4;
 pub(super) struct Proposal {
     pub plan: Plan,
     pub generation: u64,
+    /// What it was made of; `None` where only the elements can say it again (heal).
+    pub source: Option<Source>,
+}
+
+/// What a plan of documents was made of.
+pub(super) struct Source {
+    model: Arc<Model>,
+    wanted: Vec<Wanted>,
+    readings: BTreeMap<String, (ConfigTree, Class)>,
 }
 
 impl Proposal {
@@ -39,8 +50,15 @@ impl Proposal {
 }
 
 impl Controller {
-    pub(super) async fn proposal(&self, edits: &[DocumentEdit], allowed: &Allowed) -> Result<Proposal, Failure> {
+    /// The plan of edits. Numbers that running transactions hold are not drawn, but for those of `pass`.
+    pub(super) async fn proposal(
+        &self,
+        edits: &[DocumentEdit],
+        allowed: &Allowed,
+        pass: Option<&Pass<'_>>,
+    ) -> Result<Proposal, Failure> {
         let model = self.model();
+        let excluded = &self.about_to_be_taken(pass);
         once_each(edits)?;
         let mut wanted = Vec::new();
         for edit in edits {
@@ -49,7 +67,7 @@ impl Controller {
         // A turn more for each element whose schema comes first, and a few for those whose modules change meanwhile.
         for _ in 0..model.inventory.len() + MODULE_CHANGES {
             let own = self.schemas.own();
-            let desk = Desk { model: &model, adapters: &self.parts.adapters, own: &own, ranges: &self.parts.ranges };
+            let desk = self.desk(&model, &own, excluded);
             let drafted = match desk.draft(wanted.clone()) {
                 // Its schema comes from itself, and has not come yet. Each turn brings one more.
                 Err(Failure::Unreachable { element, .. }) if self.lacks_schema(&model, &element) => {
@@ -71,18 +89,94 @@ impl Controller {
                 .zip(read)
                 .map(|(name, (reading, class))| (name.to_string(), (reading.tree, class)))
                 .collect();
-            let mut plan = desk.plan(drafted, &readings, allowed)?;
-            let mut warnings = Vec::new();
-            for element in &plan.elements {
-                warnings.extend(self.sendable(element)?);
-            }
-            if !warnings.is_empty() {
-                plan.warnings.extend(warnings);
-                plan = plan.sealed();
-            }
-            return Ok(Proposal { plan, generation: model.generation });
+            let plan = self.sendable_plan(desk.plan(drafted, &readings, allowed)?)?;
+            let (generation, source) = (model.generation, Some(Source { model, wanted, readings }));
+            return Ok(Proposal { plan, generation, source });
         }
         Err(Failure::Internal("elements change their modules faster than they can be read; try again later".into()))
+    }
+
+    /// The same plan made again on what is known by now, with the readings that it was made with: they are as good as they
+    /// were as long as nothing was decided on their elements. `None` when the request has to be looked at from its
+    /// beginning.
+    pub(super) fn proposed_again(
+        &self,
+        proposal: &mut Proposal,
+        allowed: &Allowed,
+        pass: Option<&Pass<'_>>,
+    ) -> Option<Result<Proposal, Failure>> {
+        let Source { model: before, wanted, readings } = proposal.source.take()?;
+        let model = self.model();
+        let stays = |want: &Wanted| same(before.documents.get(&want.key), model.documents.get(&want.key));
+        let reads = |element: &String| {
+            same(before.claimed.get(element), model.claimed.get(element))
+                && same(before.rewrites.get(element), model.rewrites.get(element))
+        };
+        let good = before.inventory_generation == model.inventory_generation
+            && wanted.iter().all(stays)
+            && readings.keys().all(reads);
+        if !good {
+            return None;
+        }
+        let (own, excluded) = (self.schemas.own(), self.about_to_be_taken(pass));
+        let desk = self.desk(&model, &own, &excluded);
+        let drafted = match desk.draft(wanted.clone()) {
+            Ok(drafted) => drafted,
+            Err(failure) => return Some(Err(failure)),
+        };
+        if !drafted.elements().all(|element| readings.contains_key(element)) {
+            return None;
+        }
+        let plan = desk.plan(drafted, &readings, allowed).and_then(|plan| self.sendable_plan(plan));
+        Some(plan.map(|plan| {
+            let (generation, source) = (model.generation, Some(Source { model, wanted, readings }));
+            Proposal { plan, generation, source }
+        }))
+    }
+
+    /// The plan with other numbers where somebody was quicker: that another is about to take one is no reason to wait for
+    /// its end, for others are free.
+    pub(super) fn drawn(&self, mut proposal: Proposal, allowed: &Allowed) -> Result<Proposal, Failure> {
+        for _ in 0..DRAWS {
+            let names = proposal.names();
+            let held = self.gate.held_of(&names);
+            if held.is_empty() || !held.iter().all(|name| is_number(name)) {
+                break;
+            }
+            match self.proposed_again(&mut proposal, allowed, None) {
+                Some(again) => proposal = again?,
+                // What it was made of has moved; it is made anew behind the gate.
+                None => break,
+            }
+        }
+        Ok(proposal)
+    }
+
+    /// Numbers that transactions hold which are not decided yet, but for those of `pass`.
+    fn about_to_be_taken(&self, pass: Option<&Pass<'_>>) -> Exclusions {
+        numbers_in(&self.gate.held_by_others(NUMBER, pass))
+    }
+
+    fn desk<'a>(
+        &'a self,
+        model: &'a Model,
+        own: &'a BTreeMap<String, Arc<Adapter>>,
+        excluded: &'a Exclusions,
+    ) -> Desk<'a> {
+        Desk { model, adapters: &self.parts.adapters, own, ranges: &self.parts.ranges, excluded }
+    }
+
+    /// The plan with what there is to say of its secrets.
+    fn sendable_plan(&self, mut plan: Plan) -> Result<Plan, Failure> {
+        let mut warnings = Vec::new();
+        for element in &plan.elements {
+            warnings.extend(self.sendable(element)?);
+        }
+        if warnings.is_empty() {
+            return Ok(plan);
+        }
+        plan.warnings.extend(warnings);
+        Ok(plan.sealed())
     }
 
     /// The adapter of an element, with the element's own schema where it has brought one.
@@ -109,6 +203,18 @@ impl Controller {
                 Ok(Wanted { key, document: Some((body, Arc::new(service))) })
             }
         }
+    }
+}
+
+/// How often other numbers are drawn because somebody was quicker.
+const DRAWS: usize = 8;
+
+/// Whether an entry of the mirror is the one that it was.
+fn same<T>(before: Option<&Arc<T>>, now: Option<&Arc<T>>) -> bool {
+    match (before, now) {
+        (None, None) => true,
+        (Some(before), Some(now)) => Arc::ptr_eq(before, now),
+        _ => false,
     }
 }
 
@@ -158,7 +264,7 @@ mod tests {
             numbers: vec![take(service)],
             warnings: vec![],
         };
-        let names = |service: &str| Proposal { plan: plan(service), generation: 1 }.names();
+        let names = |service: &str| Proposal { plan: plan(service), generation: 1, source: None }.names();
         assert!(!names("a").is_disjoint(&names("b")), "both would be given route target 65000:7");
     }
 

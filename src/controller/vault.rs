@@ -15,7 +15,7 @@ use crate::adagio::secret::Secrets;
 use crate::domain::{Fault, FaultTag};
 use crate::face;
 use crate::plan::{ElementPlan, Plan, Refused};
-use crate::store::{self, Batch, Store, StoreError, Table};
+use crate::store::{self, Batch, Durability, Store, StoreError, Table};
 use crate::tree::secret::{is_token, token, tokens};
 use crate::tree::{After, ConfigTree, Node, Path, Value};
 use base64::Engine;
@@ -132,6 +132,11 @@ impl Vault {
         }
     }
 
+    /// Whether nothing is stored.
+    fn is_empty(&self) -> bool {
+        self.held().stored.is_empty()
+    }
+
     /// Removes all stored ones but these; answers which went.
     fn keep_only(&self, tokens: &BTreeSet<String>) -> Vec<String> {
         let mut held = self.held();
@@ -211,12 +216,13 @@ impl Controller {
         self.parts.vault.stored(&referred(plan));
     }
 
-    /// Makes the secrets of a plan durable before anything is journaled or sent.
+    /// Stores the secrets of a plan before anything is journaled or sent: the first intent that waits for the disk takes
+    /// them with it.
     pub(super) async fn seal_now(&self, plan: &Plan) -> Result<(), Failure> {
         let mut batch = Batch::default();
         self.seal(plan, &mut batch)?;
         if batch != Batch::default() {
-            self.commit_batch(batch).await?;
+            self.commit_with(batch, Durability::Lazy).await?;
             self.sealed(plan);
         }
         Ok(())
@@ -226,13 +232,20 @@ impl Controller {
     pub(super) async fn open_vault(&self) -> Result<(), Failure> {
         let vault = &self.parts.vault;
         vault.load(self.parts.store.as_ref()).await?;
+        if vault.is_empty() {
+            return Ok(());
+        }
         let mut used = BTreeSet::new();
         for document in self.model().documents.values() {
             found_in(&document.body, &mut used);
         }
         for table in [Table::Plans, Table::Claims, Table::Recorded] {
-            for (_, bytes) in self.parts.store.list_bytes(table, "").await? {
-                found_in(&String::from_utf8_lossy(&bytes), &mut used);
+            let mut after = String::new();
+            loop {
+                let page = self.parts.store.page_bytes(table, &after, PAGE).await?;
+                let Some((last, _)) = page.last() else { break };
+                after.clone_from(last);
+                page.iter().for_each(|(_, bytes)| found_in(&String::from_utf8_lossy(bytes), &mut used));
             }
         }
         let gone = vault.keep_only(&used);
@@ -310,6 +323,9 @@ fn unfit(clear: &str) -> Option<&'static str> {
     let plain = clear.bytes().all(|b| b.is_ascii_graphic() && b != b'?' && b != b'"');
     (!plain).then_some("a key is made of printable ASCII without blanks, ? and \", which command lines cannot carry")
 }
+
+/// How many records are looked through at once.
+const PAGE: usize = 1024;
 
 /// How many secrets of plans that nobody kept are held.
 const WAITING_MAX: usize = 1024;

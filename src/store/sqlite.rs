@@ -45,7 +45,14 @@ pub struct SqliteStore {
     writer: Option<SyncSender<Request>>,
     thread: Option<JoinHandle<()>>,
     reader: Arc<Mutex<Connection>>,
-    groups: Arc<AtomicU64>,
+    counters: Arc<Counters>,
+}
+
+/// What the writer has done since the store was opened.
+#[derive(Debug, Default)]
+struct Counters {
+    groups: AtomicU64,
+    syncs: AtomicU64,
 }
 
 enum Request {
@@ -85,9 +92,9 @@ impl SqliteStore {
             .query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
             .map_err(|source| explain("limit", &shown, source))?;
         let reader = connect(path, &shown)?;
-        let groups = Arc::new(AtomicU64::new(0));
+        let counters = Arc::new(Counters::default());
         let (sender, receiver) = sync_channel(QUEUE);
-        let (name, counted) = (shown.clone(), groups.clone());
+        let (name, counted) = (shown.clone(), counters.clone());
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || write_all(writer, &receiver, &name, &counted))
@@ -100,13 +107,18 @@ impl SqliteStore {
             writer: Some(sender),
             thread: Some(thread),
             reader: Arc::new(Mutex::new(reader)),
-            groups,
+            counters,
         })
     }
 
     /// How many groups were written since it was opened. Fewer than commits: that is group commit.
     pub fn groups(&self) -> u64 {
-        self.groups.load(Ordering::Relaxed)
+        self.counters.groups.load(Ordering::Relaxed)
+    }
+
+    /// How often it waited for the disk since it was opened. At most one for each commit that is `Now`.
+    pub fn syncs(&self) -> u64 {
+        self.counters.syncs.load(Ordering::Relaxed)
     }
 
     async fn ask<T>(
@@ -255,13 +267,14 @@ impl Store for SqliteStore {
 }
 
 /// The writer thread: takes what waits, writes it as one group, answers.
-fn write_all(mut connection: Connection, requests: &Receiver<Request>, path: &str, groups: &AtomicU64) {
+fn write_all(mut connection: Connection, requests: &Receiver<Request>, path: &str, counters: &Counters) {
     let mut unsynced = false;
     loop {
         let first = if unsynced {
             match requests.recv_timeout(LAZY_SYNC) {
                 Ok(request) => request,
                 Err(RecvTimeoutError::Timeout) => {
+                    counters.syncs.fetch_add(1, Ordering::Relaxed);
                     match sync(&connection) {
                         Ok(()) => unsynced = false,
                         Err(error) => tracing::warn!(%error, store = path, "lazy records are not synced yet"),
@@ -278,7 +291,10 @@ fn write_all(mut connection: Connection, requests: &Receiver<Request>, path: &st
         };
         let mut group = vec![first];
         group.extend(requests.try_iter().take(LARGEST_GROUP));
-        groups.fetch_add(1, Ordering::Relaxed);
+        counters.groups.fetch_add(1, Ordering::Relaxed);
+        if group.iter().any(waits) {
+            counters.syncs.fetch_add(1, Ordering::Relaxed);
+        }
         unsynced = write_group(&mut connection, group, path, unsynced);
     }
     if unsynced && sync(&connection).is_err() {
@@ -286,11 +302,16 @@ fn write_all(mut connection: Connection, requests: &Receiver<Request>, path: &st
     }
 }
 
+/// Whether the request is answered only when it is on the disk.
+fn waits(request: &Request) -> bool {
+    !matches!(request, Request::Commit { durability: Durability::Lazy, .. })
+}
+
 type Waiting = Box<dyn FnOnce(Result<(), StoreError>)>;
 
 /// Writes one group; answers everybody. True when something committed still waits for the disk.
 fn write_group(connection: &mut Connection, group: Vec<Request>, path: &str, unsynced: bool) -> bool {
-    let now = group.iter().any(|request| !matches!(request, Request::Commit { durability: Durability::Lazy, .. }));
+    let now = group.iter().any(waits);
     let mut waiting: Vec<Waiting> = Vec::with_capacity(group.len());
     let mut refused: Vec<Box<dyn FnOnce()>> = Vec::new();
     let result = (|| {
@@ -346,7 +367,8 @@ fn write_batch(connection: &Connection, epoch: u64, batch: &Batch, path: &str) -
         result.map(drop).map_err(|source| explain(doing, path, source))
     };
     let current: i64 = connection
-        .query_row("SELECT epoch FROM lease WHERE id = 1", [], |row| row.get(0))
+        .prepare_cached("SELECT epoch FROM lease WHERE id = 1")
+        .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
         .map_err(|source| explain("read the lease", path, source))?;
     let current = u64::try_from(current).unwrap_or_default();
     if current != epoch {
@@ -393,11 +415,21 @@ fn write_batch(connection: &Connection, epoch: u64, batch: &Batch, path: &str) -
     }
     for record in &batch.audit {
         let bytes = encode("audit", record)?;
-        run("append to the audit log", connection.execute("INSERT INTO audit (value) VALUES (?1)", params![bytes]))?;
+        run(
+            "append to the audit log",
+            connection
+                .prepare_cached("INSERT INTO audit (value) VALUES (?1)")
+                .and_then(|mut statement| statement.execute(params![bytes])),
+        )?;
     }
     for event in &batch.events {
         let bytes = encode("outbox", event)?;
-        run("append to the outbox", connection.execute("INSERT INTO outbox (value) VALUES (?1)", params![bytes]))?;
+        run(
+            "append to the outbox",
+            connection
+                .prepare_cached("INSERT INTO outbox (value) VALUES (?1)")
+                .and_then(|mut statement| statement.execute(params![bytes])),
+        )?;
     }
     Ok(())
 }

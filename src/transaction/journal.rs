@@ -14,6 +14,14 @@ pub(super) fn plan_key(transaction: &str) -> String {
     format!("transaction/{transaction}")
 }
 
+/// Where it stands that a transaction may have left its edit in an element's candidate.
+pub(super) const STALE: &str = "candidate/";
+
+/// The key of one element's.
+pub(super) fn stale_key(element: &str) -> String {
+    format!("{STALE}{element}")
+}
+
 /// The first batch: record and plan, and the journal opened.
 pub(super) fn planned(record: &TransactionRecord, plan: &Plan) -> Result<Batch, StoreError> {
     let mut batch = Batch::default();
@@ -23,9 +31,13 @@ pub(super) fn planned(record: &TransactionRecord, plan: &Plan) -> Result<Batch, 
     Ok(batch)
 }
 
-/// The record as it is now, with one more journal record.
-pub(super) fn noted(record: &TransactionRecord, entry: Option<JournalRecord>) -> Result<Batch, StoreError> {
-    let mut batch = Batch::default();
+/// The record as it is now, with more journal records: what was not said yet, then one.
+pub(super) fn noted(
+    record: &TransactionRecord,
+    unsaid: &[JournalRecord],
+    entry: Option<JournalRecord>,
+) -> Result<Batch, StoreError> {
+    let mut batch = said(&record.id, unsaid);
     batch.put(Table::Transactions, &record.id, record)?;
     if let Some(entry) = entry {
         batch.append(&record.id, entry);
@@ -33,10 +45,17 @@ pub(super) fn noted(record: &TransactionRecord, entry: Option<JournalRecord>) ->
     Ok(batch)
 }
 
+/// More journal records alone.
+pub(super) fn said(transaction: &str, unsaid: &[JournalRecord]) -> Batch {
+    let mut batch = Batch::default();
+    unsaid.iter().for_each(|record| batch.append(transaction, record.clone()));
+    batch
+}
+
 /// The end: the journal is closed and the plan goes.
-pub(super) fn closed(record: &TransactionRecord) -> Result<Batch, StoreError> {
+pub(super) fn closed(record: &TransactionRecord, unsaid: &[JournalRecord]) -> Result<Batch, StoreError> {
     let end = record.outcome.clone().map(|outcome| JournalRecord::Closed { outcome });
-    let mut batch = noted(record, end)?;
+    let mut batch = noted(record, unsaid, end)?;
     batch.delete(Table::Plans, &plan_key(&record.id));
     Ok(batch)
 }

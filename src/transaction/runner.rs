@@ -8,22 +8,24 @@
 //! surely not hold is left to recovery; with the lease lost nothing is sent any more. Whatever happens, [`Runner::run`]
 //! returns a record with an outcome.
 
-use super::crew::{Crew, Tools};
+use super::crew::{ATTEMPTS, Crew, Report, StaleCandidate, Tools};
 use super::journal;
 use super::machine::{Act, Answer, Event, Machine, Record, State, Verb};
+use super::pace::Paces;
 use super::queues::{Queues, Turns};
 use super::{Ambient, Closing, Probe, StopSignal, TransactionLimits, Undo, cause};
 use crate::adagio::{Confirm, Southbound};
 use crate::domain::outcome::{Cause, CauseKind};
 use crate::domain::{Class, ElementProgress, JournalRecord, Outcome, Phase, Principal, TransactionRecord, Turn};
 use crate::plan::Plan;
-use crate::store::{Batch, Durability, Store, StoreError};
-use futures::StreamExt;
+use crate::store::{Batch, Durability, Store, StoreError, Table};
 use futures::future::{BoxFuture, Either, select};
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -53,6 +55,7 @@ pub struct Runner {
     pub(super) probe: Arc<dyn Probe>,
     pub(super) queues: Queues,
     pub(super) limits: TransactionLimits,
+    paces: Paces,
 }
 
 impl Runner {
@@ -65,7 +68,7 @@ impl Runner {
         probe: Arc<dyn Probe>,
         limits: TransactionLimits,
     ) -> Self {
-        Self { store, epoch, ambient, undo, probe, queues: Queues::default(), limits }
+        Self { store, epoch, ambient, undo, probe, queues: Queues::default(), limits, paces: Paces::default() }
     }
 
     /// The queues of the elements, and what unresolved transactions hold.
@@ -80,11 +83,8 @@ impl Runner {
         elements: &BTreeMap<String, Arc<dyn Southbound>>,
         stop: StopSignal,
     ) -> TransactionRecord {
-        let members = request.plan.elements.iter().map(|of| {
-            let progress =
-                ElementProgress { class: of.class, turn: Turn::Untouched, detail: None, residue: Vec::new() };
-            (of.element.clone(), progress)
-        });
+        let members = request.plan.elements.iter();
+        let members = members.map(|of| (of.element.clone(), ElementProgress::untouched(of.class)));
         let record = TransactionRecord {
             id: request.id.clone(),
             plan: request.plan.id.clone(),
@@ -100,6 +100,15 @@ impl Runner {
         let Some(_mark) = self.queues.mark(&request.id) else {
             return ride.refused(cause(CauseKind::Internal, None, "a transaction of this id is running already"));
         };
+        // Recovery would take what this one sends for what that one sent.
+        match self.store.journal(&request.id).await {
+            Ok(known) if known.is_empty() => {}
+            Ok(_) => {
+                let message = "a transaction of this id has a journal already; nothing was done";
+                return ride.refused(cause(CauseKind::Internal, None, message));
+            }
+            Err(error) => return ride.refused(cause(CauseKind::Internal, None, words(&error))),
+        }
         // Nothing was sent yet, so a record that is lost with the power is no loss.
         if let Err(error) = ride.write_planned(&request.plan).await {
             return ride.refused(cause(CauseKind::Internal, None, words(&error)));
@@ -110,7 +119,9 @@ impl Runner {
             Err(cause) => return ride.end_unsent(cause).await,
         };
         let classes = request.plan.elements.iter().map(|of| (of.element.clone(), of.class));
-        let machine = Machine::new(classes, self.limits.confirm_window);
+        let checked = request.plan.elements.iter().filter(|of| !of.checks.is_empty()).map(|of| of.element.as_str());
+        ride.window = self.paces.window(&request.plan, &self.limits);
+        let machine = Machine::new(classes, ride.window).with_checks(checked);
         ride.drive(machine, crews, &request.plan, stop).await;
         drop(turns);
         ride.record
@@ -138,20 +149,37 @@ impl Runner {
             let path = Some(path.to_string());
             return Err(Cause { path, ..cause(CauseKind::Locked, Some(&element), message) });
         }
-        Ok((crews(plan, elements)?, turns))
+        Ok((self.crews(plan, elements)?, turns))
     }
-}
 
-/// One crew per element of the plan.
-pub(super) fn crews(
-    plan: &Plan,
-    elements: &BTreeMap<String, Arc<dyn Southbound>>,
-) -> Result<BTreeMap<String, Crew>, Cause> {
-    let crews = plan.elements.iter().map(|of| match elements.get(&of.element) {
-        Some(south) => Ok((of.element.clone(), Crew::new(of.clone(), south.clone()))),
-        None => Err(cause(CauseKind::Unreachable, Some(&of.element), "no session can be opened: not in the inventory")),
-    });
-    crews.collect()
+    /// One crew per element of the plan.
+    pub(super) fn crews(
+        &self,
+        plan: &Plan,
+        elements: &BTreeMap<String, Arc<dyn Southbound>>,
+    ) -> Result<BTreeMap<String, Crew>, Cause> {
+        let crews = plan.elements.iter().map(|of| {
+            let Some(south) = elements.get(&of.element) else {
+                let message = "no session can be opened: not in the inventory";
+                return Err(cause(CauseKind::Unreachable, Some(&of.element), message));
+            };
+            let mut crew = Crew::new(of.clone(), south.clone());
+            crew.ours = self.queues.sessions(&of.element);
+            crew.stale = self.queues.stale(&of.element);
+            Ok((of.element.clone(), crew))
+        });
+        crews.collect()
+    }
+
+    pub(super) fn tools(&self) -> Tools {
+        Tools {
+            ambient: self.ambient.clone(),
+            limits: self.limits.clone(),
+            undo: self.undo.clone(),
+            turned_back: CancellationToken::new(),
+            attempts: ATTEMPTS,
+        }
+    }
 }
 
 type Flight = BoxFuture<'static, (Crew, Verb, Answer)>;
@@ -163,8 +191,15 @@ pub(super) struct Ride<'a> {
     closing: Arc<dyn Closing>,
     progress: Option<watch::Sender<Option<TransactionRecord>>>,
     tools: Tools,
+    /// The time of the confirmed commits of this one.
+    window: Duration,
+    reports: BTreeMap<String, Report>,
     idle: BTreeMap<String, Crew>,
     flights: FuturesUnordered<Flight>,
+    // What elements answered and the journal does not say yet.
+    unsaid: Vec<JournalRecord>,
+    // How many answers the stored record does not know of.
+    unknown: usize,
 }
 
 impl<'a> Ride<'a> {
@@ -174,13 +209,25 @@ impl<'a> Ride<'a> {
         closing: Arc<dyn Closing>,
         progress: Option<watch::Sender<Option<TransactionRecord>>>,
     ) -> Self {
-        let tools = Tools {
-            ambient: runner.ambient.clone(),
-            limits: runner.limits.clone(),
-            undo: runner.undo.clone(),
-            turned_back: CancellationToken::new(),
-        };
-        Self { runner, record, closing, progress, tools, idle: BTreeMap::new(), flights: FuturesUnordered::new() }
+        Self {
+            runner,
+            record,
+            closing,
+            progress,
+            tools: runner.tools(),
+            window: runner.limits.confirm_window,
+            reports: BTreeMap::new(),
+            idle: BTreeMap::new(),
+            flights: FuturesUnordered::new(),
+            unsaid: Vec::new(),
+            unknown: 0,
+        }
+    }
+
+    /// Tries each element once only and waits less for it, because somebody waits for the end.
+    pub(super) fn hurry(&mut self, connect: Duration) {
+        self.tools.attempts = 1;
+        self.tools.limits.connect = self.tools.limits.connect.min(connect);
     }
 
     /// Runs a machine to its end.
@@ -217,18 +264,36 @@ impl<'a> Ride<'a> {
                     machine.step(self.runner.ambient.elapsed(), hands_off).unwrap_or_default()
                 }
             };
-            self.record.elements = machine.progress();
+            match noted.as_deref().filter(|_| machine.state() == was) {
+                // Of an answer that moves nothing else only the one who answered has news.
+                Some(element) => {
+                    let news = machine.progress_of(element).map(|progress| (element.to_owned(), progress));
+                    self.record.elements.extend(news);
+                    self.filled(element);
+                }
+                None => {
+                    self.record.elements = machine.progress();
+                    for name in self.reports.keys().cloned().collect::<Vec<_>>() {
+                        self.filled(&name);
+                    }
+                }
+            }
             if machine.state() != was {
                 tracing::debug!(transaction = %self.record.id, state = ?machine.state(), "transaction moves");
                 if let (State::Restoring, Some(why)) = (machine.state(), machine.cause()) {
-                    let abort = JournalRecord::Abort { cause: why.clone() };
-                    events.extend(self.note(Some(abort)).await);
+                    self.unsaid.push(JournalRecord::Abort { cause: why.clone() });
                 }
             }
             if let Some(element) = noted
                 && let Some(progress) = self.record.elements.get(&element).cloned()
             {
-                events.extend(self.note(Some(JournalRecord::Result { element, progress })).await);
+                self.unsaid.push(JournalRecord::Result { element, progress });
+                self.unknown += 1;
+            }
+            // What comes next is sent under a lease that still holds. A write looks at it by itself.
+            let writes = acts.iter().any(|act| matches!(act, Act::Write(_)));
+            if !self.unsaid.is_empty() && !writes && acts.iter().any(|act| matches!(act, Act::Send(..))) {
+                events.extend(self.note().await);
             }
             for act in acts {
                 match act {
@@ -241,6 +306,9 @@ impl<'a> Ride<'a> {
                     Act::Write(record) => events.push_back(self.write(record, &machine).await),
                 }
             }
+        }
+        for (name, crew) in &mut self.idle {
+            self.runner.queues.keep_sessions(name, std::mem::take(&mut crew.ours));
         }
         if self.record.outcome.is_none() {
             self.record.outcome = machine.outcome();
@@ -264,6 +332,17 @@ impl<'a> Ride<'a> {
         if self.flights.is_empty() && until.is_none() {
             tracing::error!(transaction = %self.record.id, state = ?machine.state(), "nothing is under way");
             return None;
+        }
+        // While answers come at once there is nobody to tell; before a wait all is told.
+        if !self.unsaid.is_empty() {
+            match self.flights.next().now_or_never() {
+                Some(Some(came)) => return Some(self.answered(came)),
+                Some(None) | None => {
+                    if let Some(event) = self.note().await {
+                        return Some(event);
+                    }
+                }
+            }
         }
         enum Came {
             Answer(Option<Box<(Crew, Verb, Answer)>>),
@@ -305,12 +384,7 @@ impl<'a> Ride<'a> {
         };
         Some(match came {
             Came::Answer(None) => return None,
-            Came::Answer(Some(came)) => {
-                let (crew, verb, answer) = *came;
-                let element = crew.name.clone();
-                self.idle.insert(element.clone(), crew);
-                Event::Answered { element, verb, answer }
-            }
+            Came::Answer(Some(came)) => self.answered(*came),
             Came::Stop(cause) => {
                 *stopped = None;
                 Event::Stop(cause)
@@ -321,6 +395,23 @@ impl<'a> Ride<'a> {
             }
             Came::Tick => Event::Tick,
         })
+    }
+
+    fn answered(&mut self, (crew, verb, answer): (Crew, Verb, Answer)) -> Event {
+        let element = crew.name.clone();
+        self.reports.insert(element.clone(), crew.report.clone());
+        if let (Verb::Apply, Some(took)) = (verb, crew.took) {
+            self.runner.paces.note(&element, took);
+        }
+        self.idle.insert(element.clone(), crew);
+        Event::Answered { element, verb, answer }
+    }
+
+    /// Puts what the crew has to report into the record.
+    fn filled(&mut self, element: &str) {
+        if let Some((report, progress)) = self.reports.get(element).zip(self.record.elements.get_mut(element)) {
+            report.fill(progress);
+        }
     }
 
     fn send(&mut self, element: &str, verb: Verb) {
@@ -369,18 +460,21 @@ impl<'a> Ride<'a> {
             for crew in self.idle.values_mut().filter(|crew| crew.class() == Class::A) {
                 let secret = self.runner.ambient.secret();
                 let id = format!("andante.{}.{}.{secret:016x}", self.record.id, self.runner.epoch);
-                crew.confirm = Some(Confirm { persist: id.clone(), timeout: self.runner.limits.confirm_window });
+                crew.confirm = Some(Confirm { persist: id.clone(), timeout: self.window });
                 persist.insert(crew.name.clone(), id);
             }
         }
         let was = std::mem::replace(&mut self.record.phase, phase);
         // Reading back changes nothing, so this intent need not be on the disk before it.
         let durability = if phase == Phase::Verified { Durability::Lazy } else { Durability::Now };
-        let batch = journal::noted(&self.record, Some(JournalRecord::Intent { phase, persist }));
+        let batch = journal::noted(&self.record, &self.unsaid, Some(JournalRecord::Intent { phase, persist }));
         let written = match batch {
             Ok(batch) => self.commit(batch, durability).await,
             Err(error) => Err(Unwritten::Not(error)),
         };
+        if written.is_ok() {
+            self.all_said();
+        }
         if written.is_err() {
             self.record.phase = was;
         }
@@ -393,7 +487,7 @@ impl<'a> Ride<'a> {
         let mut batch = self.closing.decided(&self.record, &read).map_err(Unwritten::Not)?;
         let was = std::mem::replace(&mut self.record.phase, Phase::Decided);
         let intent = JournalRecord::Intent { phase: Phase::Decided, persist: BTreeMap::new() };
-        let noted = match journal::noted(&self.record, Some(intent)) {
+        let noted = match journal::noted(&self.record, &self.unsaid, Some(intent)) {
             Ok(noted) => noted,
             Err(error) => {
                 self.record.phase = was;
@@ -402,7 +496,10 @@ impl<'a> Ride<'a> {
         };
         batch.extend(noted);
         let error = match self.commit(batch, Durability::Now).await {
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                self.all_said();
+                return Ok(());
+            }
             Err(Unwritten::HandsOff(error)) => return Err(Unwritten::HandsOff(error)),
             Err(Unwritten::Not(error)) => error,
         };
@@ -414,7 +511,7 @@ impl<'a> Ride<'a> {
                 Err(Unwritten::Not(error))
             }
             Ok(_) => {
-                let again = journal::noted(&self.record, None).map_err(Unwritten::HandsOff)?;
+                let again = journal::noted(&self.record, &[], None).map_err(Unwritten::HandsOff)?;
                 let store = &self.runner.store;
                 store.commit(self.runner.epoch, again, Durability::Now).await.map_err(Unwritten::HandsOff)
             }
@@ -426,8 +523,10 @@ impl<'a> Ride<'a> {
     /// power, also when somebody has changed the element since.
     async fn write_end(&mut self, machine: &Machine) -> Result<(), Unwritten> {
         self.record.outcome = machine.outcome();
+        let left = self.left_behind()?;
         if matches!(self.record.outcome, Some(Outcome::Unresolved { .. })) {
-            let batch = journal::noted(&self.record, None).and_then(|mut batch| {
+            let batch = journal::noted(&self.record, &self.unsaid, None).and_then(|mut batch| {
+                batch.extend(left);
                 batch.extend(self.closing.closed(&self.record)?);
                 Ok(batch)
             });
@@ -435,11 +534,28 @@ impl<'a> Ride<'a> {
         }
         self.record.phase = Phase::Closed;
         self.record.finished = Some(self.runner.ambient.now());
-        let batch = journal::closed(&self.record).and_then(|mut batch| {
+        let batch = journal::closed(&self.record, &self.unsaid).and_then(|mut batch| {
+            batch.extend(left);
             batch.extend(self.closing.closed(&self.record)?);
             Ok(batch)
         });
         self.commit(batch.map_err(Unwritten::Not)?, Durability::Now).await
+    }
+
+    /// What may be left in candidates, for whoever comes next; and what was left by others and is gone.
+    fn left_behind(&self) -> Result<Batch, Unwritten> {
+        let mut batch = Batch::default();
+        for (name, crew) in &self.idle {
+            let turn = self.record.elements.get(name).map(|progress| progress.turn);
+            if crew.edited && matches!(crew.class(), Class::A | Class::B) && turn == Some(Turn::Restored) {
+                let stale = StaleCandidate { transaction: self.record.id.clone(), plan: crew.plan().clone() };
+                batch.put(Table::Plans, &journal::stale_key(name), &stale).map_err(Unwritten::Not)?;
+                self.runner.queues.keep_stale(name, stale);
+            } else if crew.stale.is_some() && turn != Some(Turn::Untouched) && self.runner.queues.drop_stale(name) {
+                batch.delete(Table::Plans, &journal::stale_key(name));
+            }
+        }
+        Ok(batch)
     }
 
     pub(super) async fn write_planned(&mut self, plan: &Plan) -> Result<(), StoreError> {
@@ -467,11 +583,21 @@ impl<'a> Ride<'a> {
         self.record
     }
 
-    /// A lazy note; a lost one costs recovery a reading, no more. The lease is what matters.
-    async fn note(&mut self, entry: Option<JournalRecord>) -> Option<Event> {
+    /// A lazy note of what elements answered; a lost one costs recovery a reading, no more. The lease is what matters. The
+    /// record of a transaction over many elements is written when a good part of them has answered, not each time.
+    async fn note(&mut self) -> Option<Event> {
         self.publish();
-        let batch = journal::noted(&self.record, entry).ok()?;
-        match self.commit(batch, Durability::Lazy).await {
+        let whole = self.unknown * RECORD_SHARE >= self.record.elements.len();
+        let batch = match whole {
+            true => journal::noted(&self.record, &self.unsaid, None),
+            false => Ok(journal::said(&self.record.id, &self.unsaid)),
+        };
+        let written = self.commit(batch.ok()?, Durability::Lazy).await;
+        self.unsaid.clear();
+        if whole {
+            self.unknown = 0;
+        }
+        match written {
             Ok(()) => None,
             Err(Unwritten::HandsOff(error)) => Some(Event::HandsOff(hands_off(&error))),
             Err(Unwritten::Not(error)) => {
@@ -479,6 +605,12 @@ impl<'a> Ride<'a> {
                 None
             }
         }
+    }
+
+    /// The journal and the stored record know all that elements answered.
+    fn all_said(&mut self) {
+        self.unsaid.clear();
+        self.unknown = 0;
     }
 
     async fn commit(&mut self, batch: Batch, durability: Durability) -> Result<(), Unwritten> {
@@ -494,6 +626,9 @@ impl<'a> Ride<'a> {
         }
     }
 }
+
+/// The record is written anew when one of so many elements has answered since.
+const RECORD_SHARE: usize = 16;
 
 /// Why something is not written.
 enum Unwritten {

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod claims;
+mod commits;
 mod contact;
 mod costs;
 mod defaults;
@@ -18,6 +19,8 @@ mod wide;
 
 #[path = "../support/arbitrary.rs"]
 mod arbitrary;
+#[path = "../support/fleet.rs"]
+mod fleet;
 #[path = "../support/law.rs"]
 mod law;
 #[path = "../support/paper.rs"]

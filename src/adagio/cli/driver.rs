@@ -9,10 +9,11 @@ use super::commit::Committing;
 use super::dialect::{CliDialect, Dialect};
 use super::session::{CliError, CliLimits, CliSession};
 use super::verdict::Verdict;
-use crate::adagio::driver::{Confirm, DriverError, Effect, Reader, Reading, Residue, Southbound, Writer, chain};
+use crate::adagio::driver::{Confirm, DriverError, Effect, Reader, Reading, Residue, Southbound, StateValue, Writer, chain};
 use crate::adagio::secret::{Clear, Secrets, plain};
 use crate::adagio::ssh::{SshLimits, SshTarget};
 use crate::adagio::tap::Tap;
+use crate::adapter::manifest::ElementLimits;
 use crate::adapter::{Adapter, Answer, CliLine, Payload};
 use crate::domain::{Class, ErrorClass};
 use async_trait::async_trait;
@@ -68,6 +69,10 @@ impl Southbound for CliElement {
 
     async fn open_writer(&self) -> Result<Box<dyn Writer>, DriverError> {
         Ok(Box::new(self.open().await?))
+    }
+
+    fn limits(&self) -> ElementLimits {
+        self.adapter.manifest().limits
     }
 }
 
@@ -226,6 +231,33 @@ impl Reader for Session {
             bytes: text.len(),
             defaults: Default::default(),
         })
+    }
+
+    async fn read_state(&mut self, checks: &[String]) -> Result<Vec<StateValue>, DriverError> {
+        let adapter = self.adapter.clone();
+        let mut found = Vec::new();
+        for name in checks {
+            let doing = format!("read the state for check {name}");
+            let wrong = |element: &str, message: String| DriverError {
+                element: element.into(),
+                doing: doing.clone(),
+                message,
+                class: ErrorClass::Rejected,
+                effect: Effect::None,
+                tag: None,
+                path: None,
+            };
+            let reader = adapter.state_readers().get(name);
+            let Some((reader, command)) = reader.and_then(|reader| Some((reader, reader.command.as_deref()?))) else {
+                return Err(wrong(&self.element, "the adapter has no such check".into()));
+            };
+            let shown = self.cli.run_show(command).await;
+            let shown = shown.map_err(|error| self.failed(&doing, Effect::None, Some(command), &error))?;
+            let rows = reader.rows_of_json(&shown).map_err(|what| wrong(&self.element, what))?;
+            let value = |(subject, value)| StateValue { check: name.clone(), subject, value, demand: reader.demand() };
+            found.extend(rows.into_iter().map(value));
+        }
+        Ok(found)
     }
 
     async fn close(self: Box<Self>) {

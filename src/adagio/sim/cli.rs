@@ -23,7 +23,7 @@ pub(super) async fn serve(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     hangup: CancellationToken,
 ) {
-    let id = machine.open_session(&hangup);
+    let id = machine.open_session(&hangup, "");
     tokio::select! {
         () = hangup.cancelled() => {}
         ended = talk(&machine, &mut stream, id) => {
@@ -199,6 +199,8 @@ impl<'a> Shell<'a> {
             said.push(SAVED.to_owned());
         } else if matches!(line, "exit" | "quit" | "logout") {
             return (said, true);
+        } else if let Some(text) = self.machine.state_shown(line) {
+            said.push(text);
         } else if line != "end" && !one_of(&source.pager_off) && !line.starts_with("terminal length ") {
             said.push(format!("% Unknown command: {line}\n"));
         }

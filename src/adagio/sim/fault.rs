@@ -5,7 +5,8 @@ use std::time::Duration;
 /// Something that goes wrong. `on` is the name of a NETCONF operation (`edit-config`), or a part of a CLI line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It is refused this many times: a CLI answers these words, a NETCONF element an `rpc-error` with this tag.
+    /// It is refused this many times: a CLI answers these words, a NETCONF element an `rpc-error` with this tag, or several
+    /// in one reply with `|` between their tags.
     Refuse {
         /// What is refused.
         on: String,

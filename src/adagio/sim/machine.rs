@@ -2,7 +2,7 @@
 //!
 //! All state stands behind one mutex that is never held across an await; whoever holds it does pure work only.
 
-use super::SimError;
+use super::{Abilities, SimError};
 use super::commit::{Commits, Script};
 use super::fault::{Fault, Faults, Reaction};
 use super::netconf::{Datastores, apply_by_hand};
@@ -24,14 +24,14 @@ pub(super) struct Machine {
     /// Ends everything.
     pub stop: CancellationToken,
     state: Mutex<State>,
-    sessions: Mutex<HashMap<u32, CancellationToken>>,
+    sessions: Mutex<HashMap<u32, (CancellationToken, String)>>,
     next_session: AtomicU32,
     wire: Mutex<Vec<Arc<Mutex<Vec<u8>>>>>,
 }
 
 /// How it is spoken to.
 pub(super) enum Language {
-    Netconf { class: Class, base11: bool },
+    Netconf { class: Class, base11: bool, abilities: Abilities },
     Cli(Box<CommandLine>),
 }
 
@@ -51,6 +51,16 @@ pub(super) struct State {
     /// Of a command line with a `[commit]`.
     pub commits: Commits,
     pub faults: Faults,
+    pub shown: Vec<Shown>,
+}
+
+/// A piece of state that it shows.
+pub(super) struct Shown {
+    /// The command, empty for NETCONF.
+    pub what: String,
+    /// Only while the text of the running configuration contains this.
+    pub when: String,
+    pub text: String,
 }
 
 impl Machine {
@@ -145,16 +155,38 @@ impl Machine {
     }
 
     /// A number for a new session, and what ends it from outside.
-    pub fn open_session(&self, hangup: &CancellationToken) -> u32 {
+    pub fn open_session(&self, hangup: &CancellationToken, user: &str) -> u32 {
         let id = self.next_session.fetch_add(1, Ordering::Relaxed);
-        lock(&self.sessions).insert(id, hangup.clone());
+        lock(&self.sessions).insert(id, (hangup.clone(), user.to_owned()));
         id
+    }
+
+    /// The sessions with their users, sorted.
+    pub fn sessions(&self) -> Vec<(u32, String)> {
+        let mut all: Vec<(u32, String)> =
+            lock(&self.sessions).iter().map(|(id, (_, user))| (*id, user.clone())).collect();
+        all.sort();
+        all
+    }
+
+    /// The state that it shows for a command, or for `get` (empty).
+    pub fn state_shown(&self, what: &str) -> Option<String> {
+        let texts: Vec<(String, String)> = {
+            let state = self.state();
+            let shown = state.shown.iter().filter(|shown| shown.what == what);
+            shown.map(|shown| (shown.when.clone(), shown.text.clone())).collect()
+        };
+        if texts.is_empty() {
+            return None;
+        }
+        let running = self.text();
+        texts.into_iter().rev().find(|(when, _)| running.contains(when.as_str())).map(|(_, text)| text)
     }
 
     /// Ends another session; false if there is none.
     pub fn kill_session(&self, id: u32) -> bool {
         match lock(&self.sessions).remove(&id) {
-            Some(hangup) => {
+            Some((hangup, _)) => {
                 hangup.cancel();
                 true
             }

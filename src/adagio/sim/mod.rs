@@ -65,8 +65,31 @@ pub struct SimElement {
     pub class: Class,
     /// Whether a NETCONF element speaks base:1.1 (chunked framing) beside 1.0.
     pub base11: bool,
+    /// What else a NETCONF element can do.
+    pub abilities: Abilities,
     /// Its running configuration at the start: text of its CLI, or XML.
     pub running: String,
+}
+
+/// What a NETCONF element can do beside its class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Abilities {
+    /// `:startup`: a datastore of its own, and `copy-config` to it.
+    pub startup: bool,
+    /// `lock` and `unlock`.
+    pub lock: bool,
+    /// `:validate:1.1`.
+    pub validate: bool,
+    /// `:rollback-on-error`.
+    pub rollback_on_error: bool,
+    /// `:writable-running` beside a candidate.
+    pub writable_running: bool,
+}
+
+impl Default for Abilities {
+    fn default() -> Self {
+        Self { startup: false, lock: true, validate: true, rollback_on_error: true, writable_running: false }
+    }
 }
 
 impl SimElement {
@@ -79,6 +102,7 @@ impl SimElement {
             login: Login::default(),
             class: Class::A,
             base11: true,
+            abilities: Abilities::default(),
             running: String::new(),
         }
     }
@@ -240,6 +264,19 @@ impl SimHandle {
         self.find(element)?.machine.edit_by_hand(what)
     }
 
+    /// What it starts with after a restart, where it has a datastore for that.
+    pub fn startup(&self, element: &str) -> Result<Option<ConfigTree>, SimError> {
+        Ok(self.find(element)?.machine.state().stores.startup().cloned())
+    }
+
+    /// Lets it show this state: what a command prints (CLI), or what stands in the reply to a `get` (NETCONF, `what` is
+    /// then empty). `when` = only while its running configuration, as text, contains this; the last one that fits counts.
+    pub fn show(&self, element: &str, what: &str, when: &str, text: &str) -> Result<(), SimError> {
+        let shown = machine::Shown { what: what.to_owned(), when: when.to_owned(), text: text.to_owned() };
+        self.find(element)?.machine.state().shown.push(shown);
+        Ok(())
+    }
+
     /// Sets a fault.
     pub fn fault(&self, element: &str, fault: Fault) -> Result<(), SimError> {
         self.find(element)?.machine.fault(fault);
@@ -293,7 +330,7 @@ async fn start(
         Transport::Netconf => {
             let schema = schemas.get(&element.adapter).ok_or_else(|| wrong("no schema was given for it".into()))?;
             adapter = adapter.with_schema(schema.clone());
-            Language::Netconf { class: element.class, base11: element.base11 }
+            Language::Netconf { class: element.class, base11: element.base11, abilities: element.abilities }
         }
         Transport::Cli => {
             let file = folder.join("grammar.toml");

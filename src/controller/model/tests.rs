@@ -95,6 +95,8 @@ fn element(number: usize) -> Element {
         site: None,
         ports: (1..5).map(port).collect(),
         facts: BTreeMap::new(),
+        protected: Vec::new(),
+        one_session: false,
         managed: true,
     }
 }
@@ -140,8 +142,13 @@ impl House {
 
     /// The plan of a request; every element says what is intended there, and `beside`.
     fn plan(&self, wanted: Vec<Wanted>, beside: &ConfigTree) -> Plan {
-        let desk =
-            Desk { model: &self.model, adapters: &self.adapters, own: &BTreeMap::new(), ranges: &Ranges::default() };
+        let desk = Desk {
+            model: &self.model,
+            adapters: &self.adapters,
+            own: &BTreeMap::new(),
+            ranges: &Ranges::default(),
+            excluded: &BTreeMap::new(),
+        };
         let drafted = desk.draft(wanted).unwrap();
         let actual = |name: &str| self.intended(name).tree.overlay(beside);
         let readings = drafted.elements().map(|name| (name.to_string(), (actual(name), Class::D))).collect();

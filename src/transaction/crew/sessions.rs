@@ -1,0 +1,123 @@
+//! The sessions of one element: opened, saved, ended.
+//!
+//! Guarantees: a session whose answer did not come is dropped; half a lock is never kept while waiting for the other half.
+//! It decides nothing.
+
+use super::order::{Failed, Order, is_lost, unknown, within};
+use super::{Crew, Tools};
+use crate::adagio::driver::Residue;
+use crate::adagio::{DriverError, Reading, Writer};
+use crate::domain::outcome::CauseKind;
+
+impl Crew {
+    pub(super) async fn open(&mut self, tools: &Tools) -> Result<(), Failed> {
+        if self.writer.is_some() {
+            return Ok(());
+        }
+        let opening = self.south.open_writer();
+        let writer = within(tools, &self.name, "open a session", tools.limits.connect, opening).await;
+        let writer = writer.map_err(|error| Failed::Driver(Box::new(error), CauseKind::Unreachable))?;
+        self.opened(writer);
+        Ok(())
+    }
+
+    /// A new session: it is ours until it was ended in good order, also when nobody hears of it any more.
+    pub(super) fn opened(&mut self, writer: Box<dyn Writer>) {
+        if let Some(session) = writer.session() {
+            self.ours.insert(session);
+            self.report.session = Some(session);
+        }
+        self.writer = Some(writer);
+        self.locked = false;
+    }
+
+    /// Makes running survive a restart. A refusal is an alarm, not a reason to turn back; a lost answer is an error.
+    pub(super) async fn save(&mut self, tools: &Tools) -> Result<Option<String>, DriverError> {
+        match self.order(tools, Order::Save).await {
+            Ok(_) => Ok(None),
+            Err(error) if is_lost(&error) => Err(error),
+            Err(error) => {
+                tracing::error!(element = %self.name, %error, "running is right, but it is not saved for a restart");
+                Ok(Some(format!("not saved for a restart of the element: {error}")))
+            }
+        }
+    }
+
+    /// Unlocks and ends the session; errors do not matter any more.
+    pub(super) async fn release(&mut self, tools: &Tools) {
+        if self.locked {
+            let _ = self.order(tools, Order::Unlock).await;
+        }
+        if let Some(writer) = self.writer.take() {
+            let session = writer.session();
+            let closing = async {
+                writer.close().await;
+                Ok(())
+            };
+            let closed = within(tools, &self.name, "close", tools.limits.confirm, closing).await;
+            if let (Ok(()), Some(session)) = (closed, session) {
+                self.ours.remove(&session);
+            }
+        }
+        self.locked = false;
+    }
+
+    pub(super) fn drop_session(&mut self) {
+        self.writer = None;
+        self.locked = false;
+    }
+
+    /// One order on the writer. A session whose answer did not come is dropped.
+    pub(super) async fn order(&mut self, tools: &Tools, order: Order<'_>) -> Result<Residue, DriverError> {
+        let (doing, limit) = (order.word(), order.limit(&tools.limits));
+        let Some(writer) = self.writer.as_mut() else {
+            return Err(unknown(&self.name, doing, "the session is gone".into()));
+        };
+        writer.patience(limit);
+        if let (Order::Prepare(_) | Order::Discard, Some(confirm)) = (&order, &self.confirm) {
+            writer.announce(&confirm.persist);
+        }
+        let work = async {
+            match order {
+                Order::Lock => writer.lock().await,
+                Order::Prepare(payload) => writer.prepare(payload).await,
+                Order::Apply(payload, confirm) => return writer.apply(payload, confirm).await,
+                Order::Extend(confirm) => writer.extend(confirm).await,
+                Order::Confirm(persist) => writer.confirm(persist).await,
+                Order::Cancel(persist) => writer.cancel(persist).await,
+                Order::Discard => writer.discard().await,
+                Order::Save => writer.save().await,
+                Order::Unlock => writer.unlock().await,
+            }
+            .map(|()| Residue::new())
+        };
+        let result = within(tools, &self.name, doing, limit, work).await;
+        self.drop_if_lost(&result);
+        result
+    }
+
+    pub(super) async fn read_here(&mut self, tools: &Tools, doing: &str) -> Result<Reading, DriverError> {
+        let reading = self.read_raw(tools, doing).await?;
+        Ok(self.meant(tools, reading))
+    }
+
+    pub(super) async fn read_raw(&mut self, tools: &Tools, doing: &str) -> Result<Reading, DriverError> {
+        let Some(writer) = self.writer.as_mut() else {
+            return Err(unknown(&self.name, doing, "the session is gone".into()));
+        };
+        writer.patience(tools.limits.verify);
+        let result = within(tools, &self.name, doing, tools.limits.verify, writer.read_running()).await;
+        self.drop_if_lost(&result);
+        result
+    }
+
+    pub(super) fn meant(&self, tools: &Tools, reading: Reading) -> Reading {
+        Reading { tree: tools.undo.meant(&self.name, &self.plan, reading.tree), ..reading }
+    }
+
+    pub(super) fn drop_if_lost<T>(&mut self, result: &Result<T, DriverError>) {
+        if result.as_ref().is_err_and(is_lost) {
+            self.drop_session();
+        }
+    }
+}
