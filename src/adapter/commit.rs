@@ -49,6 +49,9 @@ pub struct CommitOptions {
     pub others: Option<Show>,
     /// What waits in the candidate before we touch it: every line that does not fit `match` is somebody's edit.
     pub dirty: Option<Show>,
+    /// The command of configuration mode that shows the whole candidate as `cli.read` shows running: by it edits that a dead
+    /// daemon of ours left are told from somebody's. Without it nobody's are thrown away.
+    pub candidate: Option<String>,
     /// Whether a timed commit waits for its confirmation: a line that fits `match`. With `{name}` in `match` ours is told
     /// from somebody else's.
     pub pending: Option<Show>,

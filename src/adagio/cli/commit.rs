@@ -292,8 +292,12 @@ impl Session {
             // It went with its terminal.
             Model::TwoStage if !self.configures() => Ok(()),
             Model::Session if !self.configures() => self.abort_abandoned().await,
+            // Whoever asks has read it and found our edits in it; where it cannot be read they may be anybody's.
+            Model::Candidate if !self.configures() && source.candidate.is_none() => {
+                let message = "whose edits stand in the candidate cannot be told; they were left there";
+                Err(self.wrong("discard", ErrorClass::Rejected, Some("resource-denied"), message))
+            }
             Model::Candidate if !self.configures() => {
-                // Refused as dirty under our own lock: it is ours.
                 self.enter("discard", false).await?;
                 let discarded = self.step("discard", discard, &self.arguments(), Effect::None).await;
                 self.leave_quietly().await;
@@ -303,6 +307,25 @@ impl Session {
                 self.step("discard", discard, &self.arguments(), Effect::None).await
             }
         }
+    }
+
+    /// The text of the whole candidate, where there is one that others see and a command that shows it.
+    pub(super) async fn shown_candidate(&mut self) -> Done<Option<String>> {
+        let Some(known) = &self.committing else { return Ok(None) };
+        let model = known.model.clone();
+        let Some(command) = model.source().candidate.as_ref().filter(|_| model.source().model == Model::Candidate)
+        else {
+            return Ok(None);
+        };
+        let entered = !self.configures();
+        if entered {
+            self.enter("read the candidate", false).await?;
+        }
+        let shown = self.cli.run_show_to_end(command).await;
+        if entered {
+            self.leave_quietly().await;
+        }
+        shown.map(Some).map_err(|error| self.failed("read the candidate", Effect::None, Some(command), &error))
     }
 
     pub(super) async fn unlock_commit(&mut self) -> Done<()> {

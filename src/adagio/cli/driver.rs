@@ -9,7 +9,9 @@ use super::commit::Committing;
 use super::dialect::{CliDialect, Dialect};
 use super::session::{CliError, CliLimits, CliSession};
 use super::verdict::Verdict;
-use crate::adagio::driver::{Confirm, DriverError, Effect, Reader, Reading, Residue, Southbound, StateValue, Writer, chain};
+use crate::adagio::driver::{
+    Confirm, DriverError, Effect, Reader, Reading, Residue, Southbound, StateValue, Writer, chain,
+};
 use crate::adagio::secret::{Clear, Secrets, plain};
 use crate::adagio::ssh::{SshLimits, SshTarget};
 use crate::adagio::tap::Tap;
@@ -136,6 +138,26 @@ impl Session {
 
     // An error is rare and carries the element's words.
     #[allow(clippy::result_large_err)]
+    fn reading(&self, doing: &str, text: &str, mut partial: Option<String>) -> Result<Reading, DriverError> {
+        let parsed = self
+            .adapter
+            .parse(text)
+            .map_err(|error| DriverError::unsent(&self.element, doing, ErrorClass::Rejected, chain(&error)))?;
+        let (element, opaque, lines) = (&self.element, parsed.opaque, parsed.lines);
+        tracing::debug!(element, opaque, lines, share = parsed.opaque_share(), "lines that the grammar does not know");
+        if !parsed.complete {
+            partial.get_or_insert_with(|| "the text has no end marker".into());
+        }
+        Ok(Reading {
+            tree: self.adapter.normalise(&parsed.tree),
+            partial,
+            bytes: text.len(),
+            defaults: Default::default(),
+        })
+    }
+
+    // An error is rare and carries the element's words.
+    #[allow(clippy::result_large_err)]
     fn lines<'a>(&self, doing: &str, payload: &'a Payload) -> Result<&'a [CliLine], DriverError> {
         match payload {
             Payload::Cli { lines } => Ok(lines),
@@ -211,26 +233,12 @@ impl Reader for Session {
 
     async fn read_running(&mut self) -> Result<Reading, DriverError> {
         let read = self.dialect.source().read.clone();
-        let mut partial = self.not_alive("read running").await?;
+        let partial = self.not_alive("read running").await?;
         let text = match self.cli.run_show_to_end(&self.as_typed(&read.command)).await {
             Ok(text) => text,
             Err(error) => return Err(self.failed("read running", Effect::None, None, &error)),
         };
-        let parsed = self
-            .adapter
-            .parse(&text)
-            .map_err(|error| DriverError::unsent(&self.element, "read running", ErrorClass::Rejected, chain(&error)))?;
-        let (element, opaque, lines) = (&self.element, parsed.opaque, parsed.lines);
-        tracing::debug!(element, opaque, lines, share = parsed.opaque_share(), "lines that the grammar does not know");
-        if !parsed.complete {
-            partial.get_or_insert_with(|| "the text has no end marker".into());
-        }
-        Ok(Reading {
-            tree: self.adapter.normalise(&parsed.tree),
-            partial,
-            bytes: text.len(),
-            defaults: Default::default(),
-        })
+        self.reading("read running", &text, partial)
     }
 
     async fn read_state(&mut self, checks: &[String]) -> Result<Vec<StateValue>, DriverError> {
@@ -251,7 +259,7 @@ impl Reader for Session {
             let Some((reader, command)) = reader.and_then(|reader| Some((reader, reader.command.as_deref()?))) else {
                 return Err(wrong(&self.element, "the adapter has no such check".into()));
             };
-            let shown = self.cli.run_show(command).await;
+            let shown = self.cli.run_show(&self.as_typed(command)).await;
             let shown = shown.map_err(|error| self.failed(&doing, Effect::None, Some(command), &error))?;
             let rows = reader.rows_of_json(&shown).map_err(|what| wrong(&self.element, what))?;
             let value = |(subject, value)| StateValue { check: name.clone(), subject, value, demand: reader.demand() };
@@ -361,6 +369,13 @@ impl Writer for Session {
             return Ok(());
         }
         Err(self.refused("save", Effect::None, "save", &saved.output.join(" ")))
+    }
+
+    async fn read_candidate(&mut self) -> Result<Option<Reading>, DriverError> {
+        match self.shown_candidate().await? {
+            Some(text) => self.reading("read the candidate", &text, None).map(Some),
+            None => Ok(None),
+        }
     }
 
     async fn unlock(&mut self) -> Result<(), DriverError> {

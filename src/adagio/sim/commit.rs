@@ -38,6 +38,7 @@ pub(super) enum Verb {
 pub(super) enum Look {
     Others,
     Candidate,
+    Whole,
     Running,
     Pending,
     Named,
@@ -122,6 +123,9 @@ impl Script {
         }
         if let Some((dirty, other)) = source.dirty.as_ref().and_then(|dirty| Some((dirty, dirty.same_as.as_ref()?))) {
             script.look(Look::Running, &Show { show: other.clone(), ..dirty.clone() });
+        }
+        if let Some(whole) = &source.candidate {
+            script.looks.extend(template(whole).map(|pattern| (Look::Whole, false, pattern)));
         }
         if let Some(known) = &source.abandoned {
             script.look(Look::Named, &known.list);
@@ -329,6 +333,7 @@ impl Commits {
                     }
                 }
                 Look::Running => text += running,
+                Look::Whole => text += edits,
                 Look::Candidate if source.dirty.as_ref().is_some_and(|dirty| dirty.same_as.is_some()) => text += edits,
                 Look::Candidate => {
                     let dirty = match script.model() {
