@@ -431,6 +431,8 @@ pub fn log(settings: &crate::config::Log) -> Result<(), DaemonError> {
     let filter = tracing_subscriber::EnvFilter::try_new(&settings.level)
         .map_err(|error| failed(format!("log.level: {}", settings.level))(error.into()))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    // A log that cannot be written (a full disk) would be said on standard error, and a failed print panics.
+    let builder = builder.log_internal_errors(false);
     let set = match settings.format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().try_init(),

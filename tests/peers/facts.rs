@@ -94,6 +94,37 @@ async fn a_cancel_under_our_own_locks_takes_nothing_back() {
     }
 }
 
+/// A second confirmed commit, which starts the timer anew, does not become what the first one goes back to: when the
+/// window ends, also by the end of the server, everything is as before the first. A server for which it did would be
+/// found out by the reading after the cancel.
+#[tokio::test(flavor = "multi_thread")]
+async fn starting_the_timer_anew_keeps_the_state_to_go_back_to() {
+    let Some(pe1) = crate::support::or_skip("netconfd", crate::support::NetconfElement::start_iosxr()) else { return };
+    let before = pe1.running();
+    let mut ours = pe1.operator();
+    ours.expect_ok(&edit("GigabitEthernet0/0/0/1.1"));
+    let confirmed = "<confirmed/><confirm-timeout>60</confirm-timeout>";
+    ours.expect_ok(&format!("<commit>{confirmed}<persist>{PERSIST}</persist></commit>"));
+    let again = format!("<persist>{PERSIST}</persist><persist-id>{PERSIST}</persist-id>");
+    ours.expect_ok(&format!("<commit>{confirmed}{again}</commit>"));
+    ours.expect_ok(&format!("<cancel-commit><persist-id>{PERSIST}</persist-id></cancel-commit>"));
+    assert_eq!(pe1.running(), before);
+}
+
+/// The SSH server renegotiates its keys every few kilobytes, also in the middle of a commit: nobody notices.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_renegotiated_in_the_middle_of_everything() {
+    let Some(mut domain) = Domain::start().await else { return };
+    let before = domain.running();
+    domain.pe1.rekey_every("4K");
+    domain.pe2.rekey_every("1K");
+    let put = domain.put(FILE, |text| text);
+    applied(&domain.write(vec![put.clone()]).await.unwrap());
+    assert!(domain.check("pe1").await.deviations.is_empty() && domain.check("pe2").await.deviations.is_empty());
+    applied(&domain.write(vec![domain.delete(put.key())]).await.unwrap());
+    assert_eq!(domain.running(), before);
+}
+
 /// The order on the wire that F2 asks for: both locks first, both unlocks after the confirmation, on one session.
 #[tokio::test(flavor = "multi_thread")]
 async fn locks_are_kept_from_the_edit_to_the_confirmation() {

@@ -13,7 +13,7 @@ use crate::daemon::Daemon;
 use crate::domain::{document, entry};
 use crate::line::Line;
 use crate::support::{
-    Access, Cut, FrrElement, FrrOptions, NetconfElement, NetconfOptions, Target, iosxr_models, or_skip,
+    Access, Cut, FrrElement, FrrOptions, NetconfElement, NetconfOptions, Target, WireSession, iosxr_models, or_skip,
 };
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -216,6 +216,14 @@ impl Server {
         match self {
             Server::Netconf(element) => element.running(),
             Server::Frr(element) => element.running_config(),
+        }
+    }
+
+    /// What each session sent, oldest first.
+    pub fn wire(&self) -> Vec<WireSession> {
+        match self {
+            Server::Netconf(element) => element.wire(),
+            Server::Frr(element) => element.wire(),
         }
     }
 

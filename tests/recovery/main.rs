@@ -10,6 +10,7 @@ mod crowd;
 mod daemon;
 mod domain;
 mod fence;
+mod host;
 mod line;
 mod matrix;
 mod phases;

@@ -6,7 +6,7 @@
 //! name, never `applied`, until the element is back, and within 30 s of that all must be well.
 //!
 //! `make test` takes each point once, rotated over the classes; `ANDANTE_MATRIX=all` takes everything (the table in
-//! `docs/crash-matrix.md`). The two classes A and D in one transaction, at every point, are in `phases.rs`.
+//! `docs/crash-matrix.md`), `ANDANTE_MATRIX=A+D` all that is done with these elements. The two classes A and D in one transaction, at every point, are in `phases.rs`.
 
 use crate::crowd::{Crowd, Kind};
 use crate::daemon::{ACME, Daemon};
@@ -83,7 +83,8 @@ const BACKWARD: [(Way, &[Kind]); 6] = [
 
 #[test]
 fn a_daemon_that_dies_leaves_all_or_nothing_on_every_class() {
-    let whole = std::env::var("ANDANTE_MATRIX").as_deref() == Ok("all");
+    let asked = std::env::var("ANDANTE_MATRIX").unwrap_or_default();
+    let whole = !asked.is_empty();
     let mut lanes: Vec<(Way, &[Kind], Vec<Step>)> = Vec::new();
     for (n, kinds) in FORWARD.into_iter().enumerate() {
         let steps = forward(&names(kinds));
@@ -95,6 +96,8 @@ fn a_daemon_that_dies_leaves_all_or_nothing_on_every_class() {
         let steps = if whole { steps } else { share(steps, n, 4) };
         lanes.push((way, kinds, steps));
     }
+    lanes.retain(|(_, kinds, _)| !whole || asked == "all" || asked == classes(kinds));
+    assert!(!lanes.is_empty(), "ANDANTE_MATRIX={asked}: no such elements");
     // Two at a time: every lane has elements of its own, and the machine has few cores.
     let queue = std::sync::Mutex::new(lanes.into_iter().enumerate().rev().collect::<Vec<_>>());
     let done = std::sync::Mutex::new(Vec::new());
@@ -116,6 +119,10 @@ fn a_daemon_that_dies_leaves_all_or_nothing_on_every_class() {
     for row in done.iter().flat_map(|(_, rows)| rows) {
         println!("{row}");
     }
+}
+
+fn classes(kinds: &[Kind]) -> String {
+    kinds.iter().map(|kind| format!("{kind:?}")).collect::<Vec<_>>().join("+")
 }
 
 fn names(kinds: &[Kind]) -> Vec<String> {
@@ -339,11 +346,15 @@ impl Lane {
             .output()
             .unwrap();
         let shown = String::from_utf8_lossy(&output.stdout).into_owned();
-        // Nothing was applied yet, or all was over: the element that is away has nothing to add.
+        // Nothing was applied yet, or all was over: the element that is away has nothing to add. On the way back and at
+        // the end it may have been let go already, and then it may not be waited for either. The word is true, then:
+        // the line is cut, but the element can be asked.
         let over = point == "after-end" || !self.has_sent(point);
-        if over {
+        let may_be_over = ["release", "restore", "end"].iter().any(|word| point.contains(word));
+        if over || (may_be_over && outcome != "unresolved") {
             let wanted = if applied { "applied" } else { "not-applied" };
             assert!(outcome == wanted && shown.contains(wanted), "{what}: {newest:#}\n{shown}");
+            assert!(self.crowd.running() == self.state(self.carries), "{what}: it is not {outcome}");
             return outcome;
         }
         assert!(outcome == "unresolved" && newest["finished"].is_null(), "{what}: {newest:#}");
@@ -382,8 +393,7 @@ impl Lane {
     }
 
     fn kinds(&self) -> String {
-        let kinds: Vec<String> = self.crowd.members.iter().map(|member| format!("{:?}", member.kind)).collect();
-        kinds.join("+")
+        classes(&self.crowd.members.iter().map(|member| member.kind).collect::<Vec<_>>())
     }
 
     /// The documents say what the elements say.

@@ -178,6 +178,13 @@ impl FrrElement {
         self.processes.kill_tree("sshd");
     }
 
+    /// From now on SSH renegotiates its keys after so much traffic (`4K`). Open connections are cut.
+    pub fn rekey_every(&mut self, amount: &str) {
+        self.disconnect();
+        sshd::configure(self.processes.folder(), &format!("RekeyLimit {amount}"));
+        self.reconnect();
+    }
+
     /// SSH again, at the same address with the same keys.
     pub fn reconnect(&mut self) {
         sshd::start_again(&mut self.processes, &self.access);

@@ -131,6 +131,13 @@ pub fn start_again(processes: &mut Processes, access: &Access) {
     processes.wait_for("sshd", "a greeting", || greets(port)).unwrap_or_else(|error| panic!("{error}"));
 }
 
+/// One more line of sshd_config, for the next start.
+pub fn configure(folder: &Path, line: &str) {
+    let file = folder.join("sshd_config");
+    let text = std::fs::read_to_string(&file).expect("sshd_config");
+    std::fs::write(file, format!("{line}\n{text}")).expect("sshd_config");
+}
+
 /// The sessions recorded so far, oldest first.
 pub fn wire(folder: &Path) -> Vec<WireSession> {
     let mut sessions: Vec<WireSession> = std::fs::read_dir(folder.join("wire"))
