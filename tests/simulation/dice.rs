@@ -88,6 +88,7 @@ impl Dice {
             Habit::IgnoresCancel,
             Habit::CancelForgets,
             Habit::ClobbersBackup,
+            Habit::TellsNoHolder,
             Habit::EchoesPersist,
             Habit::LocksBindNobody,
             Habit::Weaker,

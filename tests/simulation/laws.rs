@@ -11,7 +11,7 @@ use andante::store::{Store, Table};
 use andante::tree::{ConfigTree, Path, diff};
 
 /// Whether the record has a place for what a cancel takes along of other people's work.
-const TAKEN_ALONG_IS_TOLD: bool = false;
+const TAKEN_ALONG_IS_TOLD: bool = true;
 
 /// What a law says of a story.
 pub type Verdict = Result<(), String>;
@@ -183,8 +183,8 @@ fn peoples_values_stay(stage: &Stage) -> Verdict {
         for (owner, path) in replay(stage, element).taken_along {
             let told = stage.transactions().iter().any(|id| {
                 let record = stage.record(id);
-                let detail = record.and_then(|record| record.elements.get(&element.name)?.detail.clone());
-                detail.is_some_and(|detail| detail.contains(&path.to_string()))
+                let progress = record.and_then(|record| record.elements.get(&element.name).cloned());
+                progress.is_some_and(|progress| format!("{:?}", progress.foreign).contains(&path.to_string()))
             });
             if !told && TAKEN_ALONG_IS_TOLD {
                 return Err(format!("{owner} took along what somebody put at {path} of {}", element.name));

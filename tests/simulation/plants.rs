@@ -2,7 +2,7 @@
 
 use crate::element::Element;
 use crate::plans::operations;
-use andante::adagio::driver::Residue;
+use andante::adagio::driver::{Holder, Residue};
 use andante::adagio::{Confirm, DriverError, Effect, Payload, Reader, Reading, Southbound, Writer};
 use andante::domain::{Class, ErrorClass};
 use andante::plan::ElementPlan;
@@ -158,6 +158,10 @@ impl Reader for Session {
         Ok(reading)
     }
 
+    fn session(&self) -> Option<u32> {
+        self.inner.session()
+    }
+
     async fn close(self: Box<Self>) {
         self.inner.close().await;
     }
@@ -230,6 +234,18 @@ impl Writer for Session {
 
     async fn unlock(&mut self) -> Done<()> {
         self.inner.unlock().await
+    }
+
+    async fn holder(&mut self) -> Option<Holder> {
+        self.inner.holder().await
+    }
+
+    async fn end_session(&mut self, session: u32) -> Done<()> {
+        self.inner.end_session(session).await
+    }
+
+    async fn read_candidate(&mut self) -> Done<Option<Reading>> {
+        self.inner.read_candidate().await
     }
 }
 

@@ -237,7 +237,7 @@ impl Stage {
                 let all_taken = self.taken.lock().unwrap().iter().all(|taken| *taken);
                 let late = self.world.now() > since + LATEST;
                 let newest = self.director.newest() == process.number;
-                if !newest || all_taken && (open.is_empty() || late) {
+                if !newest || all_taken && (open.is_empty() && !recovery.has_left_edits() || late) {
                     return;
                 }
                 self.world.wait(waits.max(Duration::from_secs(1)).min(Duration::from_secs(60))).await;
@@ -249,7 +249,7 @@ impl Stage {
         // What was left to recovery by the last run.
         while self.director.newest() == process.number && self.world.now() <= since + LATEST {
             match store.open_transactions().await {
-                Ok(open) if open.is_empty() => break,
+                Ok(open) if open.is_empty() && !recovery.has_left_edits() => break,
                 _ => {}
             }
             self.world.wait(Duration::from_secs(20)).await;

@@ -5,7 +5,7 @@ use crate::director::Process;
 use crate::element::{By, Did, Element, Inner, KEEPALIVE, Lock, Pending};
 use crate::plans::operations;
 use crate::story::{Call, Fault, Habit, Wish};
-use andante::adagio::driver::Residue;
+use andante::adagio::driver::{Holder, Residue};
 use andante::adagio::{Confirm, DriverError, Effect, Payload, Reader, Reading, Southbound, Writer};
 use andante::domain::{Class, ErrorClass};
 use andante::tree::ConfigTree;
@@ -187,6 +187,11 @@ impl Reader for Session {
             Ok(Reading { tree, partial, bytes: 1, defaults: Default::default() })
         };
         self.element.call(&self.process, Call::Read, self.id, read).await
+    }
+
+    fn session(&self) -> Option<u32> {
+        // Lines have no session that another one could name.
+        (self.element.class() != Class::D).then_some(self.id as u32)
     }
 
     async fn close(self: Box<Self>) {}
@@ -410,5 +415,42 @@ impl Writer for Session {
             Ok(())
         };
         self.call(Call::Unlock, unlock).await
+    }
+
+    async fn holder(&mut self) -> Option<Holder> {
+        if self.element.has(Habit::TellsNoHolder) {
+            return None;
+        }
+        self.element.on(|inner, _| match inner.lock {
+            Some(Lock::Session(id)) => {
+                Some(Holder { session: id as u32, same_user: Some(true), ..Holder::default() })
+            }
+            Some(Lock::Foreign(_)) => {
+                let (user, same_user) = (Some("somebody".to_owned()), Some(false));
+                Some(Holder { session: 900_000, user, same_user, ..Holder::default() })
+            }
+            None => None,
+        })
+    }
+
+    async fn end_session(&mut self, session: u32) -> Done<()> {
+        let end = |inner: &mut Inner, _| {
+            inner.end(u64::from(session), &self.element);
+            Ok(())
+        };
+        self.call(Call::Discard, end).await
+    }
+
+    async fn read_candidate(&mut self) -> Done<Option<Reading>> {
+        if !self.element.has_candidate() || self.element.has(Habit::TellsNoHolder) {
+            return Ok(None);
+        }
+        let read = |inner: &mut Inner, fault: Option<Fault>| {
+            let partial = (fault == Some(Fault::PartialRead)).then(|| "cut short".to_owned());
+            let edits = inner.candidate.iter().map(|(_, operation)| operation);
+            let tree = edits.fold(inner.running.clone(), |tree, operation| operation.apply(&tree));
+            Ok(Some(Reading { tree, partial, bytes: 1, defaults: Default::default() }))
+        };
+        self.call(Call::Read, read).await
     }
 }

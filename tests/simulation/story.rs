@@ -42,6 +42,8 @@ pub enum Habit {
     CancelForgets,
     /// A second confirmed commit makes the present state the backup.
     ClobbersBackup,
+    /// Does not say who holds its lock, nor show its candidate.
+    TellsNoHolder,
     /// Its errors repeat the persist-id that they were given.
     EchoesPersist,
     /// A lock does not keep a person at the console from editing.

@@ -295,7 +295,9 @@ impl Session {
             Model::Candidate if !self.configures() => {
                 // Refused as dirty under our own lock: it is ours.
                 self.enter("discard", false).await?;
-                self.step("discard", discard, &self.arguments(), Effect::None).await
+                let discarded = self.step("discard", discard, &self.arguments(), Effect::None).await;
+                self.leave_quietly().await;
+                discarded
             }
             Model::Candidate | Model::Session | Model::TwoStage => {
                 self.step("discard", discard, &self.arguments(), Effect::None).await
@@ -491,8 +493,10 @@ impl Session {
         if let Some(explain) = &step.explain {
             match self.cli.run_show(explain).await {
                 Ok(text) => {
-                    words.extend(text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()))
+                    words.extend(text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()));
                 }
+                // What explains an error looks like one.
+                Err(CliError::Rejected(text)) => words.push(text),
                 Err(error) => tracing::debug!(element = self.element, %error, "no explanation of a refusal"),
             }
         }

@@ -122,6 +122,18 @@ impl Session {
         }
     }
 
+    /// Which processes are dead, of those that must be alive: a dead sub-daemon takes its part of the configuration out of
+    /// the text.
+    async fn not_alive(&mut self, doing: &str) -> Result<Option<String>, DriverError> {
+        let Some(alive) = self.dialect.source().read.alive.clone() else { return Ok(None) };
+        let shown = self.cli.run_show(&self.as_typed(&alive.command)).await;
+        let shown = shown.map_err(|error| self.failed(doing, Effect::None, None, &error))?;
+        let words: Vec<&str> = shown.split_whitespace().collect();
+        let dead: Vec<&str> =
+            alive.must_contain.iter().map(String::as_str).filter(|name| !words.contains(name)).collect();
+        Ok((!dead.is_empty()).then(|| format!("not running: {}", dead.join(", "))))
+    }
+
     // An error is rare and carries the element's words.
     #[allow(clippy::result_large_err)]
     fn lines<'a>(&self, doing: &str, payload: &'a Payload) -> Result<&'a [CliLine], DriverError> {
@@ -199,18 +211,7 @@ impl Reader for Session {
 
     async fn read_running(&mut self) -> Result<Reading, DriverError> {
         let read = self.dialect.source().read.clone();
-        let mut partial = None;
-        if let Some(alive) = &read.alive {
-            let shown = self.cli.run_show(&self.as_typed(&alive.command)).await;
-            let shown = shown.map_err(|error| self.failed("read running", Effect::None, None, &error))?;
-            let words: Vec<&str> = shown.split_whitespace().collect();
-            let dead: Vec<&str> =
-                alive.must_contain.iter().map(String::as_str).filter(|name| !words.contains(name)).collect();
-            if !dead.is_empty() {
-                // A dead sub-daemon takes its part of the configuration out of the text.
-                partial = Some(format!("not running: {}", dead.join(", ")));
-            }
-        }
+        let mut partial = self.not_alive("read running").await?;
         let text = match self.cli.run_show_to_end(&self.as_typed(&read.command)).await {
             Ok(text) => text,
             Err(error) => return Err(self.failed("read running", Effect::None, None, &error)),
@@ -347,6 +348,12 @@ impl Writer for Session {
         if self.configures() && !self.dialect.source().save.is_empty() {
             // Saving is a command of the login mode, and everything is committed by now.
             self.unlock().await?;
+        }
+        if !self.dialect.source().save.is_empty()
+            && let Some(dead) = self.not_alive("save").await?
+        {
+            // What would be saved lacks the part of the dead: the next restart would lose it for good.
+            return Err(self.refused("save", Effect::None, "save", &format!("not saved while {dead}")));
         }
         let saved = self.cli.save().await;
         let saved = saved.map_err(|error| self.failed("save", Effect::None, None, &error))?;

@@ -127,14 +127,9 @@ struct Place {
 impl<'a> Shell<'a> {
     fn new(machine: &'a Arc<Machine>, id: u32) -> Option<Self> {
         match &machine.language {
-            Language::Cli(cli) => Some(Self {
-                machine,
-                cli,
-                id,
-                config: None,
-                desk: Desk::default(),
-                progress: Progress::default(),
-            }),
+            Language::Cli(cli) => {
+                Some(Self { machine, cli, id, config: None, desk: Desk::default(), progress: Progress::default() })
+            }
             Language::Netconf { .. } => None,
         }
     }
@@ -222,7 +217,11 @@ impl<'a> Shell<'a> {
             self.machine.state().commits.leave(self.id, &mut self.desk);
             return (Vec::new(), false);
         }
-        if let Some(command) = line.strip_prefix("do ") {
+        let inner = match &self.cli.commit {
+            Some(script) => script.exec_in(line),
+            None => line.strip_prefix("do "),
+        };
+        if let Some(command) = inner {
             let place = self.config.take();
             let (said, _) = self.exec(command.trim());
             self.config = place;

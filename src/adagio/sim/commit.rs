@@ -136,10 +136,15 @@ impl Script {
         }
     }
 
+    /// The command of the login mode in a line of configuration mode, if it is typed as one.
+    pub fn exec_in<'l>(&self, line: &'l str) -> Option<&'l str> {
+        let found = self.exec.as_ref()?.captures(line)?;
+        found.name("command").map(|command| command.as_str().trim())
+    }
+
     /// What a line means; `None`: no line of `[commit]`.
     pub fn meant(&self, typed: &str, configures: bool, progress: &mut Progress) -> Option<Meant> {
-        let wrapped = self.exec.as_ref().filter(|_| configures).and_then(|exec| exec.captures(typed));
-        let command = wrapped.as_ref().and_then(|found| found.name("command")).map(|inner| inner.as_str());
+        let command = self.exec_in(typed).filter(|_| configures);
         let line = command.unwrap_or(typed);
         let exec = !configures || command.is_some();
         // Without a word for it a command of the login mode is typed as it is.
@@ -374,6 +379,7 @@ impl Commits {
         let has = |verb| verbs.contains(&verb);
         let verb = match verbs {
             [one] => *one,
+            _ if has(Verb::Abort) && self.named.contains_key(&arguments.name) => Verb::Abort,
             _ if has(Verb::Extend) && waits => Verb::Extend,
             _ if has(Verb::Timed) => Verb::Timed,
             _ if has(Verb::Confirm) && waits && !fresh => Verb::Confirm,
