@@ -88,7 +88,10 @@ fn a_daemon_that_dies_leaves_all_or_nothing_on_every_class() {
     let mut lanes: Vec<(Way, &[Kind], Vec<Step>)> = Vec::new();
     for (n, kinds) in FORWARD.into_iter().enumerate() {
         let steps = forward(&names(kinds));
-        let steps = if whole { steps } else { share(steps, n, if kinds.len() > 1 { 8 } else { 4 }) };
+        let mut steps = if whole { steps } else { share(steps, n, if kinds.len() > 1 { 8 } else { 4 }) };
+        // Decided, and out of reach before it was told: the word must not be `applied` yet.
+        let last = format!("pe{}", kinds.len());
+        steps.insert(0, Step { point: format!("before-confirm:{last}"), lost: Some(last) });
         lanes.push((Way::Forward, kinds, steps));
     }
     for (n, (way, kinds)) in BACKWARD.into_iter().enumerate() {
