@@ -8,6 +8,7 @@ use crate::tree::secret::is_token;
 use crate::tree::{After, Body, Claims, ConfigTree, Diff, Edit, Node, Path, QName, Step, Value, relined};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io::{BufWriter, Write};
 
 /// The plan of one request, over all its elements.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -379,8 +380,12 @@ pub fn digest_at(tree: &ConfigTree, path: &Path) -> Option<String> {
 /// BLAKE3-256 in hex over the canonical JSON encoding: struct fields in order, maps sorted.
 pub fn content_digest<T: Serialize>(value: &T) -> String {
     let mut hasher = blake3::Hasher::new();
+    // In large pieces: the words of a text one by one cost the hasher more than the text.
+    let mut pieces = BufWriter::new(&mut hasher);
     // Writing to a hasher cannot fail, and every type that is passed here has string keys only.
-    if serde_json::to_writer(&mut hasher, value).is_err() {
+    let written = serde_json::to_writer(&mut pieces, value).is_ok() && pieces.flush().is_ok();
+    drop(pieces);
+    if !written {
         hasher.update(b"unencodable");
     }
     hasher.finalize().to_hex().to_string()
