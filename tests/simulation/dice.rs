@@ -6,7 +6,6 @@ use andante::domain::Class;
 
 pub const CLASSES: [Class; 4] = [Class::A, Class::B, Class::C, Class::D];
 
-
 /// As often as they are worth it.
 const OFTEN: [Call; 18] = [
     Call::OpenReader,

@@ -132,7 +132,8 @@ impl South {
     async fn open(&self, call: Call) -> Done<Session> {
         let element = &self.element;
         let open = |inner: &mut Inner, _| {
-            let limit = element.nature.habits.iter().find_map(|h| if let Habit::Sessions(n) = h { Some(*n) } else { None });
+            let limit =
+                element.nature.habits.iter().find_map(|h| if let Habit::Sessions(n) = h { Some(*n) } else { None });
             if limit.is_some_and(|limit| inner.sessions.len() >= limit) {
                 let error = element.error("open", "too many sessions", Effect::None, ErrorClass::Transient);
                 return Err(DriverError { tag: Some("resource-denied".into()), ..error });
@@ -422,9 +423,7 @@ impl Writer for Session {
             return None;
         }
         self.element.on(|inner, _| match inner.lock {
-            Some(Lock::Session(id)) => {
-                Some(Holder { session: id as u32, same_user: Some(true), ..Holder::default() })
-            }
+            Some(Lock::Session(id)) => Some(Holder { session: id as u32, same_user: Some(true), ..Holder::default() }),
             Some(Lock::Foreign(_)) => {
                 let (user, same_user) = (Some("somebody".to_owned()), Some(false));
                 Some(Holder { session: 900_000, user, same_user, ..Holder::default() })

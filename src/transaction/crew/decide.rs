@@ -5,8 +5,8 @@
 use super::order::{Failed, Order, is_lost};
 use super::{Crew, ROUNDS, Tools};
 use crate::adagio::Payload;
-use crate::domain::{Class, ErrorClass};
 use crate::domain::outcome::{Cause, CauseKind};
+use crate::domain::{Class, ErrorClass};
 use crate::plan::ElementPlan;
 use crate::transaction::cause;
 use crate::transaction::machine::Answer;
