@@ -140,9 +140,9 @@ impl Store for Forgetful {
 
     async fn commit(&self, epoch: u64, mut batch: Batch, mut durability: Durability) -> Result<(), StoreError> {
         match self.what {
-            Forgets::Intent(skipped) => batch.journal.retain(
-                |(_, record)| !matches!(record, JournalRecord::Intent { phase, .. } if *phase == skipped),
-            ),
+            Forgets::Intent(skipped) => batch
+                .journal
+                .retain(|(_, record)| !matches!(record, JournalRecord::Intent { phase, .. } if *phase == skipped)),
             Forgets::Sync => durability = Durability::Lazy,
             Forgets::End => {
                 if batch.journal.iter().any(|(_, record)| matches!(record, JournalRecord::Closed { .. })) {

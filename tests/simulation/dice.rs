@@ -6,7 +6,6 @@ use andante::domain::Class;
 
 pub const CLASSES: [Class; 4] = [Class::A, Class::B, Class::C, Class::D];
 
-
 /// As often as they are worth it.
 const OFTEN: [Call; 18] = [
     Call::OpenReader,
@@ -143,7 +142,7 @@ impl Dice {
 
     fn what(&self, elements: usize) -> What {
         let at = self.below(elements);
-        match self.below(21) {
+        match self.below(23) {
             0 | 1 => {
                 let some = (0..elements).filter(|_| self.one_in(2)).collect();
                 What::Partition(some, self.number(1, 40))
@@ -168,6 +167,8 @@ impl Dice {
             16 => What::Jump(if self.one_in(2) { 3_600 } else { -3_600 }),
             17 | 18 => What::Kill(self.number(1, 3_000)),
             19 => What::PowerLoss(self.below(4), self.number(1_000, 5_000)),
+            20 => What::Candidate(at, self.wish()),
+            21 => What::Lock(at, self.number(1, 30)),
             _ => What::Takeover,
         }
     }

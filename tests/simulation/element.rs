@@ -46,12 +46,24 @@ pub struct Entry {
 #[derive(Clone, Debug)]
 pub enum Did {
     /// Running went on from there.
-    Changed { before: ConfigTree, after: ConfigTree, operations: Vec<Operation> },
+    Changed {
+        before: ConfigTree,
+        after: ConfigTree,
+        operations: Vec<Operation>,
+    },
     /// Running went back to what it was at an earlier moment.
-    Reverted { back_to: u64 },
-    Read { tree: ConfigTree },
+    Reverted {
+        back_to: u64,
+    },
+    Read {
+        tree: ConfigTree,
+    },
     /// A verb arrived and was carried out; whether its session held the lock, and a word for its bytes.
-    Sent { call: Call, locked: bool, bytes: String },
+    Sent {
+        call: Call,
+        locked: bool,
+        bytes: String,
+    },
     /// A confirmed commit was made permanent.
     Kept,
     /// Somebody else's edit was thrown out of the candidate.

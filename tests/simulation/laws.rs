@@ -72,7 +72,9 @@ fn elements_stand_as_told(stage: &Stage) -> Verdict {
             let Some(Outcome::Unresolved { elements, .. }) = stage.outcome(&id) else { continue };
             if !elements.contains(&element.name) {
                 // Decided and unresolved elsewhere: this one is after; undecided: before. The replay does not know it.
-                let (Some(of), Some(record)) = (plan_for(stage, &id, &element.name), stage.record(&id)) else { continue };
+                let (Some(of), Some(record)) = (plan_for(stage, &id, &element.name), stage.record(&id)) else {
+                    continue;
+                };
                 let after = record.phase >= Phase::Decided;
                 let side = if after { &of.after } else { &of.before };
                 let foreign = |path: &Path| replayed.foreign.iter().any(|(_, at)| at.touches(path));
@@ -100,9 +102,7 @@ fn nothing_outside_the_plan(stage: &Stage) -> Verdict {
         for Entry { by, did, .. } in element.diary() {
             let (By::Ours(owner), Did::Changed { before, after, .. }) = (by, did) else { continue };
             let plans: Vec<ElementPlan> = match owner.as_str() {
-                "recovery" => {
-                    stage.transactions().iter().filter_map(|id| plan_for(stage, id, &element.name)).collect()
-                }
+                "recovery" => stage.transactions().iter().filter_map(|id| plan_for(stage, id, &element.name)).collect(),
                 id => plan_for(stage, id, &element.name).into_iter().collect(),
             };
             let ours = |path: &Path| plans.iter().any(|of| of.touched().any(|touched| path.starts_with(touched)));
@@ -121,7 +121,8 @@ fn applied_was_verified(stage: &Stage) -> Verdict {
         for of in stage.plan_of(&id).iter().flat_map(|plan| &plan.elements) {
             let Some(element) = stage.elements.iter().find(|element| element.name == of.element) else { continue };
             let diary = element.diary();
-            let mut earlier = diary.iter().rev().filter(|entry| entry.seq < decided && entry.by == By::Ours(id.clone()));
+            let mut earlier =
+                diary.iter().rev().filter(|entry| entry.seq < decided && entry.by == By::Ours(id.clone()));
             let last = earlier.find(|entry| matches!(entry.did, Did::Read { .. } | Did::Changed { .. }));
             let seen = matches!(last.map(|entry| &entry.did), Some(Did::Read { tree }) if of.is_after(tree));
             if !seen {
@@ -211,9 +212,7 @@ fn nothing_left_behind(stage: &Stage) -> Verdict {
 }
 
 fn is_open(stage: &Stage, element: &str) -> bool {
-    let open = |id: &String| {
-        matches!(stage.outcome(id), Some(Outcome::Unresolved { elements, .. }) if elements.iter().any(|e| e == element))
-    };
+    let open = |id: &String| matches!(stage.outcome(id), Some(Outcome::Unresolved { elements, .. }) if elements.iter().any(|e| e == element));
     stage.transactions().iter().any(open)
 }
 
@@ -269,9 +268,7 @@ fn states_are_true(stage: &Stage) -> Verdict {
             let Some(element) = stage.elements.iter().find(|element| &element.name == name) else { continue };
             let Some(of) = plan_for(stage, &id, name) else { continue };
             let diary = element.diary();
-            let applied = |entry: &Entry| {
-                entry.by == By::Ours(id.clone()) && matches!(entry.did, Did::Changed { .. })
-            };
+            let applied = |entry: &Entry| entry.by == By::Ours(id.clone()) && matches!(entry.did, Did::Changed { .. });
             let Some(first) = diary.iter().position(applied) else { continue };
             let read = |side: fn(&ElementPlan, &ConfigTree) -> bool| {
                 let later = diary[first..].iter();
@@ -328,7 +325,8 @@ fn intents_before_sends(stage: &Stage) -> Verdict {
 fn edits_under_lock(stage: &Stage) -> Verdict {
     for element in stage.elements.iter().filter(|element| element.class() != Class::D) {
         for Entry { by, did, .. } in element.diary() {
-            if let (By::Ours(owner), Did::Sent { call: call @ (Call::Prepare | Call::Apply), locked: false, .. }) = (by, did)
+            if let (By::Ours(owner), Did::Sent { call: call @ (Call::Prepare | Call::Apply), locked: false, .. }) =
+                (by, did)
             {
                 return Err(format!("{owner} sent {call:?} to {} without its lock", element.name));
             }

@@ -55,7 +55,8 @@ fn truthful(sight: &Sight) -> Result<(), String> {
         let before = sight.sides.values().all(|(before, _)| *before);
         return if before { Ok(()) } else { Err("no record, but something is changed".into()) };
     };
-    let all = |after: bool| sight.sides.values().all(|(is_before, is_after)| if after { *is_after } else { *is_before });
+    let all =
+        |after: bool| sight.sides.values().all(|(is_before, is_after)| if after { *is_after } else { *is_before });
     let fits = match &record.outcome {
         Some(Outcome::Applied) => all(true),
         Some(Outcome::NotApplied { .. }) => all(false),
@@ -64,7 +65,10 @@ fn truthful(sight: &Sight) -> Result<(), String> {
         None => true,
     };
     if !fits {
-        return Err(format!("the record says {:?} in {:?}, the elements {:?}", record.outcome, record.phase, sight.sides));
+        return Err(format!(
+            "the record says {:?} in {:?}, the elements {:?}",
+            record.outcome, record.phase, sight.sides
+        ));
     }
     for (name, (before, after)) in &sight.sides {
         let Some(progress) = record.elements.get(name) else { continue };
@@ -97,9 +101,9 @@ fn kills(natures: &[(Class, bool)], turns_back: bool) -> Vec<(String, Cell)> {
             truthful(sight).unwrap_or_else(|lie| panic!("{}: at {:?}: {lie}", place(), sight.at));
         }
         let died = stage.director.died().unwrap_or_default() + Duration::from_secs(1);
-        let rest = sights.iter().find(|sight| {
-            sight.at >= died && sight.record.as_ref().is_none_or(|record| record.finished.is_some())
-        });
+        let rest = sights
+            .iter()
+            .find(|sight| sight.at >= died && sight.record.as_ref().is_none_or(|record| record.finished.is_some()));
         let took = rest.map(|sight| sight.at.saturating_sub(died)).unwrap_or(Duration::MAX);
         assert!(took <= LIMIT, "{}: still open after {took:?}", place());
         let end = match stage.outcome("t1") {

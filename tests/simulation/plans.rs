@@ -146,7 +146,8 @@ impl Wish {
             Wish::Vrf(number, leafs) => {
                 let names = ["rd", "rt", "description", "limit"];
                 let below = names.iter().take(usize::from(*leafs).clamp(1, 4));
-                let node = entry("vrf", &format!("v{number}"), below.map(|n| leaf(n, &format!("{n} {number}"))).collect());
+                let node =
+                    entry("vrf", &format!("v{number}"), below.map(|n| leaf(n, &format!("{n} {number}"))).collect());
                 merge(Path::root(), node)
             }
             Wish::Target(number, target) => merge(vrf_path(*number), leaf("rt", &format!("65000:{target}"))),

@@ -188,16 +188,14 @@ impl Writer for Session {
                 }
                 Ok(residue)
             }
-            Bug::TimeoutIsFailure => {
-                match select(pin!(self.inner.apply(payload, confirm)), world.wait(limit)).await {
-                    Either::Left((Err(error), _)) if error.effect != Effect::Unknown => Err(error),
-                    Either::Left((Ok(residue), _)) => Ok(residue),
-                    Either::Left((Err(_), _)) | Either::Right(_) => {
-                        self.presumed_failed.store(true, Ordering::SeqCst);
-                        Err(refused(&name))
-                    }
+            Bug::TimeoutIsFailure => match select(pin!(self.inner.apply(payload, confirm)), world.wait(limit)).await {
+                Either::Left((Err(error), _)) if error.effect != Effect::Unknown => Err(error),
+                Either::Left((Ok(residue), _)) => Ok(residue),
+                Either::Left((Err(_), _)) | Either::Right(_) => {
+                    self.presumed_failed.store(true, Ordering::SeqCst);
+                    Err(refused(&name))
                 }
-            }
+            },
             Bug::RetriesLines if self.element.class() == Class::D && !operations(payload).is_empty() => {
                 match select(pin!(self.inner.apply(payload, confirm)), world.wait(limit)).await {
                     Either::Left((Ok(residue), _)) => return Ok(residue),

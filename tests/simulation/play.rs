@@ -46,7 +46,8 @@ pub fn limits() -> TransactionLimits {
     }
 }
 
-pub type OnSouth = dyn Fn(Arc<dyn Southbound>, &Arc<Element>, Option<&ElementPlan>) -> Arc<dyn Southbound> + Send + Sync;
+pub type OnSouth =
+    dyn Fn(Arc<dyn Southbound>, &Arc<Element>, Option<&ElementPlan>) -> Arc<dyn Southbound> + Send + Sync;
 pub type OnStore = dyn Fn(Arc<dyn Store>) -> Arc<dyn Store> + Send + Sync;
 
 /// Bugs that stand between the daemon and the world.

@@ -46,5 +46,12 @@ fn a_value_that_comes_while_we_undo_is_left_alone() {
 /// Our cancel goes back to the backup, whatever a person did since; the record names it.
 #[test]
 fn a_cancel_that_takes_somebodys_edit_along_says_so() {
-    told(include_str!("stories/a-cancel-that-takes-somebodys-edit-along.json"));
+    let stage = told(include_str!("stories/a-cancel-that-takes-somebodys-edit-along.json"));
+    assert!(!stage.record("t1").unwrap().elements["pe1"].foreign.is_empty(), "{:?}", stage.record("t1"));
+}
+
+/// An element that says the persist-id again in its error had it told to the caller.
+#[test]
+fn an_error_that_repeats_the_persist_id_is_not_told_on() {
+    told(include_str!("stories/an-error-that-repeats-the-persist-id.json"));
 }

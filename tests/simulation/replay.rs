@@ -2,8 +2,8 @@
 //! the transactions that ended as applied, each at the moment at which it first reached the element. Nothing else.
 
 use crate::element::{By, Did, Element, Entry};
-use crate::play::Stage;
 use crate::plans::{Operation, found};
+use crate::play::Stage;
 use andante::domain::{Outcome, TransactionRecord};
 use andante::plan::ElementPlan;
 use andante::tree::{ConfigTree, Path, diff};
@@ -31,6 +31,7 @@ pub fn replay(stage: &Stage, element: &Element) -> Replayed {
     let mut rightful: Vec<Rightful> = Vec::new();
     let mut taken_along = Vec::new();
     let mut foreign = Vec::new();
+    let mut looked = 0;
     for Entry { seq, by, did } in element.diary() {
         match (by, did) {
             (By::Ours(owner), Did::Changed { .. }) => {
@@ -47,18 +48,23 @@ pub fn replay(stage: &Stage, element: &Element) -> Replayed {
             }
             (by, Did::Reverted { back_to }) => {
                 // What people did since then is gone; what a transaction did has to come again.
-                let (lost, kept) =
-                    rightful.into_iter().partition(|one| one.transaction.is_none() && one.seq > back_to);
+                let (lost, kept) = rightful.into_iter().partition(|one| one.transaction.is_none() && one.seq > back_to);
                 rightful = kept;
                 let lost: Vec<Rightful> = lost;
                 if let By::Ours(owner) = by {
-                    let paths = lost.iter().filter(|one| one.human).flat_map(|one| &one.operations).map(path_of);
+                    // What came between our last reading and the cancel nobody can know of.
+                    let paths = lost
+                        .iter()
+                        .filter(|one| one.human && one.seq < looked)
+                        .flat_map(|one| &one.operations)
+                        .map(path_of);
                     taken_along.extend(paths.map(|path| (owner.clone(), path)));
                 }
                 foreign.retain(|(at, _)| *at <= back_to);
                 // A restart before it was saved, of which the operator was told.
                 rightful.retain(|one| !(one.seq > back_to && unsaved(stage, element, one)));
             }
+            (By::Ours(_), Did::Read { .. }) => looked = seq,
             _ => {}
         }
     }

@@ -95,7 +95,18 @@ impl Crew {
         };
         let result = within(tools, &self.name, doing, limit, work).await;
         self.drop_if_lost(&result);
-        result
+        result.map_err(|error| self.discreet(error))
+    }
+
+    /// Some elements repeat in their errors the persist-id that they were given; whoever knows it may cancel.
+    fn discreet(&self, error: DriverError) -> DriverError {
+        let Some(confirm) = &self.confirm else { return error };
+        let mask = |text: String| {
+            let secret = confirm.persist.rsplit('.').next().filter(|secret| secret.len() >= SECRET);
+            let text = text.replace(&confirm.persist, "(persist-id)");
+            secret.map_or(text.clone(), |secret| text.replace(secret, "(persist-id)"))
+        };
+        DriverError { message: mask(error.message), path: error.path.map(mask), ..error }
     }
 
     pub(super) async fn read_here(&mut self, tools: &Tools, doing: &str) -> Result<Reading, DriverError> {
@@ -152,3 +163,6 @@ impl Crew {
         }
     }
 }
+
+/// Letters of a persist-id's random part.
+const SECRET: usize = 16;
