@@ -115,10 +115,20 @@ pub struct Adagio {
 pub struct Transaction {
     /// Seconds to get all locks.
     pub lock_timeout: u64,
+    /// Seconds for one edit and its check.
+    pub prepare_timeout: u64,
     /// Seconds for one commit.
     pub commit_timeout: u64,
-    /// Seconds after which a confirmed commit reverts by itself.
+    /// Seconds for one read-back.
+    pub verify_timeout: u64,
+    /// Seconds for one confirm, cancel or save.
+    pub confirm_timeout: u64,
+    /// Seconds that the state of the elements may take to be as good as before.
+    pub check_timeout: u64,
+    /// Seconds after which a confirmed commit reverts by itself, at most.
     pub confirm_window: u64,
+    /// The same, at least.
+    pub confirm_window_min: u64,
 }
 
 /// `[reconcile]`
@@ -235,7 +245,16 @@ impl Default for Adagio {
 
 impl Default for Transaction {
     fn default() -> Self {
-        Self { lock_timeout: 30, commit_timeout: 60, confirm_window: 300 }
+        Self {
+            lock_timeout: 30,
+            prepare_timeout: 60,
+            commit_timeout: 60,
+            verify_timeout: 60,
+            confirm_timeout: 60,
+            check_timeout: 30,
+            confirm_window: 300,
+            confirm_window_min: 60,
+        }
     }
 }
 
@@ -346,6 +365,12 @@ impl Settings {
             return Err(format!(
                 "transaction.confirm_window: {window} must be longer than transaction.commit_timeout ({})",
                 self.transaction.commit_timeout
+            ));
+        }
+        if self.transaction.confirm_window_min > window {
+            return Err(format!(
+                "transaction.confirm_window_min: {} must not be longer than transaction.confirm_window ({window})",
+                self.transaction.confirm_window_min
             ));
         }
         Ok(self)

@@ -381,15 +381,17 @@ fn connector(settings: &Settings, secrets: Arc<Vault>) -> Connector {
 }
 
 fn limits(settings: &Settings) -> TransactionLimits {
-    let commit = seconds(settings.transaction.commit_timeout);
+    let given = &settings.transaction;
     TransactionLimits {
         connect: seconds(settings.adagio.connect_timeout) * 2,
-        lock: seconds(settings.transaction.lock_timeout),
-        prepare: commit,
-        apply: commit + seconds(settings.adagio.busy_timeout),
-        verify: commit,
-        confirm: commit,
-        confirm_window: seconds(settings.transaction.confirm_window),
+        lock: seconds(given.lock_timeout),
+        prepare: seconds(given.prepare_timeout),
+        apply: seconds(given.commit_timeout) + seconds(settings.adagio.busy_timeout),
+        verify: seconds(given.verify_timeout),
+        confirm: seconds(given.confirm_timeout),
+        confirm_window: seconds(given.confirm_window),
+        confirm_window_min: seconds(given.confirm_window_min),
+        check: seconds(given.check_timeout),
         ..TransactionLimits::default()
     }
 }

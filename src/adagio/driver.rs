@@ -7,7 +7,8 @@
 //! Assumptions: one writer per element at a time (the transaction queues). Guarantees: an error says by its [`Effect`]
 //! whether the element may have changed; a time-out is always `Unknown`, never "failed", and the session is then dead.
 
-use crate::adapter::Payload;
+use crate::adapter::manifest::ElementLimits;
+use crate::adapter::{Demand, Payload};
 use crate::domain::{Class, ErrorClass};
 use crate::tree::{ConfigTree, DefaultsMode};
 use async_trait::async_trait;
@@ -22,6 +23,10 @@ pub trait Southbound: Send + Sync {
     async fn open_reader(&self) -> Result<Box<dyn Reader>, DriverError>;
     /// Opens a session that can write.
     async fn open_writer(&self) -> Result<Box<dyn Writer>, DriverError>;
+    /// Time limits that differ on this platform.
+    fn limits(&self) -> ElementLimits {
+        ElementLimits::default()
+    }
 }
 
 /// A session that reads.
@@ -32,6 +37,19 @@ pub trait Reader: Send {
     /// A word that changes when the YANG modules of the element change; `None` where there are none.
     fn module_set(&self) -> Option<String> {
         None
+    }
+    /// The id of this session at the element, by which another one may end it; `None` where there is none.
+    fn session(&self) -> Option<u32> {
+        None
+    }
+    /// How long the answers to what follows may take; a driver that has a limit of its own takes this one.
+    fn patience(&mut self, limit: Duration) {
+        let _ = limit;
+    }
+    /// Reads the state of the element by these of its adapter's checks.
+    async fn read_state(&mut self, checks: &[String]) -> Result<Vec<StateValue>, DriverError> {
+        let _ = checks;
+        Ok(Vec::new())
     }
     /// Reads the running configuration (at least all that the adapter's templates can touch), normalised.
     async fn read_running(&mut self) -> Result<Reading, DriverError>;
@@ -91,7 +109,65 @@ pub trait Writer: Reader {
     async fn save(&mut self) -> Result<(), DriverError>;
     /// Gives the locks back.
     async fn unlock(&mut self) -> Result<(), DriverError>;
+    /// What could not be locked although the class asks for it, in words; asked after [`Writer::lock`].
+    fn unlocked(&self) -> Option<String> {
+        None
+    }
+    /// Who holds what the last [`Writer::lock`] was refused, as far as the element tells.
+    async fn holder(&mut self) -> Option<Holder> {
+        None
+    }
+    /// Ends another session of ours.
+    async fn end_session(&mut self, session: u32) -> Result<(), DriverError> {
+        let _ = session;
+        Ok(())
+    }
+    /// Reads the candidate as [`Reader::read_running`] reads running; `None` where there is none.
+    async fn read_candidate(&mut self) -> Result<Option<Reading>, DriverError> {
+        Ok(None)
+    }
 }
+
+/// A session that holds a lock.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holder {
+    /// Its id; 0 = something that is no NETCONF session (RFC 6241 §7.5).
+    pub session: u32,
+    /// Its user, where the element tells.
+    pub user: Option<String>,
+    /// The host it came from.
+    pub source: Option<String>,
+    /// When it began, in the element's words.
+    pub since: Option<String>,
+    /// Whether user and source are those of the session that asks; `None` where the element does not tell.
+    pub same_account: Option<bool>,
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "session {}", self.session)?;
+        for (word, part) in [(" of", &self.user), (" from", &self.source), (" since", &self.since)] {
+            if let Some(part) = part {
+                write!(f, "{word} {part}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One value of an element's state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateValue {
+    /// Name of the adapter's check.
+    pub check: String,
+    /// What it is the state of: an interface, a session, a table.
+    pub subject: String,
+    /// The element's word or number.
+    pub value: String,
+    /// What the check asks of it.
+    pub demand: Demand,
+}
+
 
 /// Busy lines that the element would not take for the bounded time; see [`crate::adapter::CliLine::busy`].
 pub type Residue = Vec<String>;

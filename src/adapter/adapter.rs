@@ -17,12 +17,14 @@ use super::package::Package;
 use super::payload::Payload;
 use super::refusal::Refusal;
 use super::rules::Rules;
+use super::state::StateReader;
 use super::template::{self, Escaping, Templates};
 use crate::service::ElementService;
 use crate::tree::secret::disarmed;
 use crate::tree::{
     Body, ConfigTree, Defaults, DefaultsMode, Diff, Edit, Key, Limits, Node, Path, Policy, SchemaIndex, xml,
 };
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What Andante knows of one platform.
@@ -37,6 +39,7 @@ struct Parts {
     package: Package,
     manifest: Manifest,
     templates: Templates,
+    readers: BTreeMap<String, StateReader>,
 }
 
 #[derive(Clone, Debug)]
@@ -262,6 +265,11 @@ impl Adapter {
         }
     }
 
+    /// The readers of the element's state, by name.
+    pub fn state_readers(&self) -> &BTreeMap<String, StateReader> {
+        &self.parts.readers
+    }
+
     /// What an edit does to traffic.
     pub fn impact(&self, edit: &Edit) -> Impact {
         match &self.language {
@@ -313,7 +321,13 @@ impl Adapter {
             Language::Cli { grammar, .. } => Escaping::Lines(grammar.clone()),
         };
         let templates = Templates::compile(&manifest.name, escaping, &package.files)?;
-        Ok(Self { parts: Arc::new(Parts { package, manifest, templates }), language })
+        let netconf = manifest.transport == Transport::Netconf;
+        let mut readers = BTreeMap::new();
+        for (path, text) in &package.files {
+            let Some(name) = path.strip_prefix("state/").and_then(|name| name.strip_suffix(".toml")) else { continue };
+            readers.insert(name.to_owned(), StateReader::parse(text, netconf).map_err(|what| file(path, what))?);
+        }
+        Ok(Self { parts: Arc::new(Parts { package, manifest, templates, readers }), language })
     }
 
     fn function(&self, wanted: &ElementService) -> Result<&Function, AdapterError> {

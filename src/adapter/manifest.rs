@@ -51,9 +51,29 @@ pub struct Manifest {
     /// How the platform shows secrets.
     #[serde(default)]
     pub secret_echo: SecretEcho,
+    /// Time limits that differ from those of the daemon on this platform.
+    #[serde(default)]
+    pub limits: ElementLimits,
+    /// It gives one session only, so it is read back on the session that wrote.
+    #[serde(default)]
+    pub one_session: bool,
     /// Tables of names for `text = "names.<table>"` of a path rule.
     #[serde(default)]
     pub names: BTreeMap<String, NameTable>,
+}
+
+/// Time limits of one platform, in seconds; what is not given is as the daemon's settings say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ElementLimits {
+    /// For one edit and its check.
+    pub prepare: Option<u64>,
+    /// For one commit, or all lines of a payload.
+    pub commit: Option<u64>,
+    /// For one read-back.
+    pub verify: Option<u64>,
+    /// For one confirm, cancel or save.
+    pub confirm: Option<u64>,
 }
 
 /// How a platform shows a secret that it was given.

@@ -20,6 +20,7 @@ pub mod payload;
 mod refusal;
 mod rules;
 mod spelling;
+pub mod state;
 mod template;
 
 pub use adapter::{Adapter, Reading};
@@ -29,3 +30,4 @@ pub use judgement::{Impact, Ownership};
 pub use manifest::{Manifest, Transport, Validation};
 pub use payload::{Answer, CliLine, Payload};
 pub use refusal::Refusal;
+pub use state::{Demand, StateReader};

@@ -130,6 +130,7 @@ impl Desk<'_> {
             actual: &meant,
             defaults: self.model.states.get(element).map(|state| state.defaults).unwrap_or_default(),
             allowed,
+            inventory: self.model.inventory.get(element).map(AsRef::as_ref),
         };
         let plan = plan_element(&input).map_err(refused)?;
         Ok(plan.map(|plan| {

@@ -217,6 +217,7 @@ impl Controller {
             actual: &actual,
             defaults: reading.defaults,
             allowed: &allowed,
+            inventory: model.inventory.get(element).map(AsRef::as_ref),
         };
         let mut plan =
             plan_heal(&input, paths).map_err(|reasons| Failure::Refused { element: element.into(), reasons })?;

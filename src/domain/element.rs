@@ -46,6 +46,13 @@ pub struct Element {
     /// Free facts for templates.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub facts: BTreeMap<String, String>,
+    /// Nodes that no service may change, in the printed form of a path, beside those that the adapter protects: the
+    /// management interface, the daemon's own user, the SSH service.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub protected: Vec<String>,
+    /// It gives one session only, so it is read back on the session that wrote.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub one_session: bool,
     /// False = kept, but no longer driven (its entry left the inventory file).
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub managed: bool,

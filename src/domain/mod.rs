@@ -26,4 +26,6 @@ pub use map::{Map, Visits};
 pub use outcome::{Cause, Outcome};
 pub use principal::{Denied, Principal, Role, Verb, authorize};
 pub use rewrite::{Echo, Rewrite, echoes, read_as};
-pub use transaction::{ElementProgress, JournalRecord, Phase, TransactionRecord, Turn};
+pub use transaction::{
+    CheckValue, CheckVerdict, ElementProgress, ForeignChange, JournalRecord, Phase, TransactionRecord, Turn,
+};

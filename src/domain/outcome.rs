@@ -51,12 +51,16 @@ pub enum CauseKind {
     Unreachable,
     /// An element is locked by somebody else.
     Locked,
+    /// An element's candidate holds changes that are not ours; they were left there.
+    Dirty,
     /// The read-set moved since the plan was made.
     Stale,
     /// An element refused the configuration.
     Refused,
     /// What was read back is not what was sent.
     Verify,
+    /// A check of the element's state failed after the change (a session down, an interface down, routes gone).
+    Check,
     /// The daemon stopped, or lost its lease, before the decision.
     Interrupted,
     /// Someone cancelled it.

@@ -67,6 +67,72 @@ pub struct ElementProgress {
     /// Lines that the element would not take back because an object outside its configuration still lives.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub residue: Vec<String>,
+    /// The id of our session at the element, once it is journaled: whoever recovers may end it there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<u32>,
+    /// What others changed outside the plan while our commit was not confirmed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub foreign: Vec<ForeignChange>,
+    /// State of the element before and after the change, as far as it was checked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckValue>,
+}
+
+impl ElementProgress {
+    /// An element to which nothing was sent.
+    pub fn untouched(class: Class) -> Self {
+        Self {
+            class,
+            turn: Turn::Untouched,
+            detail: None,
+            residue: Vec::new(),
+            session: None,
+            foreign: Vec::new(),
+            checks: Vec::new(),
+        }
+    }
+}
+
+/// A path outside the plan that somebody else changed while our commit was not confirmed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ForeignChange {
+    /// Where.
+    pub path: String,
+    /// Whether our way back took it along.
+    pub reverted: bool,
+}
+
+/// One value of an element's state, before and after the change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CheckValue {
+    /// Name of the adapter's reader.
+    pub check: String,
+    /// What it is the state of: an interface, a session, a table.
+    pub subject: String,
+    /// Before; `None` = it was not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// After; `None` = not read, or gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// What was made of it.
+    pub verdict: CheckVerdict,
+}
+
+/// What is made of a value of the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CheckVerdict {
+    /// Read before the change only, so far.
+    Open,
+    /// No worse than before.
+    Good,
+    /// Worse than before: a reason to turn back.
+    Failed,
+    /// It is no longer there; the change took it away.
+    Gone,
 }
 
 /// One attempt to make a plan true.

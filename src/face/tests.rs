@@ -150,6 +150,8 @@ fn inventory() -> Vec<Element> {
                 port("eth9", "core", false),
             ],
             facts: BTreeMap::new(),
+            protected: Vec::new(),
+            one_session: false,
             managed: true,
         })
         .collect()

@@ -106,6 +106,12 @@ pub(super) struct Consent {
     /// Let configuration go that nobody claims below something removed: a path, or all
     #[arg(long, value_name = "PATH|all", num_args = 0..=1, default_missing_value = "all")]
     pub allow_collateral: Vec<String>,
+    /// Change what the adapter or the inventory protects (management access, own user), on class A only: a path, or all
+    #[arg(long, value_name = "PATH|all", num_args = 0..=1, default_missing_value = "all")]
+    pub allow_protected: Vec<String>,
+    /// Check the elements' state before the decision: the name of one of the adapter's checks, or all
+    #[arg(long, value_name = "NAME|all", num_args = 0..=1, default_missing_value = "all")]
+    pub check: Vec<String>,
     /// Refuse if an element can take back less than this class (A is best)
     #[arg(long, value_name = "CLASS")]
     pub require_class: Option<String>,

@@ -80,7 +80,12 @@ impl Noc {
     async fn planned(&self, documents: Vec<Value>, consent: &Consent) -> Result<Reply, Failure> {
         let mut input = Map::new();
         input.insert("document".into(), documents.into());
-        for (name, given) in [("overwrite", &consent.overwrite), ("allow-collateral", &consent.allow_collateral)] {
+        for (name, given) in [
+            ("overwrite", &consent.overwrite),
+            ("allow-collateral", &consent.allow_collateral),
+            ("allow-protected", &consent.allow_protected),
+            ("check", &consent.check),
+        ] {
             if !given.is_empty() {
                 input.insert(name.into(), given.clone().into());
             }
@@ -392,6 +397,8 @@ fn inventory(element: &Element) -> Value {
     put("router-id", element.router_id.map(|id| id.to_string().into()));
     put("asn", element.asn.map(Into::into));
     put("site", element.site.clone().map(Into::into));
+    put("protected", (!element.protected.is_empty()).then(|| element.protected.clone().into()));
+    put("one-session", element.one_session.then(|| true.into()));
     let ports =
         element.ports.iter().map(|port| json!({ "name": port.name, "role": port.role, "exclude": port.exclude }));
     put("port", (!element.ports.is_empty()).then(|| ports.collect()));

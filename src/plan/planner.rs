@@ -4,11 +4,11 @@
 
 use crate::adapter::manifest::{SecretEcho, Transport};
 use crate::adapter::{Adapter, Impact};
-use crate::domain::{Class, DeviationKind};
+use crate::domain::{Class, DeviationKind, Element};
 use crate::plan::compare::{Difference, differences};
 use crate::plan::record::{EXISTS, ElementPlan, HandMade, ReadEntry, digest_at, put_at, side_state, touched_state};
 use crate::plan::refused::Refused;
-use crate::plan::scope::{Allowed, Scope, Views, in_order, scope};
+use crate::plan::scope::{Allowed, Permit, Scope, Views, in_order, scope};
 use crate::tree::secret::is_token;
 use crate::tree::{
     After, Body, Claims, ConfigTree, Defaults, DefaultsMode, Diff, Edit, Intended, Key, Layer, Node, Owner, Path,
@@ -36,6 +36,8 @@ pub struct ElementInput<'a> {
     pub defaults: DefaultsMode,
     /// What the caller allows.
     pub allowed: &'a Allowed,
+    /// What the inventory says of it.
+    pub inventory: Option<&'a Element>,
 }
 
 impl<'a> ElementInput<'a> {
@@ -96,9 +98,11 @@ pub fn plan_heal(input: &ElementInput<'_>, paths: &[Path]) -> Result<Option<Elem
 fn finish(input: &ElementInput<'_>, old: &Intended, mut found: Scope) -> Result<Option<ElementPlan>, Vec<Refused>> {
     let adapter = input.adapter;
     let change = diff(input.actual, &found.target);
-    for edit in &change.edits {
-        if let Some(path) = protected_in(adapter, edit) {
-            found.refused.push(Refused::Protected { path });
+    let protected = protected_in(input, &change);
+    for path in &protected {
+        // Only who reverts by himself may be cut off from us.
+        if input.class != Class::A || !input.allowed.protected.covers(path) {
+            found.refused.push(Refused::Protected { path: path.clone(), class: input.class });
         }
     }
     if !found.refused.is_empty() {
@@ -140,6 +144,9 @@ fn finish(input: &ElementInput<'_>, old: &Intended, mut found: Scope) -> Result<
         echoes: Vec::new(),
         encrypted: encrypted(adapter, &change),
         simulated_only: adapter.simulated_only(),
+        protected,
+        checks: checks(input),
+        one_session: adapter.manifest().one_session || input.inventory.is_some_and(|element| element.one_session),
         diff: change,
         inverse: back,
         payload,
@@ -239,20 +246,43 @@ fn encrypted(adapter: &Adapter, change: &Diff) -> Vec<Path> {
     found
 }
 
-/// The first protected node that an edit touches: the edit's own, or one in the subtree that comes or goes with it.
-fn protected_in(adapter: &Adapter, edit: &Edit) -> Option<Path> {
-    fn below(adapter: &Adapter, path: Path, node: &Node) -> Option<Path> {
-        if adapter.is_protected(&path) {
-            return Some(path);
+/// The protected nodes that a difference touches: of each edit its own, or the highest ones in the subtree that comes or
+/// goes with it. The adapter protects nodes of its platform, the inventory those of one element.
+fn protected_in(input: &ElementInput<'_>, change: &Diff) -> Vec<Path> {
+    fn below(is: &dyn Fn(&Path) -> bool, path: Path, node: &Node, found: &mut Vec<Path>) {
+        if is(&path) {
+            found.push(path);
+        } else {
+            node.children().iter().for_each(|child| below(is, path.child(child.step()), child, found));
         }
-        node.children().iter().find_map(|child| below(adapter, path.child(child.step()), child))
     }
-    let path = || edit.path().clone();
-    match edit {
-        Edit::Create { node, .. } | Edit::Remove { node, .. } => below(adapter, path(), node),
-        Edit::Replace { old, new, .. } => below(adapter, path(), old).or_else(|| below(adapter, path(), new)),
-        Edit::Set { .. } | Edit::Move { .. } => Some(path()).filter(|path| adapter.is_protected(path)),
+    let own = input.inventory.filter(|element| !element.protected.is_empty());
+    let own = own.map(|element| Permit::Paths(element.protected.iter().cloned().collect()));
+    let is = |path: &Path| input.adapter.is_protected(path) || own.as_ref().is_some_and(|own| own.covers(path));
+    let mut found = Vec::new();
+    for edit in &change.edits {
+        let path = edit.path().clone();
+        match edit {
+            Edit::Create { node, .. } | Edit::Remove { node, .. } => below(&is, path, node, &mut found),
+            Edit::Replace { old, new, .. } => {
+                below(&is, path.clone(), old, &mut found);
+                below(&is, path, new, &mut found);
+            }
+            Edit::Set { .. } | Edit::Move { .. } if is(&path) => found.push(path),
+            Edit::Set { .. } | Edit::Move { .. } => {}
+        }
     }
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// The checks of the element's state: those that the adapter always makes, and those that were asked for.
+fn checks(input: &ElementInput<'_>) -> Vec<String> {
+    let asked = &input.allowed.checks;
+    let readers = input.adapter.state_readers().iter();
+    let made = readers.filter(|(name, reader)| reader.default || asked.contains("all") || asked.contains(*name));
+    made.map(|(name, _)| name.clone()).collect()
 }
 
 /// Every touched node, every node that needed no edit because it is right already, and, by their existence alone, the

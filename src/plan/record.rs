@@ -123,6 +123,15 @@ pub struct ElementPlan {
     /// For people: what deserves a look before the commit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// Protected nodes (management access, own user) that it touches; the caller allowed exactly these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub protected: Vec<Path>,
+    /// Names of the adapter's checks that are made before the decision.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<String>,
+    /// The element gives one session only: it is read back on the one that wrote.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub one_session: bool,
 }
 
 /// A value that somebody changed behind our back.

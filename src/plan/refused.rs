@@ -1,5 +1,6 @@
 //! Why a plan is refused. Each names the path and what can be done.
 
+use crate::domain::Class;
 use crate::plan::HandMade;
 use crate::tree::{ClaimConflict, Path};
 
@@ -34,11 +35,13 @@ pub enum Refused {
         /// What stands there.
         actual: Option<String>,
     },
-    /// The adapter marks the path as protected (management access, own user).
-    #[error("{path}: protected by the adapter; no service may change it")]
+    /// The adapter or the inventory marks the path as protected (management access, own user, SSH service).
+    #[error("{path}: protected (management access); {}", protected_words(*class))]
     Protected {
         /// Where.
         path: Path,
+        /// Of the element: only an element that reverts by itself may be changed there.
+        class: Class,
     },
     /// The adapter could not render the difference.
     #[error("the difference cannot be rendered: {0}")]
@@ -51,7 +54,7 @@ impl Refused {
         match self {
             Refused::Conflict(conflict) => Some(&conflict.path),
             Refused::HandMade(found) => Some(&found.path),
-            Refused::ExistsUnowned { path, .. } | Refused::Collateral { path, .. } | Refused::Protected { path } => {
+            Refused::ExistsUnowned { path, .. } | Refused::Collateral { path, .. } | Refused::Protected { path, .. } => {
                 Some(path)
             }
             Refused::Render(_) => None,
@@ -73,4 +76,11 @@ impl Refused {
 
 fn or_nothing(text: Option<&String>) -> String {
     text.map_or_else(|| "nothing".into(), |text| format!("'{text}'"))
+}
+
+fn protected_words(class: Class) -> &'static str {
+    match class {
+        Class::A => "if it must be, use --allow-protected: the element reverts by itself if it is cut off",
+        Class::B | Class::C | Class::D => "no service may change it: the element could not revert by itself",
+    }
 }

@@ -24,6 +24,12 @@ pub struct Allowed {
     pub overwrite: Permit,
     /// Unclaimed children that may go with a removal.
     pub collateral: Permit,
+    /// Protected nodes (management access, own user, SSH service) that may be changed, on class A only.
+    #[serde(default)]
+    pub protected: Permit,
+    /// Checks of the elements' state that are wanted beside those that an adapter makes anyway; `all` = all it has.
+    #[serde(default)]
+    pub checks: BTreeSet<String>,
 }
 
 /// For which paths something is allowed.
@@ -40,7 +46,7 @@ pub enum Permit {
 }
 
 impl Permit {
-    fn covers(&self, path: &Path) -> bool {
+    pub(super) fn covers(&self, path: &Path) -> bool {
         match self {
             Permit::Nothing => false,
             Permit::All => true,

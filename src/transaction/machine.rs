@@ -186,7 +186,7 @@ impl Machine {
     /// A new transaction over these elements. `window` is the time of a confirmed commit.
     pub fn new(elements: impl IntoIterator<Item = (String, Class)>, window: Duration) -> Self {
         let members = elements.into_iter().map(|(name, class)| {
-            let progress = ElementProgress { class, turn: Turn::Untouched, detail: None, residue: Vec::new() };
+            let progress = ElementProgress::untouched(class);
             (name, Member { progress, busy: None, extend_at: None, settled: false })
         });
         Self { state: State::Planned, members: members.collect(), cause: None, writing: None, decided: false, window }

@@ -55,8 +55,13 @@ pub struct TransactionLimits {
     pub settle: Duration,
     /// For one confirm, cancel, save or unlock.
     pub confirm: Duration,
-    /// After this time an element of class A goes back by itself. Started anew at its half while others work.
+    /// After this time an element of class A goes back by itself; started anew at its half while others work. This is the
+    /// longest, and the one for elements that were never seen to commit; see [`Runner`].
     pub confirm_window: Duration,
+    /// The shortest window, however fast the elements were so far.
+    pub confirm_window_min: Duration,
+    /// How long the state of the elements may take to be as good as before, once they were read back.
+    pub check: Duration,
     /// Between two readings that must agree before an element of class B, C or D counts as come to rest after a lost
     /// answer.
     pub margin: Duration,
@@ -76,6 +81,8 @@ impl Default for TransactionLimits {
             settle: Duration::from_secs(2),
             confirm: Duration::from_secs(30),
             confirm_window: Duration::from_secs(300),
+            confirm_window_min: Duration::from_secs(60),
+            check: Duration::from_secs(30),
             margin: Duration::from_secs(1),
             check_outside: true,
         }

@@ -170,8 +170,9 @@ fn progress(of: &ElementPlan, story: &Story, record: &TransactionRecord) -> Elem
         Phase::Prepared => Turn::Untouched,
         Phase::Applied | Phase::Verified | Phase::Decided | Phase::Confirmed | Phase::Closed => Turn::Unknown,
     };
-    let residue = record.elements.get(&of.element).map(|kept| kept.residue.clone()).unwrap_or_default();
-    ElementProgress { class: of.class, turn, detail: None, residue }
+    let kept = record.elements.get(&of.element).cloned();
+    let kept = kept.unwrap_or_else(|| ElementProgress::untouched(of.class));
+    ElementProgress { class: of.class, turn, detail: None, ..kept }
 }
 
 /// All elements of the plan; one that left the inventory answers to nothing.

@@ -15,7 +15,7 @@ use super::queues::{Queues, Turns};
 use super::{Ambient, Closing, Probe, StopSignal, TransactionLimits, Undo, cause};
 use crate::adagio::{Confirm, Southbound};
 use crate::domain::outcome::{Cause, CauseKind};
-use crate::domain::{Class, ElementProgress, JournalRecord, Outcome, Phase, Principal, TransactionRecord, Turn};
+use crate::domain::{Class, ElementProgress, JournalRecord, Outcome, Phase, Principal, TransactionRecord};
 use crate::plan::Plan;
 use crate::store::{Batch, Durability, Store, StoreError};
 use futures::future::{BoxFuture, Either, select};
@@ -80,11 +80,8 @@ impl Runner {
         elements: &BTreeMap<String, Arc<dyn Southbound>>,
         stop: StopSignal,
     ) -> TransactionRecord {
-        let members = request.plan.elements.iter().map(|of| {
-            let progress =
-                ElementProgress { class: of.class, turn: Turn::Untouched, detail: None, residue: Vec::new() };
-            (of.element.clone(), progress)
-        });
+        let members = request.plan.elements.iter();
+        let members = members.map(|of| (of.element.clone(), ElementProgress::untouched(of.class)));
         let record = TransactionRecord {
             id: request.id.clone(),
             plan: request.plan.id.clone(),

@@ -171,6 +171,9 @@ mod tests {
             simulated_only: false,
             defaults: vec![],
             warnings: vec![],
+            protected: vec![],
+            checks: vec![],
+            one_session: false,
         }
     }
 

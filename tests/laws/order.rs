@@ -119,6 +119,7 @@ impl State<'_> {
             actual: self.actual,
             defaults: self.mode,
             allowed,
+            inventory: None,
         }
     }
 

@@ -123,7 +123,7 @@ impl Domain {
     }
 
     pub async fn overwrite(&self, edits: Vec<DocumentEdit>) -> Result<TransactionRecord, Failure> {
-        let allowed = Allowed { overwrite: Permit::All, collateral: Permit::Nothing };
+        let allowed = Allowed { overwrite: Permit::All, collateral: Permit::Nothing, ..Allowed::default() };
         self.controller.write(&noc(), edits, &allowed, &Terms::default()).await
     }
 
@@ -223,6 +223,8 @@ fn element(name: &str, adapter: &str, router_id: &str, access: &Access, ports: &
         site: None,
         ports: ports.iter().map(port).collect(),
         facts: Default::default(),
+        protected: Vec::new(),
+        one_session: false,
         managed: true,
     }
 }

@@ -154,7 +154,7 @@ async fn a_removal_stops_at_what_was_changed_and_at_what_was_added() {
         }
         other => panic!("collateral was expected: {other:#?}"),
     }
-    let allowed = Allowed { overwrite: Permit::Nothing, collateral: Permit::All };
+    let allowed = Allowed { overwrite: Permit::Nothing, collateral: Permit::All, ..Allowed::default() };
     let delete = vec![domain.delete(&key)];
     applied(&domain.controller.write(&noc(), delete, &allowed, &Terms::default()).await.unwrap());
     assert_eq!(domain.running(), before);

@@ -196,6 +196,8 @@ pub fn element(name: &str, adapter: &str, ports: &[&str]) -> Element {
         site: None,
         ports: ports.iter().map(|port| Port { name: port.to_string(), role: "uni".into(), exclude: false }).collect(),
         facts: Default::default(),
+        protected: Vec::new(),
+        one_session: false,
         managed: true,
     }
 }

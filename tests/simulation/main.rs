@@ -40,6 +40,7 @@ pub fn limits() -> TransactionLimits {
         confirm_window: WINDOW,
         margin: Duration::from_millis(500),
         check_outside: true,
+        ..TransactionLimits::default()
     }
 }
 

@@ -146,6 +146,9 @@ pub fn element_plan(element: &str, class: Class, actual: &ConfigTree, desired: &
         simulated_only: true,
         defaults: vec![],
         warnings: vec![],
+        protected: vec![],
+        checks: vec![],
+        one_session: false,
     }
 }
 

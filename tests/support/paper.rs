@@ -80,6 +80,7 @@ impl Element {
             actual: &self.actual,
             defaults: DefaultsMode::Explicit,
             allowed,
+            inventory: None,
         })
     }
 

@@ -95,6 +95,8 @@ fn element(number: usize) -> Element {
         site: None,
         ports: (1..5).map(port).collect(),
         facts: BTreeMap::new(),
+        protected: Vec::new(),
+        one_session: false,
         managed: true,
     }
 }

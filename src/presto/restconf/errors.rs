@@ -9,7 +9,7 @@
 //! | 403 / 404 / 405 / 406 / 413 / 415 | not allowed / no such resource / not offered here / media types / too big |
 //! | 409 | claim conflict, hand-made change in the way, number taken, exists; or refused by an element and all restored |
 //! | 412 | `If-Match`, or a pinned plan, is stale |
-//! | 503 | an element is unreachable or was read incompletely, before anything was sent (502 in the `nso-compatible` profile) |
+//! | 503 | an element is unreachable, locked by others or was read incompletely, before anything was sent, or the daemon is stopping (502 in the `nso-compatible` profile) |
 //! | 500 | a fault of the daemon or of its store |
 //!
 //! An unresolved transaction is no error: it is answered with 202.
@@ -20,7 +20,7 @@ use super::edit::{EditError, EditErrorKind};
 use super::target::TargetError;
 use crate::controller::Failure;
 use crate::domain::outcome::CauseKind;
-use crate::domain::{Cause, FaultTag, Outcome, TransactionRecord, Turn};
+use crate::domain::{Cause, Class, FaultTag, Outcome, TransactionRecord, Turn};
 use crate::plan::Refused;
 use crate::tree::{CodecError, CodecErrorKind};
 use http::StatusCode;
@@ -278,9 +278,10 @@ fn status_of(cause: &Cause, nso: bool) -> (StatusCode, &'static str) {
     let away = if nso { StatusCode::BAD_GATEWAY } else { StatusCode::SERVICE_UNAVAILABLE };
     match cause.kind {
         CauseKind::Unreachable => (away, "comm-loss"),
-        CauseKind::Locked => (away, "not-applied"),
+        // The daemon is going: whoever asks again soon finds the next one.
+        CauseKind::Locked | CauseKind::Dirty | CauseKind::Interrupted => (away, "not-applied"),
         CauseKind::Stale => (StatusCode::PRECONDITION_FAILED, "stale"),
-        CauseKind::Refused | CauseKind::Verify | CauseKind::Interrupted | CauseKind::Cancelled => {
+        CauseKind::Refused | CauseKind::Verify | CauseKind::Check | CauseKind::Cancelled => {
             (StatusCode::CONFLICT, "not-applied")
         }
         CauseKind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "not-applied"),
@@ -291,9 +292,11 @@ fn remedy_of(cause: &Cause) -> &'static str {
     match cause.kind {
         CauseKind::Unreachable => "bring the element back, then ask again",
         CauseKind::Locked => "wait until the other session releases its lock, then ask again",
+        CauseKind::Dirty => "look at the element's candidate: whoever left it there commits or discards it; then ask again",
         CauseKind::Stale => "make a new plan and look at it",
         CauseKind::Refused => "read what the element said and change the document, or the element",
         CauseKind::Verify => "compare what was sent with what the element says; the adapter may be wrong about it",
+        CauseKind::Check => "look at what the change did to the element's state, in the transaction",
         CauseKind::Interrupted | CauseKind::Cancelled => "ask again",
         CauseKind::Internal => "see the log of the daemon",
     }
@@ -323,7 +326,8 @@ fn refused(element: &str, reason: &Refused) -> Entry {
             about.actual.clone_from(actual);
             "plan with allow-collateral if it may go"
         }
-        Refused::Protected { .. } => "no service may change it",
+        Refused::Protected { class: Class::A, .. } => "plan with allow-protected if it must be",
+        Refused::Protected { .. } => "no service may change it on an element that cannot revert by itself",
         Refused::Render(_) => "this is a fault of the adapter",
     };
     let cause = match reason.app_tag() {

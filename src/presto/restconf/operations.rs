@@ -76,6 +76,8 @@ impl Restconf {
         let allowed = Allowed {
             overwrite: permit(&input.each("overwrite")),
             collateral: permit(&input.each("allow-collateral")),
+            protected: permit(&input.each("allow-protected")),
+            checks: input.each("check").into_iter().map(str::to_owned).collect(),
         };
         let wanted = class(input);
         let keep = input.flag("keep", true);

@@ -91,6 +91,8 @@ pub fn element_of(entry: Reader<'_>) -> Result<Element, InputError> {
         site: text("site"),
         ports: ports.collect::<Result<_, InputError>>()?,
         facts: facts.collect::<Result<BTreeMap<_, _>, InputError>>()?,
+        protected: entry.each("protected").into_iter().map(str::to_owned).collect(),
+        one_session: entry.flag("one-session", false),
         managed: true,
     })
 }

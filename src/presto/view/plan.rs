@@ -81,6 +81,9 @@ fn element(sheet: &mut Sheet<'_>, plan: &ElementPlan) {
     sheet.leaf("native", plan.payload.native());
     sheet.leaf("diff", &plan.text);
     sheet.leaf("undo", plan.undo.native());
+    sheet.each("protected", &plan.protected);
+    sheet.each("check", &plan.checks);
+    sheet.leaf("one-session", plan.one_session);
     sheet.list("rewrite", &plan.echoes, |sheet, echo| {
         sheet.leaf("path", &echo.path);
         sheet.leaf("sent", &echo.sent);

@@ -4,7 +4,7 @@ use super::sheet::Sheet;
 use crate::controller::AdapterSummary;
 use crate::domain::outcome::CauseKind;
 use crate::domain::{
-    Cause, Class, Deviation, DeviationKind, Element, ElementProgress, ElementState, Outcome, Phase, Reachability,
+    Cause, CheckVerdict, Class, Deviation, DeviationKind, Element, ElementProgress, ElementState, Outcome, Phase, Reachability,
     Rewrite, ServiceKey, StoredDocument, SyncState, TransactionRecord, Turn,
 };
 use crate::tree::{Node, SchemaIndex};
@@ -54,6 +54,10 @@ fn inventory(sheet: &mut Sheet<'_>, element: &Element) {
     sheet.maybe("router-id", element.router_id);
     sheet.maybe("asn", element.asn);
     sheet.maybe("site", element.site.as_ref());
+    sheet.each("protected", &element.protected);
+    if element.one_session {
+        sheet.leaf("one-session", true);
+    }
     sheet.list("port", &element.ports, |sheet, port| {
         sheet.leaf("name", &port.name);
         sheet.leaf("role", &port.role);
@@ -200,6 +204,27 @@ fn fill_progress(sheet: &mut Sheet<'_>, progress: &ElementProgress) {
     sheet.leaf("state", turn(progress.turn));
     sheet.maybe("detail", progress.detail.as_ref());
     sheet.each("residue", &progress.residue);
+    sheet.maybe("session", progress.session);
+    sheet.list("foreign-change", &progress.foreign, |sheet, found| {
+        sheet.leaf("path", &found.path);
+        sheet.leaf("reverted", found.reverted);
+    });
+    sheet.list("check", &progress.checks, |sheet, value| {
+        sheet.leaf("name", &value.check);
+        sheet.leaf("subject", &value.subject);
+        sheet.maybe("before", value.before.as_ref());
+        sheet.maybe("after", value.after.as_ref());
+        sheet.leaf("verdict", verdict(value.verdict));
+    });
+}
+
+fn verdict(verdict: CheckVerdict) -> &'static str {
+    match verdict {
+        CheckVerdict::Open => "open",
+        CheckVerdict::Good => "good",
+        CheckVerdict::Failed => "failed",
+        CheckVerdict::Gone => "gone",
+    }
 }
 
 fn fill_cause(sheet: &mut Sheet<'_>, cause: &Cause) {
@@ -208,9 +233,11 @@ fn fill_cause(sheet: &mut Sheet<'_>, cause: &Cause) {
         match cause.kind {
             CauseKind::Unreachable => "unreachable",
             CauseKind::Locked => "locked",
+            CauseKind::Dirty => "dirty",
             CauseKind::Stale => "stale",
             CauseKind::Refused => "refused",
             CauseKind::Verify => "verify",
+            CauseKind::Check => "check",
             CauseKind::Interrupted => "interrupted",
             CauseKind::Cancelled => "cancelled",
             CauseKind::Internal => "internal",

@@ -2,7 +2,16 @@
 //!
 //! Everything here may be repeated; somebody else's values are left alone, and an undo never stops half way.
 
-use super::*;
+use super::order::{Failed, Order, is_lost};
+use super::{Crew, ROUNDS, Tools};
+use crate::adagio::Payload;
+use crate::domain::Class;
+use crate::domain::outcome::{Cause, CauseKind};
+use crate::plan::ElementPlan;
+use crate::transaction::cause;
+use crate::transaction::machine::Answer;
+use crate::transaction::side::{self, Side};
+use crate::tree::{ConfigTree, Path};
 
 impl Crew {
     pub(super) async fn restore(&mut self, tools: &Tools) -> Result<Answer, Failed> {
@@ -184,8 +193,6 @@ impl Crew {
             }
         }
     }
-
-    // ── sessions ─────────────────────────────────────────────────────────────────────────────────────────────────────
 }
 
 /// Which side an element is brought to.

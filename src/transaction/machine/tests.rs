@@ -287,7 +287,7 @@ fn timers_are_started_anew_at_their_half_while_others_work() {
 
 #[test]
 fn recovery_starts_in_the_middle() {
-    let progress = |class, turn| ElementProgress { class, turn, detail: None, residue: vec![] };
+    let progress = |class, turn| ElementProgress { turn, ..ElementProgress::untouched(class) };
     let members = || {
         vec![
             ("pe1".to_owned(), progress(Class::A, Turn::Unknown)),
