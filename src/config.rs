@@ -129,6 +129,10 @@ pub struct Transaction {
     pub confirm_window: u64,
     /// The same, at least.
     pub confirm_window_min: u64,
+    /// Seconds for which the name of a request is remembered.
+    pub request_keep: u64,
+    /// How many names are remembered.
+    pub request_max: usize,
 }
 
 /// `[reconcile]`
@@ -254,6 +258,8 @@ impl Default for Transaction {
             check_timeout: 30,
             confirm_window: 300,
             confirm_window_min: 60,
+            request_keep: 86_400,
+            request_max: 100_000,
         }
     }
 }

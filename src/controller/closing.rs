@@ -2,7 +2,7 @@
 //! Only what the plan changes is written: an element or a store with much in it does not make a commit dearer.
 
 use super::model::{ClaimChange, Model, claim_change, document_key, owner_of};
-use crate::domain::{AuditRecord, Event, Outcome, Rewrite, StoredDocument, TransactionRecord};
+use crate::domain::{AuditRecord, Event, Origin, Outcome, Rewrite, StoredDocument, TransactionRecord};
 use crate::plan::{Plan, ServiceChange, ServiceEffect, content_digest};
 use crate::service::ledger::Take;
 use crate::store::{Batch, StoreError, Table};
@@ -17,6 +17,10 @@ pub(super) struct PlanClosing {
     pub model: Arc<RwLock<Arc<Model>>>,
     pub ambient: Arc<dyn Ambient>,
     pub plan: Plan,
+    /// What becomes durable with the first record.
+    pub beginning: Batch,
+    /// How it was asked for.
+    pub origin: Origin,
     pub done: Mutex<Done>,
 }
 
@@ -30,10 +34,6 @@ pub(super) struct Done {
 }
 
 impl PlanClosing {
-    pub fn new(model: Arc<RwLock<Arc<Model>>>, ambient: Arc<dyn Ambient>, plan: Plan) -> Self {
-        Self { model, ambient, plan, done: Mutex::default() }
-    }
-
     fn model(&self) -> Arc<Model> {
         self.model.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -190,6 +190,11 @@ impl Model {
 }
 
 impl Closing for PlanClosing {
+    fn begun(&self, record: &mut TransactionRecord) -> Result<Batch, StoreError> {
+        record.origin = self.origin.clone();
+        Ok(self.beginning.clone())
+    }
+
     fn decided(&self, record: &TransactionRecord, read: &BTreeMap<String, ConfigTree>) -> Result<Batch, StoreError> {
         let model = self.model();
         let now = self.ambient.now();
@@ -228,7 +233,7 @@ impl Closing for EndClosing {
 }
 
 /// Audit and event of an end.
-fn end(record: &TransactionRecord, now: Timestamp) -> Batch {
+pub(super) fn end(record: &TransactionRecord, now: Timestamp) -> Batch {
     let mut batch = Batch::default();
     if let Some(outcome) = &record.outcome {
         batch.audit.push(AuditRecord {

@@ -7,13 +7,15 @@ use super::closing::{self, PlanClosing};
 use super::gate::Pass;
 use super::kept::same_bytes;
 use super::propose::Proposal;
+use super::underway::Errand;
 use super::{Controller, DocumentEdit, Failure, Terms, meaning};
 use crate::domain::{Outcome, Principal, TransactionRecord, Verb, authorize};
-use crate::plan::{Allowed, Plan, ServiceChange};
-use crate::store::{self, Batch, Change, Durability, Store, Table};
+use crate::plan::{Allowed, Plan, Refused, ServiceChange};
+use crate::store::{self, Batch, Change, Durability, Store};
 use crate::transaction::TransactionRequest;
 use crate::tree::Path;
 use futures::FutureExt;
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
@@ -26,12 +28,21 @@ const ASK_PAUSE: Duration = Duration::from_secs(1);
 const ATTEMPTS: u32 = 3;
 
 /// What a write is made of.
-enum Work {
+pub(super) enum Work {
     Edits { edits: Vec<DocumentEdit>, allowed: Allowed },
     Heal { element: String, paths: Vec<Path> },
 }
 
 impl Work {
+    /// What is sure to be held by it, and this element.
+    fn names(&self, element: &str) -> BTreeSet<String> {
+        let mut names = BTreeSet::from([format!("element {element}")]);
+        if let Work::Edits { edits, .. } = self {
+            names.extend(edits.iter().map(|edit| format!("service {}", edit.key())));
+        }
+        names
+    }
+
     fn allowed(&self) -> &Allowed {
         static NOTHING: LazyLock<Allowed> = LazyLock::new(Allowed::default);
         match self {
@@ -85,53 +96,110 @@ impl Controller {
         self.carried_out(principal, Work::Heal { element: element.into(), paths }, None, terms).await
     }
 
-    /// Runs the work in a task of its own, so that a caller who goes away does not end it, and waits as long as asked.
-    async fn carried_out(
+    /// Runs the work in a task of its own, so that a caller who goes away does not end it, and waits as long as asked. A
+    /// request whose name is known already is not run again: what became of the first is answered.
+    pub(super) async fn carried_out(
         self: &Arc<Self>,
         principal: &Principal,
         work: Work,
         pinned: Option<Plan>,
         terms: &Terms,
     ) -> Result<TransactionRecord, Failure> {
-        let id = Arc::new(Mutex::new(new_id()));
-        let (this, who, what, how) = (self.clone(), principal.clone(), id.clone(), terms.clone());
-        let mut task = tokio::spawn(async move { this.execute(&who, &what, work, pinned, &how).await });
-        if let Some(wait) = terms.wait {
-            // The task is polled to its end here or below, never both.
-            if let Ok(done) = tokio::time::timeout(wait, &mut task).await {
-                return done.unwrap_or_else(|error| Err(Failure::Internal(error.to_string())));
+        let errand = loop {
+            let (stop, now) = (self.parts.stop.child(), self.parts.ambient.now());
+            let errand = Errand::new(principal, terms.request.clone(), stop, new_id(), now);
+            match (self.underway.begin(errand), &terms.request) {
+                (Ok(errand), None) => break Under { controller: self.clone(), errand },
+                (Ok(errand), Some(request)) => {
+                    let under = Under { controller: self.clone(), errand };
+                    // Looked up while the name is ours: nobody begins it in between.
+                    match self.stored_request(principal, request).await? {
+                        Some(repeated) => return Ok(repeated.record),
+                        None => break under,
+                    }
+                }
+                (Err(first), Some(request)) => {
+                    if let Some(repeated) = self.joined(&first, request, terms.wait).await? {
+                        return Ok(repeated.record);
+                    }
+                }
+                (Err(_), None) => {
+                    return Err(Failure::Internal("a request without a name was taken for another".into()));
+                }
             }
-            // Without a record nothing was sent yet; then it is still planning, and worth waiting for. One that has ended
-            // is about to be answered, or made anew because what it read had moved.
-            let id = current(&id);
-            let record: Option<TransactionRecord> =
-                store::get(self.parts.store.as_ref(), Table::Transactions, &id).await?;
-            if let Some(record) = record.filter(|record| record.finished.is_none()) {
+        };
+        let (this, how, known) = (self.clone(), terms.clone(), errand.errand.clone());
+        let mut task = tokio::spawn(async move {
+            let done = this.execute(&errand.errand, &work, pinned, &how).await;
+            this.concluded(&errand.errand, done).await
+        });
+        let ended = |done: Result<_, tokio::task::JoinError>| {
+            done.unwrap_or_else(|error| Err(Failure::Internal(error.to_string())))
+        };
+        // The task is polled to its end here or below, never both.
+        let answered = match (terms.at_once, terms.wait) {
+            (true, wait) => {
+                let understood = async {
+                    known.understood.cancelled().await;
+                    // What is done by then need not be promised.
+                    tokio::task::yield_now().await;
+                };
+                tokio::select! {
+                    biased;
+                    done = &mut task => return ended(done),
+                    () = understood => true,
+                    () = tokio::time::sleep(wait.unwrap_or(Duration::MAX)) => true,
+                }
+            }
+            (false, Some(wait)) => match tokio::time::timeout(wait, &mut task).await {
+                Ok(done) => return ended(done),
+                Err(_) => true,
+            },
+            (false, None) => false,
+        };
+        if answered {
+            self.promise(&known).await?;
+            if let Some(record) = known.record().filter(|_| !known.ended.is_cancelled()) {
                 return Ok(record);
             }
         }
-        task.await.unwrap_or_else(|error| Err(Failure::Internal(error.to_string())))
+        ended(task.await)
     }
 
     async fn execute(
         &self,
-        principal: &Principal,
-        id: &Mutex<String>,
-        work: Work,
+        errand: &Arc<Errand>,
+        work: &Work,
         pinned: Option<Plan>,
         terms: &Terms,
     ) -> Result<TransactionRecord, Failure> {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let proposal = self.planned(&work, None).await?;
-            let mut proposal = self.drawn(proposal, work.allowed())?;
-            let pass = self.gate.enter(proposal.names()).await;
+            let still = |failure| if pinned.is_some() { moved(failure) } else { failure };
+            let (mut proposal, pass) = match errand.unless_cancelled(self.planned(work, None)).await? {
+                Ok(proposal) => {
+                    let proposal = self.drawn(proposal, work.allowed())?;
+                    weak_in(&proposal.plan, terms)?;
+                    errand.understood.cancel();
+                    let pass = errand.unless_cancelled(self.gate.enter(proposal.names())).await?;
+                    (proposal, pass)
+                }
+                // The element is in the hands of another transaction: what was read there may be half of it. What it is
+                // when that one has ended counts.
+                Err(Failure::Refused { element, .. }) if self.is_busy(&element) => {
+                    errand.understood.cancel();
+                    let pass = errand.unless_cancelled(self.gate.enter(work.names(&element))).await?;
+                    let again = errand.unless_cancelled(self.planned(work, Some(&pass))).await?;
+                    (again.map_err(still)?, pass)
+                }
+                Err(failure) => return Err(still(failure)),
+            };
             // Somebody else may have been decided while we waited.
             if self.model().generation != proposal.generation {
                 proposal = match self.proposed_again(&mut proposal, work.allowed(), Some(&pass)) {
-                    Some(again) => again?,
-                    None => self.planned(&work, Some(&pass)).await?,
+                    Some(again) => again.map_err(still)?,
+                    None => errand.unless_cancelled(self.planned(work, Some(&pass))).await?.map_err(still)?,
                 };
             }
             if !pass.covers(&proposal.names()) {
@@ -145,22 +213,24 @@ impl Controller {
                 }
                 None => proposal.plan,
             };
-            if let Some(want) = terms.require_class
-                && let Some(weak) = plan.elements.iter().find(|element| element.class > want)
-            {
-                return Err(Failure::ClassTooWeak { element: weak.element.clone(), have: weak.class, want });
-            }
+            weak_in(&plan, terms)?;
             self.seal_now(&plan).await?;
-            let summary = self.summary(&work, &plan);
-            let record = self.run(principal, &current(id), plan, summary).await?;
-            if is_stale(&record) && pinned.is_none() && attempt < ATTEMPTS {
+            let summary = self.summary(work, &plan);
+            let record = self.run(errand, plan, summary).await?;
+            if is_stale(&record) && pinned.is_none() && attempt < ATTEMPTS && !errand.stop.is_cancelled() {
                 tracing::info!(transaction = record.id, "what was read has moved; planning again");
                 // The journal of this one is closed. Under its id recovery would not see what another attempt sends.
-                *id.lock().unwrap_or_else(PoisonError::into_inner) = new_id();
+                errand.stage.lock().await.begun = false;
+                self.underway.again(errand, new_id());
                 continue;
             }
             return Ok(record);
         }
+    }
+
+    /// Whether a transaction holds the element, or waits for it.
+    fn is_busy(&self, element: &str) -> bool {
+        !self.gate.held_of(&BTreeSet::from([format!("element {element}")])).is_empty()
     }
 
     async fn planned(&self, work: &Work, pass: Option<&Pass<'_>>) -> Result<Proposal, Failure> {
@@ -181,27 +251,30 @@ impl Controller {
     }
 
     /// The transaction; the pass of the gate is held by the caller.
-    async fn run(
-        &self,
-        principal: &Principal,
-        id: &str,
-        plan: Plan,
-        summary: String,
-    ) -> Result<TransactionRecord, Failure> {
+    async fn run(&self, errand: &Errand, plan: Plan, summary: String) -> Result<TransactionRecord, Failure> {
+        let id = errand.id();
         let elements = {
             let model = self.model();
             self.southbounds(&model, plan.elements.iter().map(|element| element.element.as_str()))?
         };
-        let closing = Arc::new(PlanClosing::new(self.model.clone(), self.parts.ambient.clone(), plan.clone()));
+        // From here on the runner writes the record; a promise that is being made is kept first.
+        let mut stage = errand.stage.lock().await;
+        let beginning = self.beginning(errand).await?;
+        stage.begun = true;
+        drop(stage);
+        let origin = errand.record().map(|record| record.origin).unwrap_or_default();
+        let (model, ambient) = (self.model.clone(), self.parts.ambient.clone());
+        let done = Mutex::default();
+        let closing = Arc::new(PlanClosing { model, ambient, plan: plan.clone(), beginning, origin, done });
         let request = TransactionRequest {
-            id: id.into(),
+            id: id.clone(),
             plan,
-            principal: principal.clone(),
+            principal: errand.principal.clone(),
             summary,
             closing: closing.clone(),
-            progress: None,
+            progress: Some(errand.progress.clone()),
         };
-        let ride = self.runner.run(request, &elements, self.parts.stop.child());
+        let ride = self.runner.run(request, &elements, errand.stop.clone());
         let ride = AssertUnwindSafe(ride).catch_unwind().await;
         if let Ok(record) = &ride {
             say(record);
@@ -286,9 +359,40 @@ fn new_id() -> String {
     uuid::Uuid::now_v7().to_string()
 }
 
-/// The id of the attempt that is under way.
-fn current(id: &Mutex<String>) -> String {
-    id.lock().unwrap_or_else(PoisonError::into_inner).clone()
+/// What cannot be planned any more could be when the pinned plan was made: something has moved since.
+fn moved(failure: Failure) -> Failure {
+    match failure {
+        Failure::Refused { element, reasons } => {
+            let path = reasons.iter().find_map(Refused::path).map_or_else(|| "/".into(), ToString::to_string);
+            Failure::Stale { element: Some(element), path }
+        }
+        Failure::Document(faults) => {
+            let path = faults.into_iter().next().map_or_else(|| "/".into(), |fault| fault.path);
+            Failure::Stale { element: None, path }
+        }
+        other => other,
+    }
+}
+
+/// Refuses a plan of an element that can take back less than the caller demands.
+fn weak_in(plan: &Plan, terms: &Terms) -> Result<(), Failure> {
+    let Some(want) = terms.require_class else { return Ok(()) };
+    match plan.elements.iter().find(|element| element.class > want) {
+        Some(weak) => Err(Failure::ClassTooWeak { element: weak.element.clone(), have: weak.class, want }),
+        None => Ok(()),
+    }
+}
+
+/// An errand that is in the register; it leaves it with the last who works on it.
+struct Under {
+    controller: Arc<Controller>,
+    errand: Arc<Errand>,
+}
+
+impl Drop for Under {
+    fn drop(&mut self) {
+        self.controller.underway.leave(&self.errand);
+    }
 }
 
 /// One line in the log for what was asked for and how it ended, and one for every piece that an element kept.
@@ -329,6 +433,7 @@ async fn as_stored(store: &dyn Store, batch: &Batch) -> Result<Batch, store::Sto
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Table;
     use crate::store::memory::MemoryStore;
 
     #[tokio::test]

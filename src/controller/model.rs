@@ -194,7 +194,13 @@ impl Model {
                 });
                 self.generation += 1;
             }
-            Table::Claims | Table::Recorded | Table::Transactions | Table::Secrets | Table::Installation => {}
+            Table::Claims
+            | Table::Recorded
+            | Table::Transactions
+            | Table::Secrets
+            | Table::Requests
+            | Table::Queue
+            | Table::Installation => {}
         }
         Ok(())
     }
@@ -248,7 +254,13 @@ impl Model {
                 }
                 self.generation += 1;
             }
-            Table::Claims | Table::Recorded | Table::Transactions | Table::Secrets | Table::Installation => {}
+            Table::Claims
+            | Table::Recorded
+            | Table::Transactions
+            | Table::Secrets
+            | Table::Requests
+            | Table::Queue
+            | Table::Installation => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! What callers of the controller hand in and get back.
 
 use crate::domain::{Class, Deviation, ElementState, ServiceKey};
+use super::requests::RequestName;
 use crate::plan::{Allowed, Plan};
 use crate::tree::ConfigTree;
 use jiff::Timestamp;
@@ -62,6 +63,11 @@ pub struct Terms {
     pub require_class: Option<Class>,
     /// How long to wait; then the running transaction is answered as it stands. `None` = to the end.
     pub wait: Option<Duration>,
+    /// Answer as soon as the request was planned once: what can be refused by looking is refused, the rest is told by the
+    /// transaction.
+    pub at_once: bool,
+    /// The caller's name of the request.
+    pub request: Option<RequestName>,
 }
 
 /// A plan that was kept for a later commit.

@@ -27,5 +27,5 @@ pub use outcome::{Cause, Outcome};
 pub use principal::{Denied, Principal, Role, Verb, authorize};
 pub use rewrite::{Echo, Rewrite, echoes, read_as};
 pub use transaction::{
-    CheckValue, CheckVerdict, ElementProgress, ForeignChange, JournalRecord, Phase, TransactionRecord, Turn,
+    CheckValue, CheckVerdict, ElementProgress, ForeignChange, JournalRecord, Origin, Phase, TransactionRecord, Turn,
 };

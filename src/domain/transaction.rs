@@ -157,6 +157,33 @@ pub struct TransactionRecord {
     pub elements: BTreeMap<String, ElementProgress>,
     /// In words, for people: what is being done, or what it was for.
     pub summary: String,
+    /// When the decision was written; `None` = it never was, or not yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided: Option<Timestamp>,
+    /// The attempt that went on with the same request, because what this one had read had moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continued_by: Option<String>,
+    /// How it was asked for.
+    #[serde(default, skip_serializing_if = "Origin::is_plain")]
+    pub origin: Origin,
+}
+
+/// How a transaction was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Origin {
+    /// The caller's own name of the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
+    /// Elements of its services that were away: what concerns them waits in their queues.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub queued: Vec<String>,
+}
+
+impl Origin {
+    fn is_plain(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// One record of the journal, durable in the order in which it was appended.

@@ -53,6 +53,8 @@ pub(super) enum Verb {
         /// Refuse if an element can take back less than this class (A is best)
         #[arg(long, value_name = "CLASS")]
         require_class: Option<String>,
+        #[command(flatten)]
+        mode: Mode,
     },
     /// Services: their documents and their state
     #[command(subcommand)]
@@ -117,6 +119,20 @@ pub(super) struct Consent {
     pub require_class: Option<String>,
 }
 
+/// How a write is carried out.
+#[derive(Args, Debug, Default)]
+pub(super) struct Mode {
+    /// Do not wait for the end: print the transaction and how to watch it
+    #[arg(long = "async", conflicts_with = "follow")]
+    pub at_once: bool,
+    /// Print a line for each phase until the end
+    #[arg(long)]
+    pub follow: bool,
+    /// Name of the request: given again with the same content it is not carried out again, its result is shown
+    #[arg(long, value_name = "NAME")]
+    pub request_id: Option<String>,
+}
+
 /// `service …`
 #[derive(Debug, Subcommand)]
 pub(super) enum Service {
@@ -134,6 +150,8 @@ pub(super) enum Service {
         files: Vec<PathBuf>,
         #[command(flatten)]
         consent: Consent,
+        #[command(flatten)]
+        mode: Mode,
     },
     /// Remove a service from all its elements
     Delete {
@@ -141,6 +159,8 @@ pub(super) enum Service {
         id: String,
         #[command(flatten)]
         consent: Consent,
+        #[command(flatten)]
+        mode: Mode,
     },
 }
 
@@ -248,6 +268,16 @@ pub(super) enum TransactionVerb {
         /// Its id, or a unique beginning of it
         id: String,
     },
+    /// Print a line for each phase until the end
+    Watch {
+        /// Its id, or a unique beginning of it
+        id: String,
+    },
+    /// Call it off: before the decision everything goes back, afterwards it is refused
+    Cancel {
+        /// Its id, or a unique beginning of it
+        id: String,
+    },
 }
 
 /// `adapter …`
@@ -287,6 +317,9 @@ mod tests {
         assert!(read("andante plan --delete acme").is_ok());
         assert!(read("andante deviation heal").is_err());
         assert!(read("andante deviation heal --element pe1 --ticket T-1").is_ok());
+        assert!(read("andante commit 0123456789 --follow --request-id x").is_ok());
+        assert!(read("andante commit 0123456789 --follow --async").is_err());
+        assert!(read("andante transaction cancel 0123456789 --ticket T-1").is_ok());
         assert!(read("andante element list --url http://x --socket y").is_err());
     }
 }

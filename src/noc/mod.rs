@@ -15,6 +15,7 @@ mod paint;
 mod plan;
 mod reports;
 mod verbs;
+mod watch;
 
 use crate::domain::Element;
 use arguments::Arguments;

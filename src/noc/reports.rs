@@ -121,7 +121,13 @@ pub(super) fn transaction(one: &Value, now: Timestamp, paint: Paint) -> String {
         ("phase", said(one, "phase")),
         ("plan", said(one, "plan-id")),
         ("started", when(one["started"].as_str(), now)),
+        ("decided", when(one["decided"].as_str(), now)),
         ("finished", when(one["finished"].as_str(), now)),
+        ("due", when(one["deadline"].as_str(), now)),
+        ("window", when(one["window"].as_str(), now)),
+        ("request", said(one, "request-id")),
+        ("queued", joined(one, "queued")),
+        ("goes on", said(one, "continued-by")),
         ("by", said(one, "principal")),
         ("ticket", said(one, "ticket")),
         (

@@ -43,13 +43,18 @@ pub enum Table {
     Rewrites,
     /// Sealed secrets by token.
     Secrets,
+    /// Names that callers gave to their requests, `given/…`, and transactions that were promised before they began,
+    /// `accepted/id`.
+    Requests,
+    /// `domain::QueuedChange` by `element/face/id`.
+    Queue,
     /// Installation facts (hash key, installation id) by name.
     Installation,
 }
 
 impl Table {
     /// All tables, in the order of the enumeration.
-    pub const ALL: [Table; 12] = [
+    pub const ALL: [Table; 14] = [
         Table::Elements,
         Table::ElementStates,
         Table::Documents,
@@ -61,6 +66,8 @@ impl Table {
         Table::Deviations,
         Table::Rewrites,
         Table::Secrets,
+        Table::Requests,
+        Table::Queue,
         Table::Installation,
     ];
 
@@ -78,6 +85,8 @@ impl Table {
             Table::Deviations => "deviations",
             Table::Rewrites => "rewrites",
             Table::Secrets => "secrets",
+            Table::Requests => "requests",
+            Table::Queue => "queue",
             Table::Installation => "installation",
         }
     }

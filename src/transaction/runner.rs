@@ -11,11 +11,12 @@
 use super::crew::{Crew, Tools};
 use super::journal;
 use super::machine::{Act, Answer, Event, Machine, Record, State, Verb};
+use super::progress::{Progress, Timing, patience};
 use super::queues::{Queues, Turns};
 use super::{Ambient, Closing, Probe, StopSignal, TransactionLimits, Undo, cause};
 use crate::adagio::{Confirm, Southbound};
 use crate::domain::outcome::{Cause, CauseKind};
-use crate::domain::{Class, ElementProgress, JournalRecord, Outcome, Phase, Principal, TransactionRecord};
+use crate::domain::{Class, ElementProgress, JournalRecord, Origin, Outcome, Phase, Principal, TransactionRecord};
 use crate::plan::Plan;
 use crate::store::{Batch, Durability, Store, StoreError};
 use futures::future::{BoxFuture, Either, select};
@@ -40,7 +41,7 @@ pub struct TransactionRequest {
     /// What becomes durable with the decision and with the end.
     pub closing: Arc<dyn Closing>,
     /// Gets every new state of the record, if someone wants to watch.
-    pub progress: Option<watch::Sender<Option<TransactionRecord>>>,
+    pub progress: Option<watch::Sender<Progress>>,
 }
 
 /// Runs transactions. One for the whole process; cheap to clone.
@@ -92,6 +93,9 @@ impl Runner {
             finished: None,
             elements: members.collect(),
             summary: request.summary.clone(),
+            decided: None,
+            continued_by: None,
+            origin: Origin::default(),
         };
         let mut ride = Ride::new(self, record, request.closing, request.progress);
         let Some(_mark) = self.queues.mark(&request.id) else {
@@ -158,7 +162,8 @@ pub(super) struct Ride<'a> {
     runner: &'a Runner,
     pub(super) record: TransactionRecord,
     closing: Arc<dyn Closing>,
-    progress: Option<watch::Sender<Option<TransactionRecord>>>,
+    progress: Option<watch::Sender<Progress>>,
+    timing: Timing,
     tools: Tools,
     idle: BTreeMap<String, Crew>,
     flights: FuturesUnordered<Flight>,
@@ -173,7 +178,7 @@ impl<'a> Ride<'a> {
         runner: &'a Runner,
         record: TransactionRecord,
         closing: Arc<dyn Closing>,
-        progress: Option<watch::Sender<Option<TransactionRecord>>>,
+        progress: Option<watch::Sender<Progress>>,
     ) -> Self {
         let tools = Tools {
             ambient: runner.ambient.clone(),
@@ -182,7 +187,8 @@ impl<'a> Ride<'a> {
             turned_back: CancellationToken::new(),
         };
         let (idle, flights) = (BTreeMap::new(), FuturesUnordered::new());
-        Self { runner, record, closing, progress, tools, idle, flights, unsaid: Vec::new(), unknown: 0 }
+        let timing = Timing::default();
+        Self { runner, record, closing, progress, timing, tools, idle, flights, unsaid: Vec::new(), unknown: 0 }
     }
 
     /// Runs a machine to its end.
@@ -244,6 +250,7 @@ impl<'a> Ride<'a> {
             if !writes && acts.iter().any(|act| matches!(act, Act::Send(..))) {
                 events.extend(self.note().await);
             }
+            let sends = acts.iter().any(|act| matches!(act, Act::Send(..)));
             for act in acts {
                 match act {
                     Act::Send(element, verb) => self.send(&element, verb),
@@ -254,6 +261,9 @@ impl<'a> Ride<'a> {
                     }
                     Act::Write(record) => events.push_back(self.write(record, &machine).await),
                 }
+            }
+            if let (true, Some(progress)) = (sends, &self.progress) {
+                progress.send_modify(|shown| shown.awaits(&self.timing));
             }
         }
         if self.record.outcome.is_none() {
@@ -345,6 +355,8 @@ impl<'a> Ride<'a> {
 
     fn answered(&mut self, (crew, verb, answer): (Crew, Verb, Answer)) -> Event {
         let element = crew.name.clone();
+        let window = crew.confirm.as_ref().map(|confirm| confirm.timeout);
+        self.timing.answered(&element, verb, &answer, window, self.runner.ambient.now());
         self.idle.insert(element.clone(), crew);
         Event::Answered { element, verb, answer }
     }
@@ -354,6 +366,7 @@ impl<'a> Ride<'a> {
             tracing::error!(transaction = %self.record.id, element, ?verb, "a verb for an element that is busy");
             return;
         };
+        self.timing.asked(element, self.runner.ambient.now(), patience(verb, &self.runner.limits));
         let (tools, probe) = (self.tools.clone(), self.runner.probe.clone());
         let point = format!("{verb:?}:{element}").to_lowercase();
         self.flights.push(Box::pin(async move {
@@ -420,11 +433,12 @@ impl<'a> Ride<'a> {
         let read = self.idle.iter_mut().filter_map(|(name, crew)| Some((name.clone(), crew.echoed.take()?))).collect();
         let mut batch = self.closing.decided(&self.record, &read).map_err(Unwritten::Not)?;
         let was = std::mem::replace(&mut self.record.phase, Phase::Decided);
+        self.record.decided = Some(self.runner.ambient.now());
         let intent = JournalRecord::Intent { phase: Phase::Decided, persist: BTreeMap::new() };
         let noted = match journal::noted(&self.record, &self.unsaid, Some(intent)) {
             Ok(noted) => noted,
             Err(error) => {
-                self.record.phase = was;
+                (self.record.phase, self.record.decided) = (was, None);
                 return Err(Unwritten::Not(error));
             }
         };
@@ -441,7 +455,7 @@ impl<'a> Ride<'a> {
         let kept = journal::story(&*self.runner.store, &self.record.id).await;
         match kept {
             Ok(story) if !story.decided => {
-                self.record.phase = was;
+                (self.record.phase, self.record.decided) = (was, None);
                 Err(Unwritten::Not(error))
             }
             Ok(_) => {
@@ -474,7 +488,9 @@ impl<'a> Ride<'a> {
     }
 
     pub(super) async fn write_planned(&mut self, plan: &Plan) -> Result<(), StoreError> {
-        let batch = journal::planned(&self.record, plan)?;
+        let begun = self.closing.begun(&mut self.record)?;
+        let mut batch = journal::planned(&self.record, plan)?;
+        batch.extend(begun);
         self.runner.store.commit(self.runner.epoch, batch, Durability::Lazy).await?;
         self.publish();
         Ok(())
@@ -501,8 +517,10 @@ impl<'a> Ride<'a> {
     /// A lazy note of what elements answered; a lost one costs recovery a reading, no more. The lease is what matters. The
     /// record of a transaction over many elements is written when a good part of them has answered, not each time.
     async fn note(&mut self) -> Option<Event> {
-        self.publish();
         let whole = self.unknown * RECORD_SHARE >= self.record.elements.len();
+        if whole {
+            self.publish();
+        }
         let batch = match whole {
             true => journal::noted(&self.record, &self.unsaid, None),
             false => Ok(journal::said(&self.record.id, &self.unsaid)),
@@ -537,7 +555,7 @@ impl<'a> Ride<'a> {
 
     fn publish(&self) {
         if let Some(progress) = &self.progress {
-            progress.send_replace(Some(self.record.clone()));
+            progress.send_modify(|shown| shown.follow(&self.record, &self.timing));
         }
     }
 }

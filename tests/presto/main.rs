@@ -9,8 +9,11 @@ mod bad_input;
 mod command;
 mod daemon;
 mod edits;
+mod modes;
+mod queued;
 mod real;
 mod resources;
+mod simulated;
 mod targets;
 
 #[path = "../support/mod.rs"]

@@ -104,6 +104,7 @@ impl House {
             keep_bytes: 64 << 20,
             ranges: Ranges::default(),
             quarantine: Duration::ZERO,
+            requests: andante::controller::RequestLimits::default(),
         };
         (Controller::start(parts).await.unwrap(), store)
     }

@@ -135,7 +135,10 @@ impl Restconf {
                 view::services(index, &facts, &elements, &deviations)
             }
             "plans" => view::plans(index, &controller.kept_list(principal).await?),
-            "transactions" => view::transactions(index, &controller.transactions(principal).await?),
+            "transactions" => {
+                let records = controller.transactions(principal).await?;
+                view::transactions(index, &records, &|id| controller.timing(id))
+            }
             "deviations" => view::deviations(index, &controller.deviations(principal).await?),
             "rewrites" => view::rewrites(index, &controller.rewrites(principal, None).await?),
             _ => None,

@@ -13,6 +13,6 @@ pub use input::{InputError, Reader, element_of};
 pub use plan::{plan_content, plans};
 pub use sheet::Sheet;
 pub use state::{
-    ServiceFact, adapters, deviations, elements, result, rewrite, rewrites, services, sync_state, transaction,
+    ServiceFact, Timings, adapters, deviations, elements, result, rewrite, rewrites, services, sync_state, transaction,
     transactions,
 };

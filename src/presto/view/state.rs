@@ -1,7 +1,7 @@
 //! State of the domain as nodes: elements, adapters, services, transactions, deviations.
 
 use super::sheet::Sheet;
-use crate::controller::AdapterSummary;
+use crate::controller::{AdapterSummary, Timing};
 use crate::domain::outcome::CauseKind;
 use crate::domain::{
     Cause, CheckVerdict, Class, Deviation, DeviationKind, Element, ElementProgress, ElementState, Outcome, Phase, Reachability,
@@ -141,24 +141,27 @@ fn state_of(document: &StoredDocument, elements: &[(Element, ElementState)], dev
 }
 
 /// The container `transactions`.
-pub fn transactions(index: &SchemaIndex, records: &[TransactionRecord]) -> Option<Node> {
+pub fn transactions(index: &SchemaIndex, records: &[TransactionRecord], timings: &Timings<'_>) -> Option<Node> {
     let mut sheet = Sheet::at(index, &["transactions"])?;
-    sheet.list("transaction", records, record);
+    sheet.list("transaction", records, |sheet, one| record(sheet, one, &timings(&one.id)));
     Some(sheet.into_node())
 }
 
+/// Until when what is awaited in a transaction that runs, by its id.
+pub type Timings<'a> = dyn Fn(&str) -> Timing + 'a;
+
 /// One transaction, as an entry of its list.
-pub fn transaction(index: &SchemaIndex, one: &TransactionRecord) -> Option<Node> {
-    let all = transactions(index, std::slice::from_ref(one))?;
+pub fn transaction(index: &SchemaIndex, one: &TransactionRecord, timings: &Timings<'_>) -> Option<Node> {
+    let all = transactions(index, std::slice::from_ref(one), timings)?;
     all.children().first().cloned()
 }
 
-fn record(sheet: &mut Sheet<'_>, record: &TransactionRecord) {
+fn record(sheet: &mut Sheet<'_>, record: &TransactionRecord, timing: &Timing) {
     sheet.leaf("id", &record.id);
     if !record.plan.is_empty() {
         sheet.leaf("plan-id", &record.plan);
     }
-    ending(sheet, record);
+    ending(sheet, record, timing);
     sheet.maybe("class", record.elements.values().map(|progress| progress.class).max());
     sheet.leaf("principal", &record.principal.user);
     sheet.maybe("ticket", record.principal.ticket.as_ref());
@@ -167,18 +170,24 @@ fn record(sheet: &mut Sheet<'_>, record: &TransactionRecord) {
 }
 
 /// Fills in the grouping `result`: what became of a plan.
-pub fn result(sheet: &mut Sheet<'_>, record: &TransactionRecord) {
+pub fn result(sheet: &mut Sheet<'_>, record: &TransactionRecord, timing: &Timing) {
     if !record.id.is_empty() {
         sheet.leaf("transaction", &record.id);
     }
     if !record.plan.is_empty() {
         sheet.leaf("plan-id", &record.plan);
     }
-    ending(sheet, record);
+    ending(sheet, record, timing);
 }
 
 /// Phase, outcome, cause and elements: alike in a transaction and in a result.
-fn ending(sheet: &mut Sheet<'_>, record: &TransactionRecord) {
+fn ending(sheet: &mut Sheet<'_>, record: &TransactionRecord, timing: &Timing) {
+    sheet.maybe("request-id", record.origin.request.as_ref());
+    sheet.maybe("decided", record.decided);
+    sheet.maybe("continued-by", record.continued_by.as_ref());
+    sheet.maybe("deadline", timing.deadline());
+    sheet.maybe("window", timing.window());
+    sheet.each("queued", &record.origin.queued);
     sheet.leaf("phase", phase(record.phase));
     match &record.outcome {
         None => {}
@@ -194,6 +203,8 @@ fn ending(sheet: &mut Sheet<'_>, record: &TransactionRecord) {
     }
     sheet.list("element", &record.elements, |sheet, (name, progress)| {
         sheet.leaf("name", name);
+        sheet.maybe("deadline", timing.deadlines.get(name));
+        sheet.maybe("window", timing.reverts.get(name));
         fill_progress(sheet, progress);
     });
 }

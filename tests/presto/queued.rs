@@ -1,0 +1,1 @@
+//! Changes for elements that are away.
