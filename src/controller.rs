@@ -18,6 +18,7 @@ mod desk;
 mod execute;
 mod failure;
 mod gate;
+mod history;
 mod inventory;
 mod kept;
 mod look;
@@ -25,6 +26,7 @@ mod model;
 mod numbers;
 mod propose;
 mod request;
+mod resolve;
 mod rewrite;
 mod schemas;
 mod undo;
@@ -32,8 +34,10 @@ mod vault;
 
 pub use desk::{Desk, Drafted, Wanted};
 pub use failure::Failure;
+pub use history::HistoryLimits;
 pub use model::{Meaning, Model};
 pub use request::{Absent, AdapterSummary, CheckReport, DocumentEdit, Expect, KeptPlan, Probe, Terms, Why};
+pub use resolve::{AstrayPath, ElementStanding, ResolveAsked, Standing};
 pub use rewrite::RewriteAsked;
 pub use schemas::SchemaSettings;
 pub use vault::{Vault, VaultError};
@@ -95,6 +99,8 @@ pub struct Parts {
     pub ranges: Ranges,
     /// How long a released number rests after no element carries it any more.
     pub quarantine: Duration,
+    /// How much of the past of services is kept.
+    pub history: HistoryLimits,
 }
 
 /// The controller. Share it by `Arc`.

@@ -10,7 +10,7 @@ use crate::adagio::netconf::{framing::FrameLimits, session::NetconfLimits};
 use crate::adagio::{cli::session::CliLimits, ssh::SshLimits};
 use crate::adapter::Adapter;
 use crate::config::{LogFormat, Settings, seconds};
-use crate::controller::{Absent, Controller, Failure, Parts, SchemaSettings, Vault};
+use crate::controller::{Absent, Controller, Failure, HistoryLimits, Parts, SchemaSettings, Vault};
 use crate::domain::{Element, Principal};
 use crate::reconcile::{self, Loop, queue::Rhythm};
 use crate::store::{self, Batch, Durability, Store, Table, sqlite::SqliteStore};
@@ -161,6 +161,7 @@ pub async fn start(invocation: Invocation) -> Result<(Arc<Controller>, StopSigna
         keep_bytes: settings.plan.keep_bytes,
         ranges: ranges(&settings.ledger),
         quarantine: seconds(settings.ledger.quarantine),
+        history: HistoryLimits { revisions: settings.history.revisions, deleted: settings.history.deleted },
     };
     let controller = Controller::start(parts).await.map_err(|error| failed("cannot load the store")(error.into()))?;
     inventory(&controller, &settings.paths.elements).await?;

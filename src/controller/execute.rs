@@ -26,7 +26,7 @@ const ATTEMPTS: u32 = 3;
 
 /// What a write is made of.
 enum Work {
-    Edits { edits: Vec<DocumentEdit>, allowed: Allowed },
+    Edits { edits: Vec<DocumentEdit>, allowed: Allowed, purpose: Option<String> },
     Heal { element: String, paths: Vec<Path> },
 }
 
@@ -43,7 +43,7 @@ impl Controller {
             authorize(principal, Verb::Write, &edit.key().to_string())?;
         }
         let edits = self.cut(edits)?;
-        self.carried_out(principal, Work::Edits { edits, allowed: allowed.clone() }, None, terms).await
+        self.carried_out(principal, Work::Edits { edits, allowed: allowed.clone(), purpose: None }, None, terms).await
     }
 
     /// Commits a kept plan: exactly its bytes, or [`Failure::Stale`].
@@ -58,7 +58,9 @@ impl Controller {
             authorize(principal, Verb::Write, &change.key.to_string())?;
         }
         let edits = self.edits_of(&kept.plan)?;
-        self.carried_out(principal, Work::Edits { edits, allowed: kept.allowed }, Some(kept.plan), terms).await
+        let ticket = principal.ticket.clone().or(kept.ticket);
+        let principal = &Principal { ticket, ..principal.clone() };
+        self.carried_out(principal, Work::Edits { edits, allowed: kept.allowed, purpose: kept.purpose }, Some(kept.plan), terms).await
     }
 
     /// Brings deviations of an element back to what is intended. `ids` empty = all of the element.
@@ -150,7 +152,7 @@ impl Controller {
 
     async fn planned(&self, work: &Work) -> Result<Proposal, Failure> {
         match work {
-            Work::Edits { edits, allowed } => self.proposal(edits, allowed).await,
+            Work::Edits { edits, allowed, .. } => self.proposal(edits, allowed).await,
             Work::Heal { element, paths } => self.healing(element, paths).await,
         }
     }
@@ -158,9 +160,13 @@ impl Controller {
     fn summary(&self, work: &Work, plan: &Plan) -> String {
         match work {
             Work::Heal { element, paths } => format!("heal {element} ({} deviation(s))", paths.len()),
-            Work::Edits { .. } => {
+            Work::Edits { purpose, .. } => {
                 let verb = |change: &ServiceChange| format!("{:?} {}", change.effect, change.key).to_lowercase();
-                plan.services.iter().map(verb).collect::<Vec<_>>().join(", ")
+                let services = plan.services.iter().map(verb).collect::<Vec<_>>().join(", ");
+                match purpose {
+                    Some(purpose) => format!("{purpose} ({services})"),
+                    None => services,
+                }
             }
         }
     }
@@ -177,7 +183,10 @@ impl Controller {
             let model = self.model();
             self.southbounds(&model, plan.elements.iter().map(|element| element.element.as_str()))?
         };
-        let closing = Arc::new(PlanClosing::new(self.model.clone(), self.parts.ambient.clone(), plan.clone()));
+        let closing = Arc::new({
+            let (model, ambient) = (self.model.clone(), self.parts.ambient.clone());
+            PlanClosing::new(model, ambient, plan.clone(), self.parts.history)
+        });
         let request = TransactionRequest {
             id: id.into(),
             plan,
@@ -294,7 +303,7 @@ fn is_stale(record: &TransactionRecord) -> bool {
 }
 
 /// The records of a batch as the store has them.
-async fn as_stored(store: &dyn Store, batch: &Batch) -> Result<Batch, store::StoreError> {
+pub(super) async fn as_stored(store: &dyn Store, batch: &Batch) -> Result<Batch, store::StoreError> {
     let mut stored = Batch::default();
     for change in &batch.changes {
         let (Change::Put(table, key, _) | Change::Delete(table, key)) = change;

@@ -69,6 +69,16 @@ pub enum Failure {
         /// What is demanded.
         want: Class,
     },
+    /// It cannot be done as things stand, and that is nobody's fault.
+    #[error("{message}")]
+    Declined {
+        /// For programs.
+        tag: &'static str,
+        /// What stands in the way.
+        message: String,
+        /// What to do.
+        remedy: String,
+    },
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),

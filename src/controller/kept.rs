@@ -32,11 +32,23 @@ impl Controller {
         edits: Vec<DocumentEdit>,
         allowed: &Allowed,
     ) -> Result<KeptPlan, Failure> {
+        self.keep_for(principal, edits, allowed, None).await
+    }
+
+    /// The same, with what it is for.
+    pub(super) async fn keep_for(
+        &self,
+        principal: &Principal,
+        edits: Vec<DocumentEdit>,
+        allowed: &Allowed,
+        purpose: Option<String>,
+    ) -> Result<KeptPlan, Failure> {
         let plan = self.propose(principal, edits, allowed).await?;
         let created = self.parts.ambient.now();
         let expires = created.saturating_add(jiff::SignedDuration::try_from(self.parts.keep).unwrap_or_default());
         let expires = expires.unwrap_or(created);
-        let kept = KeptPlan { plan, allowed: allowed.clone(), created, expires, author: principal.user.clone() };
+        let (author, ticket) = (principal.user.clone(), principal.ticket.clone());
+        let kept = KeptPlan { plan, allowed: allowed.clone(), created, expires, author, purpose, ticket };
         let mut batch = self.without_old_plans();
         batch.put(Table::Plans, &kept_key(&kept.plan.id), &kept)?;
         self.seal(&kept.plan, &mut batch)?;

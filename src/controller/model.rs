@@ -9,7 +9,7 @@ mod load;
 
 pub(super) use claimed::{ClaimChange, Claimed};
 
-use crate::domain::{Deviation, ElementState, Inventory, Map, Rewrite, ServiceKey, StoredDocument, Visits};
+use crate::domain::{Deviation, ElementState, Gone, Inventory, Map, Rewrite, ServiceKey, StoredDocument, Visits};
 use crate::face;
 use crate::service::ledger::{Ledger, Take};
 use crate::service::{NumberUse, PortUse, Service, explicit_numbers};
@@ -44,6 +44,10 @@ pub struct Model {
     deviating: Map<(String, String), ()>,
     /// The plans that are kept in the store, by key.
     pub(super) kept: Map<String, KeptSize>,
+    /// Deleted services whose history is kept.
+    pub(super) gone: Map<ServiceKey, Gone>,
+    /// The same, the longest gone first.
+    pub(super) gone_since: Map<(Timestamp, ServiceKey), ()>,
     /// What elements write in their own way, by element, then by key in the store.
     pub(super) rewrites: Map<String, Arc<BTreeMap<String, Rewrite>>>,
     /// Counts the changes of documents, claims, numbers, rewrites and inventory.
@@ -75,6 +79,8 @@ impl Default for Model {
             deviations: Map::new(&visits),
             deviating: Map::new(&visits),
             kept: Map::new(&visits),
+            gone: Map::new(&visits),
+            gone_since: Map::new(&visits),
             rewrites: Map::new(&visits),
             generation: 0,
             inventory_generation: 0,
@@ -186,6 +192,13 @@ impl Model {
                 let Times { created, expires } = decode(table, key, bytes)?;
                 self.kept.insert(key.into(), KeptSize { created, expires, bytes: bytes.len() });
             }
+            // Revisions are read when somebody asks for them.
+            Table::History if !key.starts_with(GONE) => {}
+            Table::History => {
+                let gone: Gone = decode(table, key, bytes)?;
+                self.gone_since.insert((gone.at, gone.key.clone()), ());
+                self.gone.insert(gone.key.clone(), gone);
+            }
             Table::Rewrites => {
                 let fact: Rewrite = decode(table, key, bytes)?;
                 let element = fact.element.clone();
@@ -238,6 +251,14 @@ impl Model {
                 }
             }
             Table::Plans => drop(self.kept.remove(key)),
+            Table::History => {
+                let gone = key.strip_prefix(GONE).and_then(service_key);
+                let gone = gone.and_then(|key| self.gone.get(&key).cloned());
+                if let Some(gone) = gone {
+                    self.gone_since.remove(&(gone.at, gone.key.clone()));
+                    self.gone.remove(&gone.key);
+                }
+            }
             Table::Rewrites => {
                 let element = element_of(key).to_string();
                 if let Some(facts) = self.rewrites.get_mut(&element) {
@@ -285,6 +306,24 @@ pub(super) fn document_key(key: &ServiceKey) -> String {
 /// Key of a service's claims on an element in the store.
 pub(super) fn claims_key(element: &str, service: &ServiceKey) -> String {
     format!("{element}/{service}")
+}
+
+/// Before the name of a deleted service in its key in the history.
+pub(super) const GONE: &str = "\u{1f}gone\u{1f}";
+
+/// Before the number of a revision in its key in the history. No id holds this character (RFC 7950 §9.4).
+pub(super) fn revisions_key(key: &ServiceKey) -> String {
+    format!("{key}\u{1f}")
+}
+
+/// Key of one revision in the history.
+pub(super) fn revision_key(key: &ServiceKey, revision: u64) -> String {
+    format!("{key}\u{1f}{revision:010}")
+}
+
+/// Key of a deleted service in the history.
+pub(super) fn gone_key(key: &ServiceKey) -> String {
+    format!("{GONE}{key}")
 }
 
 /// Before the id of a kept plan in its key in the store.

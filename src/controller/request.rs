@@ -78,6 +78,12 @@ pub struct KeptPlan {
     pub expires: Timestamp,
     /// Who made it.
     pub author: String,
+    /// What it is for, if it was not asked for by documents: a rollback, an undo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+    /// The ticket that was given with it; a commit without one takes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
 }
 
 /// What one look at an element found.

@@ -15,8 +15,8 @@ pub mod principal;
 pub mod rewrite;
 pub mod transaction;
 
-pub use deviation::{Deviation, DeviationKind};
-pub use document::{ServiceKey, StoredDocument};
+pub use deviation::{Deviation, DeviationKind, Left};
+pub use document::{Effect, Gone, Revision, ServiceKey, Stamp, StoredDocument};
 pub use element::{Class, Element, ElementState, Port, Reachability, SyncState};
 pub use error_class::ErrorClass;
 pub use event::{AuditRecord, Event};
@@ -26,4 +26,6 @@ pub use map::{Map, Visits};
 pub use outcome::{Cause, Outcome};
 pub use principal::{Denied, Principal, Role, Verb, authorize};
 pub use rewrite::{Echo, Rewrite, echoes, read_as};
-pub use transaction::{ElementProgress, JournalRecord, Phase, TransactionRecord, Turn};
+pub use transaction::{
+    ElementProgress, JournalRecord, Offer, Phase, Resolution, ServiceTouched, TransactionRecord, Turn,
+};

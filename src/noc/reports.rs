@@ -78,6 +78,7 @@ pub(super) fn deviation(found: &Value, now: Timestamp, paint: Paint) -> String {
         ("by", said(found, "actor")),
         ("policy", said(found, "policy")),
         ("gate", said(found, "gate")),
+        ("left by", said(found, "left-by")),
     ] {
         if !text.is_empty() {
             let _ = writeln!(out, "  {name:<10}{}", text.replace('\n', "\n            "));
@@ -124,6 +125,7 @@ pub(super) fn transaction(one: &Value, now: Timestamp, paint: Paint) -> String {
         ("finished", when(one["finished"].as_str(), now)),
         ("by", said(one, "principal")),
         ("ticket", said(one, "ticket")),
+        ("for", said(one, "summary")),
         (
             "cause",
             [said(cause, "kind"), said(cause, "element"), said(cause, "path"), said(cause, "message")]
@@ -151,7 +153,17 @@ pub(super) fn transaction(one: &Value, now: Timestamp, paint: Paint) -> String {
     if !rows.is_empty() {
         out.push_str(&table(&["element", "class", "state", "detail", "residue"], rows));
     }
+    for said_of in all(one, "resolution") {
+        let reason = said_of["reason"].as_str().map(|text| format!(": {}", clean(text))).unwrap_or_default();
+        let ticket = said_of["ticket"].as_str().map(|text| format!(" ({})", clean(text))).unwrap_or_default();
+        let (offer, element, by) = (said(said_of, "offer"), said(said_of, "element"), said(said_of, "principal"));
+        let _ = writeln!(out, "  {offer} {element} by {by}{ticket}, {}{reason}", when(said_of["at"].as_str(), now));
+    }
+    let accepted = all(one, "element").iter().any(|element| said(element, "state") == "accepted");
     out.push_str(match outcome {
+        "applied" | "not-applied" if accepted => {
+            "the accepted elements have what they have; what differs stands in 'andante deviation list'\n"
+        }
         "applied" => "",
         "not-applied" => "the network is as before; the documents are as before\n",
         "unresolved" => {

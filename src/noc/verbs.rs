@@ -50,12 +50,12 @@ pub(super) async fn perform(arguments: &Arguments, tools: &Tools, paint: Paint) 
     }
 }
 
-struct Noc {
-    client: Client,
-    json: bool,
+pub(super) struct Noc {
+    pub(super) client: Client,
+    pub(super) json: bool,
     ticket: Option<String>,
-    now: Timestamp,
-    paint: Paint,
+    pub(super) now: Timestamp,
+    pub(super) paint: Paint,
 }
 
 impl Noc {
@@ -80,18 +80,14 @@ impl Noc {
     async fn planned(&self, documents: Vec<Value>, consent: &Consent) -> Result<Reply, Failure> {
         let mut input = Map::new();
         input.insert("document".into(), documents.into());
-        for (name, given) in [("overwrite", &consent.overwrite), ("allow-collateral", &consent.allow_collateral)] {
-            if !given.is_empty() {
-                input.insert(name.into(), given.clone().into());
-            }
-        }
+        consent.allows(&mut input);
         if let Some(class) = &consent.require_class {
             input.insert("require-atomicity".into(), class.to_uppercase().into());
         }
         self.call("plan", input.into()).await
     }
 
-    async fn commit(&self, id: &str, class: Option<&str>) -> Result<Exit, Failure> {
+    pub(super) async fn commit(&self, id: &str, class: Option<&str>) -> Result<Exit, Failure> {
         if id.len() < 8 {
             return Err(Failure::Usage(format!("plan {id}: give at least 8 characters of its id")));
         }
@@ -138,6 +134,10 @@ impl Noc {
                 })
             }
             Service::Apply { files, consent } => self.at_once(documents::read(files)?, consent).await,
+            Service::History(given) => self.history(given).await,
+            Service::Rollback { id, revision, commit, consent } => {
+                self.rollback(id, *revision, *commit, consent).await
+            }
             Service::Delete { id, consent } => {
                 let target = self.target(id).await?;
                 self.at_once(vec![json!({ "operation": "delete", "target": target })], consent).await
@@ -299,7 +299,19 @@ impl Noc {
                 let found = single(list, id, "transaction")?;
                 let path = format!("/andante:transactions/transaction={}", encoded(&said(found, "id")));
                 let reply = self.client.get(&path).await?;
-                self.show(&reply, |_, noc| reports::transaction(found, noc.now, noc.paint))
+                self.show(&reply, |_, noc| reports::transaction(found, noc.now, noc.paint))?;
+                if said(found, "outcome") == "unresolved" && !self.json {
+                    self.stand(&said(found, "id")).await?;
+                }
+                Ok(Exit::Done)
+            }
+            TransactionVerb::Undo { id, over_later, commit, consent } => {
+                let found = single(list, id, "transaction")?;
+                self.undo(&said(found, "id"), *over_later, *commit, consent).await
+            }
+            TransactionVerb::Resolve(given) => {
+                let found = single(list, &given.id, "transaction")?;
+                self.resolve(&said(found, "id"), given).await
             }
         }
     }
@@ -325,8 +337,8 @@ impl Noc {
         }
     }
 
-    async fn call(&self, name: &str, mut input: Value) -> Result<Reply, Failure> {
-        let takes_ticket = matches!(name, "plan" | "commit-plan" | "heal" | "apply-elements" | "rewrite");
+    pub(super) async fn call(&self, name: &str, mut input: Value) -> Result<Reply, Failure> {
+        let takes_ticket = !matches!(name, "check-sync" | "probe" | "why" | "element-config" | "service-history");
         if let (Some(ticket), true) = (&self.ticket, takes_ticket) {
             input["ticket"] = ticket.clone().into();
         }
@@ -351,7 +363,7 @@ impl Noc {
     }
 
     /// The answer itself with `--json`, a report without.
-    fn show(&self, reply: &Reply, report: impl FnOnce(&Value, &Self) -> String) -> Result<Exit, Failure> {
+    pub(super) fn show(&self, reply: &Reply, report: impl FnOnce(&Value, &Self) -> String) -> Result<Exit, Failure> {
         if self.json {
             let text = if reply.text.is_empty() { "{}" } else { reply.text.trim_end() };
             return put(&format!("{text}\n"));
@@ -400,6 +412,17 @@ fn inventory(element: &Element) -> Value {
     entry.into()
 }
 
+impl Consent {
+    /// What may be overwritten and what may go along, as the operations take it.
+    pub(super) fn allows(&self, input: &mut Map<String, Value>) {
+        for (name, given) in [("overwrite", &self.overwrite), ("allow-collateral", &self.allow_collateral)] {
+            if !given.is_empty() {
+                input.insert(name.into(), given.clone().into());
+            }
+        }
+    }
+}
+
 fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
@@ -409,7 +432,7 @@ fn say(as_json: bool, body: &Value, text: &str) -> Result<Exit, Failure> {
 }
 
 /// Prints; a reader that went away (`| head`) is no error.
-fn put(text: &str) -> Result<Exit, Failure> {
+pub(super) fn put(text: &str) -> Result<Exit, Failure> {
     use std::io::Write;
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {

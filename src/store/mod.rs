@@ -41,6 +41,8 @@ pub enum Table {
     Deviations,
     /// `domain::Rewrite` by `element/id`.
     Rewrites,
+    /// `domain::Revision` by service and revision; `domain::Gone` of deleted services.
+    History,
     /// Sealed secrets by token.
     Secrets,
     /// Installation facts (hash key, installation id) by name.
@@ -49,7 +51,7 @@ pub enum Table {
 
 impl Table {
     /// All tables, in the order of the enumeration.
-    pub const ALL: [Table; 12] = [
+    pub const ALL: [Table; 13] = [
         Table::Elements,
         Table::ElementStates,
         Table::Documents,
@@ -60,6 +62,7 @@ impl Table {
         Table::Transactions,
         Table::Deviations,
         Table::Rewrites,
+        Table::History,
         Table::Secrets,
         Table::Installation,
     ];
@@ -77,6 +80,7 @@ impl Table {
             Table::Transactions => "transactions",
             Table::Deviations => "deviations",
             Table::Rewrites => "rewrites",
+            Table::History => "history",
             Table::Secrets => "secrets",
             Table::Installation => "installation",
         }

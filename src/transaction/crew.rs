@@ -47,6 +47,8 @@ pub(super) struct Crew {
     pub edited: bool,
     /// A send was lost, or another process made it: the element may still be working on it.
     pub unsure: bool,
+    /// What an operator has seen and wants sent once, also over values of somebody else.
+    pub force: Option<Payload>,
     // Read when the read-set was checked.
     earlier: Option<ConfigTree>,
     /// Read from the fresh session, whole.
@@ -70,6 +72,7 @@ impl Crew {
             confirm: None,
             edited: false,
             unsure: false,
+            force: None,
             earlier: None,
             echoed: None,
             residue: Vec::new(),

@@ -19,11 +19,13 @@ mod journal;
 pub mod machine;
 mod queues;
 mod recovery;
+mod resolve;
 mod runner;
 mod side;
 
 pub use queues::Queues;
 pub use recovery::Recovery;
+pub use resolve::{Open, Settled, Word, foreign};
 pub use runner::{Runner, TransactionRequest};
 
 use crate::adagio::Payload;

@@ -15,8 +15,10 @@ use super::queues::{Queues, Turns};
 use super::{Ambient, Closing, Probe, StopSignal, TransactionLimits, Undo, cause};
 use crate::adagio::{Confirm, Southbound};
 use crate::domain::outcome::{Cause, CauseKind};
-use crate::domain::{Class, ElementProgress, JournalRecord, Outcome, Phase, Principal, TransactionRecord, Turn};
-use crate::plan::Plan;
+use crate::domain::{
+    Class, ElementProgress, JournalRecord, Outcome, Phase, Principal, ServiceTouched, TransactionRecord, Turn,
+};
+use crate::plan::{Plan, ServiceChange};
 use crate::store::{Batch, Durability, Store, StoreError};
 use futures::StreamExt;
 use futures::future::{BoxFuture, Either, select};
@@ -95,6 +97,8 @@ impl Runner {
             finished: None,
             elements: members.collect(),
             summary: request.summary.clone(),
+            services: touched(&request.plan),
+            resolutions: Vec::new(),
         };
         let mut ride = Ride::new(self, record, request.closing, request.progress);
         let Some(_mark) = self.queues.mark(&request.id) else {
@@ -140,6 +144,12 @@ impl Runner {
         }
         Ok((crews(plan, elements)?, turns))
     }
+}
+
+/// What the plan does to which service.
+fn touched(plan: &Plan) -> Vec<ServiceTouched> {
+    let touched = |change: &ServiceChange| ServiceTouched { key: change.key.clone(), effect: change.effect.into() };
+    plan.services.iter().map(touched).collect()
 }
 
 /// One crew per element of the plan.

@@ -1,6 +1,6 @@
 //! The mirror at start: everything that the store holds, read page by page and understood on all processors.
 
-use super::{Claimed, Meaning, Model, decode, element_of};
+use super::{Claimed, GONE, Meaning, Model, decode, element_of};
 use crate::domain::StoredDocument;
 use crate::service::Service;
 use crate::store::{Store, StoreError, Table};
@@ -33,6 +33,9 @@ impl Model {
                 let (document, service) = understood?;
                 model.take(document, service);
             }
+        }
+        for (key, bytes) in store.list_bytes(Table::History, GONE).await? {
+            model.put(Table::History, &key, &bytes, meaning)?;
         }
         model.load_claims(store).await?;
         Ok(model)

@@ -19,6 +19,7 @@ pub mod errors;
 mod load;
 pub mod media;
 mod operations;
+mod past;
 pub mod query;
 pub mod select;
 mod server;

@@ -52,6 +52,10 @@ impl Restconf {
             "check-sync" => self.check_sync(ask, &principal, input).await,
             "probe" => self.probe(ask, &principal, input).await,
             "rewrite" => self.rewrite(ask, &principal, input).await,
+            "service-history" => self.service_history(ask, &principal, input).await,
+            "rollback" => self.rollback(ask, &principal, input).await,
+            "undo" => self.undo(ask, &principal, input).await,
+            "resolve" => self.resolve(ask, &principal, input).await,
             "why" => self.why(ask, &principal, input).await,
             "apply-elements" => self.apply_elements(ask, &principal, input).await,
             "element-config" => self.element_config(ask, &principal, input).await,
@@ -380,7 +384,7 @@ impl Restconf {
     }
 
     /// The answer of an operation; without content 204.
-    fn output(&self, ask: &Ask, name: &str, fill: impl FnOnce(&mut Sheet<'_>)) -> Result<Answer, Problem> {
+    pub(super) fn output(&self, ask: &Ask, name: &str, fill: impl FnOnce(&mut Sheet<'_>)) -> Result<Answer, Problem> {
         let sheet = Sheet::at(self.index(), &[name, "output"]);
         let mut sheet = sheet.ok_or_else(|| self.failed(&Failure::Internal(format!("module andante lacks {name}"))))?;
         fill(&mut sheet);
@@ -442,7 +446,7 @@ fn outermost(media: Media, content: &str) -> Option<&str> {
     Some(name.rsplit(':').next().unwrap_or(name))
 }
 
-fn permit(given: &[&str]) -> Permit {
+pub(super) fn permit(given: &[&str]) -> Permit {
     if given.is_empty() {
         return Permit::Nothing;
     }
@@ -474,12 +478,12 @@ fn operation_path(name: &str) -> Path {
     Path::new(vec![own(name)])
 }
 
-fn bad_input(error: InputError) -> Problem {
+pub(super) fn bad_input(error: InputError) -> Problem {
     wrong(&error.leaf, error.missing, &error.message)
 }
 
 /// An input leaf that is missing or wrong.
-fn wrong(leaf: &str, missing: bool, message: &str) -> Problem {
+pub(super) fn wrong(leaf: &str, missing: bool, message: &str) -> Problem {
     let entry = Entry {
         layer: "application",
         tag: if missing { "missing-element" } else { "invalid-value" },

@@ -5,11 +5,13 @@
 //! report with a gap is better than none.
 
 mod input;
+mod past;
 mod plan;
 mod sheet;
 mod state;
 
 pub use input::{InputError, Reader, element_of};
+pub use past::{revision, standing};
 pub use plan::{plan_content, plans};
 pub use sheet::Sheet;
 pub use state::{

@@ -115,7 +115,9 @@ pub fn services(
         sheet.leaf("state", state_of(document, elements, deviations));
         sheet.leaf("revision", document.revision);
         sheet.leaf("author", &document.author);
+        sheet.maybe("ticket", document.ticket.as_ref());
         sheet.leaf("changed", document.modified);
+        sheet.maybe("transaction", document.transaction.as_ref());
         sheet.each("element", &document.elements);
     });
     Some(sheet.into_node())
@@ -158,8 +160,22 @@ fn record(sheet: &mut Sheet<'_>, record: &TransactionRecord) {
     sheet.maybe("class", record.elements.values().map(|progress| progress.class).max());
     sheet.leaf("principal", &record.principal.user);
     sheet.maybe("ticket", record.principal.ticket.as_ref());
+    sheet.leaf("summary", &record.summary);
     sheet.leaf("started", record.started);
     sheet.maybe("finished", record.finished);
+    sheet.list("service", &record.services, |sheet, touched| {
+        key(sheet, &touched.key);
+        sheet.leaf("effect", touched.effect.as_str());
+    });
+    sheet.list("resolution", record.resolutions.iter().enumerate(), |sheet, (at, said)| {
+        sheet.leaf("index", at);
+        sheet.leaf("element", &said.element);
+        sheet.leaf("offer", said.offer.as_str());
+        sheet.leaf("principal", &said.principal.user);
+        sheet.maybe("ticket", said.principal.ticket.as_ref());
+        sheet.maybe("reason", said.reason.as_ref());
+        sheet.leaf("at", said.at);
+    });
 }
 
 /// Fills in the grouping `result`: what became of a plan.
@@ -236,7 +252,7 @@ fn phase(phase: Phase) -> &'static str {
     }
 }
 
-fn turn(turn: Turn) -> &'static str {
+pub(super) fn turn(turn: Turn) -> &'static str {
     crate::presto::restconf::errors::turn(turn)
 }
 
@@ -266,6 +282,7 @@ pub fn deviations(index: &SchemaIndex, found: &[Deviation]) -> Option<Node> {
         sheet.leaf("seen", found.seen);
         sheet.leaf("policy", &found.policy);
         sheet.leaf("gate", &found.gate);
+        sheet.maybe("left-by", found.left.as_ref().map(|left| &left.transaction));
     });
     Some(sheet.into_node())
 }
