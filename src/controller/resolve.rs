@@ -147,7 +147,7 @@ impl Controller {
                             None => "what would be sent has to be looked at first".into(),
                             Some(_) => "what would be sent is no longer what was shown".into(),
                         },
-                        remedy: format!("look: andante transaction resolve {id} --force-intent; then repeat with its digest"),
+                        remedy: format!("look: andante transaction resolve {id} ELEMENT|--all --force-intent; then repeat with its digest"),
                     });
                 }
                 detail = standing.elements.iter().map(in_words).collect::<Vec<_>>().join("; ");

@@ -9,8 +9,10 @@ mod bad_input;
 mod command;
 mod daemon;
 mod edits;
+mod past;
 mod real;
 mod resources;
+mod simulated;
 mod targets;
 
 #[path = "../support/mod.rs"]
