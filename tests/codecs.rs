@@ -100,7 +100,7 @@ fn execute(text: &str, on: &ConfigTree, index: &SchemaIndex) -> ConfigTree {
     })
 }
 
-/// `m:c { leaf n (uint8); leaf w (uint64); leaf t (string); leaf i (identityref); list l { key k; leaf v; leaf s (state); } }`
+/// `m:c { leaf n (uint8); leaf w (uint64); leaf t (string); leaf i (identityref); leaf u (string of 4 letters | identityref); list l { key k; leaf v; leaf s (state); } }`
 /// and `x:w` augmented into `m:c`.
 fn sample() -> SchemaIndex {
     use andante::tree::schema::Canonical;
@@ -121,7 +121,8 @@ fn sample() -> SchemaIndex {
         };
     let text = || Some(TypeSpec::Text(Canonical::Exact));
     let int = |bits| Some(TypeSpec::Integer { bits, signed: false });
-    let identity = Some(TypeSpec::Identity { identities: vec!["m:a".into(), "x:b".into()] });
+    let identity = || TypeSpec::Identity { identities: vec!["m:a".into(), "x:b".into()] };
+    let four_letters = TypeSpec::Restricted { of: Box::new(TypeSpec::Text(Canonical::Exact)), within: vec![(4, 4)] };
     let (leaf, list) = (SchemaKind::Leaf, SchemaKind::List { user_ordered: false });
     let container = SchemaKind::Container { presence: false };
     SchemaIndex::from(Tables {
@@ -129,16 +130,17 @@ fn sample() -> SchemaIndex {
         modules: vec![module("m"), module("x")],
         top: vec![SchemaId(0)],
         nodes: vec![
-            node("m", "c", None, container, None, &[1, 2, 3, 4, 5, 9]),
+            node("m", "c", None, container, None, &[1, 2, 3, 4, 5, 9, 10]),
             node("m", "n", Some(0), leaf, int(8), &[]),
             node("m", "w", Some(0), leaf, int(64), &[]),
             node("m", "t", Some(0), leaf, text(), &[]),
-            node("m", "i", Some(0), leaf, identity, &[]),
+            node("m", "i", Some(0), leaf, Some(identity()), &[]),
             node("m", "l", Some(0), list, None, &[6, 7, 8]),
             node("m", "k", Some(5), leaf, text(), &[]),
             node("m", "v", Some(5), leaf, int(8), &[]),
             node("m", "s", Some(5), leaf, text(), &[]),
             node("x", "w", Some(0), leaf, text(), &[]),
+            node("m", "u", Some(0), leaf, Some(TypeSpec::Union(vec![four_letters, identity()])), &[]),
         ],
         choices: Vec::new(),
     })
@@ -202,6 +204,19 @@ fn json_numbers_keep_all_digits_and_identities_take_their_module() {
     let tree = from_json("{\"m:c\":{\"w\":18446744073709551615,\"i\":\"a\",\"x:w\":\"other\"}}").unwrap();
     let text = json::print(&tree, &sample(), false);
     assert_eq!(text, "{\"m:c\":{\"w\":\"18446744073709551615\",\"i\":\"m:a\",\"x:w\":\"other\"}}");
+}
+
+/// Found by the oracle (seed 74): with its module's own prefix the identity was the text of the string member before it.
+#[test]
+fn an_identity_in_a_union_is_printed_so_that_no_earlier_member_takes_it() {
+    let tree = from_json("{\"m:c\":{\"u\":\"m:a\"}}").unwrap();
+    let text = xml::print(&tree, &sample(), false);
+    assert_eq!(text, "<c xmlns=\"urn:m\"><u xmlns:m=\"urn:m\">m:a</u></c>");
+    assert_eq!(from_xml(&text, Policy::STRICT).unwrap(), tree);
+    // The four letters themselves are a string, whatever prefixes are declared.
+    let string = from_xml("<c xmlns='urn:m'><u xmlns:pm='urn:m'>pm:a</u></c>", Policy::STRICT).unwrap();
+    assert_ne!(string, tree);
+    assert_eq!(json::print(&string, &sample(), false), "{\"m:c\":{\"u\":\"pm:a\"}}");
 }
 
 #[test]

@@ -4,6 +4,8 @@
 //! are asked. Loopback only; every wait asks for a condition and has an end.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // an element that fails is a failed test
 
+#[path = "support/demo.rs"]
+mod demo;
 #[path = "sim/story.rs"]
 mod story;
 

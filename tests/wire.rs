@@ -17,24 +17,15 @@ use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use support::{Access, FrrElement, FrrOptions, NetconfElement, NetconfOptions, or_skip};
+use support::{FrrElement, FrrOptions, NetconfElement, NetconfOptions, or_skip};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
 const INTERFACES: &str = "urn:ietf:params:xml:ns:yang:ietf-interfaces";
 
-fn target(access: &Access) -> SshTarget {
-    SshTarget {
-        address: access.addr().to_string(),
-        username: access.username(),
-        auth: vec![SshAuth::PrivateKey(access.private_key())],
-        host_key: Some(access.host_key_openssh().parse().unwrap()),
-    }
-}
-
 async fn netconf(element: &NetconfElement, tap: Tap) -> NetconfSession {
     let limits = NetconfLimits { rpc_timeout: Duration::from_secs(10), ..NetconfLimits::default() };
-    NetconfSession::connect(&target(element), &SshLimits::default(), limits, tap).await.unwrap()
+    NetconfSession::connect(&element.target(), &SshLimits::default(), limits, tap).await.unwrap()
 }
 
 /// An interface with a description; `operation` goes into the list entry.
@@ -237,7 +228,7 @@ fn frr_dialect() -> Arc<Dialect> {
 
 async fn vtysh(element: &FrrElement, tap: Tap) -> CliSession {
     let limits = CliLimits { line_timeout: Duration::from_secs(10), ..CliLimits::default() };
-    CliSession::connect(&target(element), &SshLimits::default(), frr_dialect(), limits, tap).await.unwrap()
+    CliSession::connect(&element.target(), &SshLimits::default(), frr_dialect(), limits, tap).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -309,7 +300,7 @@ async fn a_question_mark_on_vtysh_is_seen_by_the_echo() {
     written.forbidden.clear();
     let dialect = Arc::new(written.compile().unwrap());
     let (ssh, limits) = (SshLimits::default(), CliLimits::default());
-    let mut session = CliSession::connect(&target(&element), &ssh, dialect, limits, Tap::default()).await.unwrap();
+    let mut session = CliSession::connect(&element.target(), &ssh, dialect, limits, Tap::default()).await.unwrap();
     session.enter_config().await.unwrap();
     session.send_line("interface eth1").await.unwrap();
     let reply = session.send_line(" description why? not").await.unwrap();

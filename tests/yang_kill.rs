@@ -6,6 +6,9 @@
 //! elements, SSH included. `ANDANTE_SEED` repeats a run.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "support/demo.rs"]
+#[allow(dead_code)]
+mod demo;
 #[path = "yang_kill/domain.rs"]
 mod domain;
 #[path = "scenarios/network.rs"]
@@ -16,7 +19,7 @@ mod paper;
 
 use andante::tree::{Limits, Policy, json};
 use andante::yang::{DocumentKind, Encoding, Fault};
-use domain::Domain;
+use domain::{domain, plan};
 use network::{Network, Request};
 use paper::root;
 use std::sync::Arc;
@@ -148,18 +151,18 @@ async fn killing_the_worker_at_random_during_plans_loses_none() {
 
 /// The same through the daemon's controller, with elements behind SSH.
 async fn through_the_controller(seed: u64, cases: u64) {
-    let domain = Domain::start().await;
+    let domain = domain().await;
     let (good, bad) =
         (domain.edit(|text| text), domain.edit(|text| text.replacen("\"profile-id\":\"", "\"profile-id\":\"no-", 1)));
-    let wanted = domain.plan(good.clone()).await.unwrap();
-    let faults = domain.plan(bad.clone()).await.unwrap_err();
+    let wanted = plan(&domain, good.clone()).await.unwrap();
+    let faults = plan(&domain, bad.clone()).await.unwrap_err();
     let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let killing = killer(seed, 2, (stop.clone(), done.clone()), domain::worker_of_this_process);
     let started = Instant::now();
     for n in 0..cases {
         match n % 4 {
-            0 => assert_eq!(domain.plan(bad.clone()).await.unwrap_err(), faults),
-            _ => assert_eq!(domain.plan(good.clone()).await, Ok(wanted.clone())),
+            0 => assert_eq!(plan(&domain, bad.clone()).await.unwrap_err(), faults),
+            _ => assert_eq!(plan(&domain, good.clone()).await, Ok(wanted.clone())),
         }
         done.fetch_add(1, Ordering::Relaxed);
     }

@@ -2,7 +2,7 @@
 
 use super::cli::driver::{CliElement, dialect_within};
 use super::cli::session::CliLimits;
-use super::driver::{DriverError, Effect, Southbound};
+use super::driver::{DriverError, Southbound};
 use super::netconf::driver::NetconfElement;
 use super::netconf::schemas::SchemaSession;
 use super::netconf::session::NetconfLimits;
@@ -57,15 +57,9 @@ impl Connector {
 
     /// A session that reads the YANG modules of the element.
     pub async fn schemas(&self, element: &Element) -> Result<SchemaSession, DriverError> {
-        let target = self.target(element).map_err(|message| DriverError {
-            element: element.name.clone(),
-            doing: "connect".into(),
-            message,
-            class: ErrorClass::Rejected,
-            effect: Effect::None,
-            tag: None,
-            path: None,
-        })?;
+        let target = self
+            .target(element)
+            .map_err(|message| DriverError::unsent(&element.name, "connect", ErrorClass::Rejected, message))?;
         SchemaSession::open(&element.name, &target, &self.ssh, self.netconf, Tap::default()).await
     }
 

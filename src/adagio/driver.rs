@@ -127,6 +127,14 @@ pub struct DriverError {
     pub path: Option<String>,
 }
 
+impl DriverError {
+    /// What went wrong before anything could change the element, in our words or the transport's.
+    pub fn unsent(element: &str, doing: &str, class: ErrorClass, message: impl Into<String>) -> Self {
+        let (element, doing, message) = (element.into(), doing.into(), message.into());
+        Self { element, doing, message, class, effect: Effect::None, tag: None, path: None }
+    }
+}
+
 /// An error and its causes in one line, for the edge where they are shown.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

@@ -206,7 +206,7 @@ fn reachable(plan: &Plan, elements: &BTreeMap<String, Arc<dyn Southbound>>) -> B
 mod gone {
     //! An element that is no longer in the inventory.
 
-    use crate::adagio::{DriverError, Effect, Reader, Southbound, Writer};
+    use crate::adagio::{DriverError, Reader, Southbound, Writer};
     use crate::domain::ErrorClass;
     use async_trait::async_trait;
 
@@ -214,15 +214,12 @@ mod gone {
 
     impl Gone {
         fn error(&self) -> DriverError {
-            DriverError {
-                element: self.0.clone(),
-                doing: "open a session".into(),
-                message: "the element is no longer in the inventory".into(),
-                class: ErrorClass::Rejected,
-                effect: Effect::None,
-                tag: None,
-                path: None,
-            }
+            DriverError::unsent(
+                &self.0,
+                "open a session",
+                ErrorClass::Rejected,
+                "the element is no longer in the inventory",
+            )
         }
     }
 

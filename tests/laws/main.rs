@@ -18,28 +18,9 @@ mod wide;
 
 #[path = "../support/arbitrary.rs"]
 mod arbitrary;
+#[path = "../support/law.rs"]
+mod law;
 #[path = "../support/paper.rs"]
 mod paper;
 
-/// Runs a law for many seeds.
-fn law(cases: u64, mut holds: impl FnMut(u64)) {
-    if let Ok(seed) = std::env::var("ANDANTE_SEED") {
-        return holds(seed.parse().unwrap());
-    }
-    let times = std::env::var("ANDANTE_CASES").map_or(1, |times| times.parse().unwrap());
-    for seed in 0..cases * times {
-        let _said = Said(seed);
-        holds(seed);
-    }
-}
-
-/// Says the seed of a case that panics.
-struct Said(u64);
-
-impl Drop for Said {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("broken by ANDANTE_SEED={}", self.0);
-        }
-    }
-}
+use law::law;

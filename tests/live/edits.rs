@@ -13,11 +13,11 @@
 //! What the server refuses is counted by its reason; a server that dies is started again and counted.
 use super::arbitrary::Dice;
 use super::instances::{Instances, Shape, Sketch};
-use super::support::{Access, NetconfElement, NetconfOptions, or_skip};
+use super::support::{NetconfElement, NetconfOptions, or_skip};
 use super::{alone, seeds};
 use andante::adagio::driver::Southbound;
 use andante::adagio::netconf::{self, Datastore, NetconfLimits, NetconfSession};
-use andante::adagio::ssh::{SshAuth, SshLimits, SshTarget};
+use andante::adagio::ssh::SshLimits;
 use andante::adagio::tap::Tap;
 use andante::adapter::Adapter;
 use andante::plan::as_sent;
@@ -220,7 +220,7 @@ fn accepted(
 async fn send(element: &NetconfElement, adapter: &Adapter, payload: &andante::adapter::Payload) -> Result<(), String> {
     let driver = netconf::driver::NetconfElement {
         element: "lab".into(),
-        target: target(element),
+        target: element.target(),
         adapter: Arc::new(adapter.clone()),
         ssh: SshLimits::default(),
         limits: limits(),
@@ -252,7 +252,7 @@ fn reason(message: &str) -> String {
 /// What another session reads.
 async fn read(element: &NetconfElement, loaded: &Loaded) -> ConfigTree {
     let session =
-        NetconfSession::connect(&target(element), &SshLimits::default(), limits(), Tap::default()).await.unwrap();
+        NetconfSession::connect(&element.target(), &SshLimits::default(), limits(), Tap::default()).await.unwrap();
     let data = session.get_config(Datastore::Running, None, None).await.unwrap();
     let _ = session.close().await;
     let text = data.to_document("data");
@@ -260,15 +260,6 @@ async fn read(element: &NetconfElement, loaded: &Loaded) -> ConfigTree {
     // The server's own modules are not part of the question.
     let ours = |node: &andante::tree::Node| loaded.index.child(None, node.name()).is_some();
     ConfigTree::new(tree.top().iter().filter(|node| ours(node)).cloned())
-}
-
-fn target(access: &Access) -> SshTarget {
-    SshTarget {
-        address: access.addr().to_string(),
-        username: access.username(),
-        auth: vec![SshAuth::PrivateKey(access.private_key())],
-        host_key: Some(access.host_key_openssh().parse().unwrap()),
-    }
 }
 
 fn limits() -> NetconfLimits {

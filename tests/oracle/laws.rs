@@ -20,6 +20,9 @@ pub fn round_trips(libyang: &Libyang, index: &SchemaIndex, tree: &ConfigTree, ta
             (DataFormat::JSON, libyang::print(&theirs, DataFormat::JSON)),
         ] {
             let ours = parse(&printed, back, index);
+            if ours.hash() != tree.hash() && loses(libyang, &theirs, &printed, back, take) {
+                continue;
+            }
             let differs = || format!("{:#?}", diff(tree, &ours));
             assert_eq!(ours.hash(), tree.hash(), "\nours:   {text}\ntheirs: {printed}\ndiffer in {}", differs());
         }
@@ -33,6 +36,13 @@ pub fn round_trips(libyang: &Libyang, index: &SchemaIndex, tree: &ConfigTree, ta
     let parsed = libyang.of(tree, index, Take::Parsed).unwrap();
     let (theirs, ours) = (libyang::values(&parsed), libyang::own_values(tree));
     assert_eq!(theirs, ours);
+}
+
+/// Whether libyang itself reads something else from its own print: an identity in a union, written with its module's own
+/// prefix, may be the text of a string member before it.
+fn loses(libyang: &Libyang, tree: &DataTree<'_>, printed: &str, format: DataFormat, take: Take) -> bool {
+    let again = libyang.read(printed, format, take);
+    again.is_ok_and(|again| libyang::print(&again, DataFormat::JSON) != libyang::print(tree, DataFormat::JSON))
 }
 
 fn parse(text: &str, format: DataFormat, index: &SchemaIndex) -> ConfigTree {

@@ -25,10 +25,13 @@ mod arbitrary;
 mod arbitrary_modules;
 #[path = "../support/instances.rs"]
 mod instances;
+#[path = "../support/law.rs"]
+mod law;
 #[path = "../support/mod.rs"]
 mod support;
 
 use andante::yang::{DocumentKind, Encoding, Fault, Loaded, ModuleSet, YangWorker};
+use law::{Said, law, only, times};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,37 +60,5 @@ impl Worker {
     fn validate(&self, loaded: &Loaded, encoding: Encoding, document: &str) -> Vec<Fault> {
         let call = self.client.validate(&loaded.id, DocumentKind::Config, encoding, document);
         self.runtime.block_on(call).unwrap()
-    }
-}
-
-/// How many times the usual number of cases is drawn.
-fn times() -> u64 {
-    std::env::var("ANDANTE_CASES").map_or(1, |times| times.parse().unwrap())
-}
-
-/// The one case that is asked for, if one is.
-fn only() -> Option<u64> {
-    std::env::var("ANDANTE_SEED").ok().map(|seed| seed.parse().unwrap())
-}
-
-/// Runs a law for many seeds.
-fn law(cases: u64, mut holds: impl FnMut(u64)) {
-    if let Some(seed) = only() {
-        return holds(seed);
-    }
-    for seed in 0..cases * times() {
-        let _said = Said(seed);
-        holds(seed);
-    }
-}
-
-/// Says the seed of a case that panics.
-struct Said(u64);
-
-impl Drop for Said {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("broken by ANDANTE_SEED={}", self.0);
-        }
     }
 }

@@ -1,80 +1,38 @@
 //! The story of `make demo`, inside one process: the daemon's controller over a simulated domain from `config/demo`.
 
-use super::{adapter_folder, adapters};
-use andante::adagio::sim::{Fault, SimFiles, SimHandle, run_from_files};
-use andante::config::Settings;
-use andante::controller::{Absent, Controller, DocumentEdit, Terms};
-use andante::daemon::{Invocation, read_elements, start};
-use andante::domain::{Outcome, Principal, Role, TransactionRecord};
+use super::adapters;
+use super::demo::{Demo, noc};
+use andante::adagio::sim::Fault;
+use andante::controller::{DocumentEdit, Terms};
+use andante::domain::{Outcome, TransactionRecord};
 use andante::plan::Allowed;
-use andante::tree::{Limits, Policy, json};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-struct Domain {
-    sim: SimHandle,
-    controller: Arc<Controller>,
-    _folder: tempfile::TempDir,
-}
+struct Domain(Demo);
 
 impl Domain {
     async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/demo");
-        std::fs::copy(demo.join("elements.toml"), at("elements.toml")).unwrap();
-        std::fs::write(at("password"), "s3cret\n").unwrap();
         let (_, schemas) = adapters().await;
-        let files =
-            SimFiles { elements: at("elements.toml"), adapters: adapter_folder(), running: Some(demo), state: None };
-        let sim = run_from_files(&files, schemas).await.unwrap();
-
-        let mut settings = Settings::default();
-        settings.paths.state = at("state");
-        settings.paths.adapters = adapter_folder();
-        settings.paths.profiles = Path::new(env!("CARGO_MANIFEST_DIR")).join("yang");
-        settings.paths.yang = Vec::new();
-        settings.paths.elements = PathBuf::new();
-        settings.adagio.busy_timeout = 1;
-        let program = PathBuf::from(env!("CARGO_BIN_EXE_andanted"));
-        let (controller, _) = start(Invocation { settings, program, crash_at: None }).await.unwrap();
-        let mut elements = read_elements(&at("elements.toml")).unwrap();
-        for element in &mut elements {
-            element.address = sim.address(&element.name).unwrap();
-        }
-        controller.apply_elements(&noc(), elements, Absent::Keep).await.unwrap();
-        for name in sim.names() {
-            let probe = controller.probe(&noc(), name, true).await.unwrap();
-            assert!(probe.pinned && probe.fingerprint == sim.fingerprint(name).unwrap(), "{probe:?}");
-        }
-        Self { sim, controller, _folder: folder }
+        Self(Demo::start(schemas, |settings| settings.adagio.busy_timeout = 1).await)
     }
 
     fn texts(&self) -> Vec<String> {
-        self.sim.names().into_iter().map(|name| self.sim.text(name).unwrap()).collect()
+        self.0.sim.names().into_iter().map(|name| self.0.sim.text(name).unwrap()).collect()
     }
 
     fn put(&self) -> DocumentEdit {
-        let text = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/demo/l3vpn.json")).unwrap();
-        let tree = json::parse(&text, self.controller.schema(), None, Policy::STRICT, &Limits::NORTH).unwrap();
-        let (key, document) = self.controller.split(&tree).unwrap().remove(0);
-        DocumentEdit::Put { key, document, expect: None }
+        self.0.edit(|text| text)
     }
 
     async fn write(&self, edit: DocumentEdit) -> TransactionRecord {
         let (allowed, terms) = (Allowed::default(), Terms::default());
-        self.controller.write(&noc(), vec![edit], &allowed, &terms).await.unwrap()
+        self.0.controller.write(&noc(), vec![edit], &allowed, &terms).await.unwrap()
     }
-}
-
-fn noc() -> Principal {
-    Principal { user: "noc".into(), role: Role::Administrator, tenant: None, ticket: None }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_lives_is_disturbed_by_hand_healed_and_leaves_no_trace() {
     let domain = Domain::start().await;
-    let (sim, controller) = (&domain.sim, &domain.controller);
+    let (sim, controller) = (&domain.0.sim, &domain.0.controller);
     let before = domain.texts();
     let put = domain.put();
     let plan = controller.propose(&noc(), vec![put.clone()], &Allowed::default()).await.unwrap();
@@ -126,7 +84,7 @@ async fn one_element_that_refuses_leaves_all_as_they_were() {
         ("pe2", Fault::RefuseLine { number: 7, answer: "% Configuration failed.".into() }),
         ("pe3", Fault::Refuse { on: "edit-config".into(), answer: "operation-failed".into(), times: 1 }),
     ] {
-        domain.sim.fault(element, fault).unwrap();
+        domain.0.sim.fault(element, fault).unwrap();
         let record = domain.write(domain.put()).await;
         assert!(matches!(record.outcome, Some(Outcome::NotApplied { .. })), "{element}: {record:#?}");
         assert_eq!(domain.texts(), before, "{element}");

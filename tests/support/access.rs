@@ -1,6 +1,7 @@
 //! How a client gets into an element: address, user, keys. What `elements.toml` asks for.
 use super::Unavailable;
 use super::processes::run;
+use andante::adagio::ssh::{SshAuth, SshTarget};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -51,6 +52,16 @@ impl Access {
     /// `ssh-ed25519 AAAA…`, without a comment.
     pub fn host_key_openssh(&self) -> &str {
         &self.host_key
+    }
+
+    /// All of it, for a driver.
+    pub fn target(&self) -> SshTarget {
+        SshTarget {
+            address: self.addr().to_string(),
+            username: self.username(),
+            auth: vec![SshAuth::PrivateKey(self.private_key())],
+            host_key: Some(self.host_key.parse().expect("host key")),
+        }
     }
 
     /// The client's private key, in OpenSSH's format, without a passphrase.

@@ -116,15 +116,12 @@ impl Session {
     fn lines<'a>(&self, doing: &str, payload: &'a Payload) -> Result<&'a [CliLine], DriverError> {
         match payload {
             Payload::Cli { lines } => Ok(lines),
-            Payload::Netconf { .. } => Err(DriverError {
-                element: self.element.clone(),
-                doing: doing.into(),
-                message: "an edit-config payload came to a CLI element".into(),
-                class: ErrorClass::Bug,
-                effect: Effect::None,
-                tag: None,
-                path: None,
-            }),
+            Payload::Netconf { .. } => Err(DriverError::unsent(
+                &self.element,
+                doing,
+                ErrorClass::Bug,
+                "an edit-config payload came to a CLI element",
+            )),
         }
     }
 
@@ -203,15 +200,10 @@ impl Reader for Session {
             Ok(text) => text,
             Err(error) => return Err(self.failed("read running", Effect::None, None, &error)),
         };
-        let parsed = self.adapter.parse(&text).map_err(|error| DriverError {
-            element: self.element.clone(),
-            doing: "read running".into(),
-            message: chain(&error),
-            class: ErrorClass::Rejected,
-            effect: Effect::None,
-            tag: None,
-            path: None,
-        })?;
+        let parsed = self
+            .adapter
+            .parse(&text)
+            .map_err(|error| DriverError::unsent(&self.element, "read running", ErrorClass::Rejected, chain(&error)))?;
         let (element, opaque, lines) = (&self.element, parsed.opaque, parsed.lines);
         tracing::debug!(element, opaque, lines, share = parsed.opaque_share(), "lines that the grammar does not know");
         if !parsed.complete {

@@ -56,14 +56,13 @@ impl NetconfElement {
     async fn open(&self) -> Result<Session, DriverError> {
         let opened = NetconfSession::connect(&self.target, &self.ssh, self.limits, self.tap.clone()).await;
         let netconf = opened.map_err(|error| failed(&self.element, "connect", Effect::None, &error))?;
-        let class = class_of(netconf.capabilities()).ok_or_else(|| DriverError {
-            element: self.element.clone(),
-            doing: "connect".into(),
-            message: "it offers neither :candidate nor :writable-running; nothing can be configured".into(),
-            class: ErrorClass::Rejected,
-            effect: Effect::None,
-            tag: None,
-            path: None,
+        let class = class_of(netconf.capabilities()).ok_or_else(|| {
+            DriverError::unsent(
+                &self.element,
+                "connect",
+                ErrorClass::Rejected,
+                "it offers neither :candidate nor :writable-running; nothing can be configured",
+            )
         })?;
         Ok(Session {
             element: self.element.clone(),
@@ -105,29 +104,19 @@ impl Session {
     fn config<'a>(&self, doing: &str, payload: &'a Payload) -> Result<&'a str, DriverError> {
         match payload {
             Payload::Netconf { config } => Ok(config),
-            Payload::Cli { .. } => Err(DriverError {
-                element: self.element.clone(),
-                doing: doing.into(),
-                message: "a payload of CLI lines came to a NETCONF element".into(),
-                class: ErrorClass::Bug,
-                effect: Effect::None,
-                tag: None,
-                path: None,
-            }),
+            Payload::Cli { .. } => Err(DriverError::unsent(
+                &self.element,
+                doing,
+                ErrorClass::Bug,
+                "a payload of CLI lines came to a NETCONF element",
+            )),
         }
     }
 
     async fn edit(&self, target: Datastore, doing: &str, payload: &Payload, effect: Effect) -> Result<(), DriverError> {
         let config = self.config(doing, payload)?;
-        let clear = Clear::of(config, &*self.secrets, in_xml).map_err(|message| DriverError {
-            element: self.element.clone(),
-            doing: doing.into(),
-            message,
-            class: ErrorClass::Rejected,
-            effect: Effect::None,
-            tag: None,
-            path: None,
-        })?;
+        let clear = Clear::of(config, &*self.secrets, in_xml)
+            .map_err(|message| DriverError::unsent(&self.element, doing, ErrorClass::Rejected, message))?;
         let said = |error: DriverError| DriverError { message: clear.without(&error.message), ..error };
         let capabilities = self.netconf.capabilities();
         let validation = self.adapter.manifest().netconf.as_ref().map(|options| options.validate).unwrap_or_default();
@@ -163,15 +152,10 @@ impl Reader for Session {
         let read = self.netconf.get_config(Datastore::Running, Some(Filter::Subtree(&filter)), None).await;
         let data = read.map_err(|error| self.failed("read running", Effect::None, &error))?;
         let text = data.to_document("data");
-        let parsed = self.adapter.parse(&text).map_err(|error| DriverError {
-            element: self.element.clone(),
-            doing: "read running".into(),
-            message: chain(&error),
-            class: ErrorClass::Rejected,
-            effect: Effect::None,
-            tag: None,
-            path: None,
-        })?;
+        let parsed = self
+            .adapter
+            .parse(&text)
+            .map_err(|error| DriverError::unsent(&self.element, "read running", ErrorClass::Rejected, chain(&error)))?;
         let partial = (!parsed.complete).then(|| "the reply is not complete".to_string());
         let defaults =
             self.netconf.capabilities().with_defaults.as_ref().map(|with| with.basic.mode()).unwrap_or_default();

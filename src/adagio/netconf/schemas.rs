@@ -11,7 +11,7 @@ use super::error::NetconfError;
 use super::operation::Filter;
 use super::session::{NetconfLimits, NetconfSession};
 use super::xml::{Open, Walk, XmlError};
-use crate::adagio::driver::{DriverError, Effect, chain};
+use crate::adagio::driver::{DriverError, chain};
 use crate::adagio::ssh::{SshLimits, SshTarget};
 use crate::adagio::tap::Tap;
 use crate::domain::ErrorClass;
@@ -219,15 +219,7 @@ fn deviation(document: &str) -> Result<Option<String>, XmlError> {
 
 fn failed(element: &str, doing: &str, error: &(dyn std::error::Error + 'static)) -> DriverError {
     let class = error.downcast_ref::<NetconfError>().map_or(ErrorClass::Rejected, NetconfError::class);
-    DriverError {
-        element: element.into(),
-        doing: doing.into(),
-        message: chain(error),
-        class,
-        effect: Effect::None,
-        tag: None,
-        path: None,
-    }
+    DriverError::unsent(element, doing, class, chain(error))
 }
 
 const LIBRARY: &str = "urn:ietf:params:xml:ns:yang:ietf-yang-library";

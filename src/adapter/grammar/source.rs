@@ -1,4 +1,5 @@
-//! `grammar.toml` as it stands in the file. Meaning is given to it in `rules/`; unknown keys are refused.
+//! `grammar.toml` as it stands in the file. Meaning is given to it in `rules/`; unknown keys are refused;
+//! therefore what contexts and lines have in common stands in both (serde cannot refuse unknown keys of flattened parts).
 
 use super::types::TypeSource;
 use serde::Deserialize;

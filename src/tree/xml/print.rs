@@ -165,7 +165,10 @@ impl<'a> Printer<'a> {
     pub(super) fn wire(&self, value: &Value, ty: Option<&TypeSpec>, attributes: &mut String) -> String {
         match (value.kind(), value.as_str().split_once(':')) {
             (ValueKind::Identity, Some((module, name))) => {
-                let prefix = self.prefix(module, attributes);
+                let prefix = match ty {
+                    Some(ty) if self.is_taken(ty, module, name) => self.declared(module, module, attributes),
+                    _ => self.prefix(module, attributes),
+                };
                 format!("{prefix}:{name}")
             }
             (ValueKind::Text, _) if ty.is_some_and(|ty| self.is_instance_identifier(ty, value.as_str())) => {
@@ -173,6 +176,16 @@ impl<'a> Printer<'a> {
             }
             _ => value.as_str().to_owned(),
         }
+    }
+
+    /// Whether an earlier member of a union, a string say, would take an identity that is written with its module's own
+    /// prefix (RFC 7950 §9.12: the first member that takes the text has it).
+    fn is_taken(&self, ty: &TypeSpec, module: &str, name: &str) -> bool {
+        let TypeSpec::Union(_) = ty else { return false };
+        let Some(known) = self.index.module(module) else { return false };
+        let own = |prefix: Option<&str>| (prefix == Some(&known.prefix)).then(|| module.to_owned());
+        let text = format!("{}:{name}", known.prefix);
+        !matches!(ty.canonical(&text, &own), Ok((ValueKind::Identity, _)))
     }
 
     /// Whether the text is an instance identifier by its type: in a union, if that is the member to which it belongs.
@@ -190,8 +203,13 @@ impl<'a> Printer<'a> {
     /// The module's own prefix, or a numbered one where another namespace has that already; its declaration is added if it is
     /// not there yet.
     pub(super) fn prefix(&self, module: &str, attributes: &mut String) -> String {
-        let known = self.index.module(module);
-        let (own, namespace) = known.map_or((module, module), |known| (&known.prefix, &known.namespace));
+        let own = self.index.module(module).map_or(module, |known| &known.prefix);
+        self.declared(own, module, attributes)
+    }
+
+    /// This prefix for the module's namespace, numbered where another namespace has it already.
+    fn declared(&self, own: &str, module: &str, attributes: &mut String) -> String {
+        let namespace = self.index.module(module).map_or(module, |known| &known.namespace);
         let mut prefix = own.to_owned();
         let mut number = 0;
         loop {

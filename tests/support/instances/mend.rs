@@ -246,6 +246,13 @@ impl Instances {
         self.index.node(list).keys.iter().position(|key| key == name)
     }
 
+    /// The node at `segments`, and the one above it: a path of the oracle is that of the parent, or of what is missing.
+    fn parents(&self, sketches: &[Sketch], segments: &[Segment]) -> Vec<(Vec<usize>, Option<SchemaId>)> {
+        let upto = [segments.len(), segments.len().saturating_sub(1)];
+        let found = upto.into_iter().filter_map(|upto| self.find(sketches, &segments[..upto]));
+        found.map(|places| (places.clone(), (!places.is_empty()).then(|| at(sketches, &places).id))).collect()
+    }
+
     /// Puts the missing node `name` below the node at `segments`.
     fn put_in(
         &mut self,
@@ -256,10 +263,7 @@ impl Instances {
         name: &str,
     ) -> bool {
         let index = self.index.clone();
-        // The path is that of the parent, or of the missing node itself.
-        for upto in [segments.len(), segments.len().saturating_sub(1)] {
-            let Some(places) = self.find(sketches, &segments[..upto]) else { continue };
-            let parent = (!places.is_empty()).then(|| at(sketches, &places).id);
+        for (places, parent) in self.parents(sketches, segments) {
             let found = index.children(parent).iter().find(|id| index.node(**id).name.name.as_str() == name);
             let Some(id) = found.copied() else { continue };
             let (mut made, mut left) = (Vec::new(), shape.nodes / 4);
@@ -276,7 +280,7 @@ impl Instances {
                 remove(sketches, &places);
                 return true;
             }
-            let siblings = if places.is_empty() { sketches } else { &mut at_mut(sketches, &places).children };
+            let siblings = children_at(sketches, &places);
             made.retain(|new| {
                 siblings.iter().all(|old| old.id != new.id || old.keys != new.keys || old.value != new.value)
             });
@@ -296,9 +300,7 @@ impl Instances {
         choice: &str,
     ) -> bool {
         let index = self.index.clone();
-        for upto in [segments.len(), segments.len().saturating_sub(1)] {
-            let Some(places) = self.find(sketches, &segments[..upto]) else { continue };
-            let parent = (!places.is_empty()).then(|| at(sketches, &places).id);
+        for (places, parent) in self.parents(sketches, segments) {
             let of_it: Vec<SchemaId> = index
                 .children(parent)
                 .iter()
@@ -312,7 +314,7 @@ impl Instances {
             let (mut made, mut left) = (Vec::new(), shape.nodes / 4);
             let id = of_it[dice.below(of_it.len())];
             self.one(dice, Shape { depth: 24, ..shape }, id, places.len(), &mut left, &mut made);
-            let siblings = if places.is_empty() { sketches } else { &mut at_mut(sketches, &places).children };
+            let siblings = children_at(sketches, &places);
             siblings.extend(made);
             return true;
         }
@@ -404,6 +406,11 @@ impl Instances {
 fn at<'a>(sketches: &'a [Sketch], places: &[usize]) -> &'a Sketch {
     let (first, rest) = places.split_first().unwrap();
     rest.iter().fold(&sketches[*first], |sketch, place| &sketch.children[*place])
+}
+
+/// What stands below a place; at the top without one.
+fn children_at<'a>(sketches: &'a mut Vec<Sketch>, places: &[usize]) -> &'a mut Vec<Sketch> {
+    if places.is_empty() { sketches } else { &mut at_mut(sketches, places).children }
 }
 
 fn at_mut<'a>(sketches: &'a mut [Sketch], places: &[usize]) -> &'a mut Sketch {

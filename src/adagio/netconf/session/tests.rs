@@ -345,7 +345,9 @@ async fn an_element_that_forgot_the_first_rpc_is_knocked_at_once() {
         element.answer(1, "<ok/>").await;
         element.answer(2, "<data/>").await;
         assert!(element.read().await.contains("message-id=\"3\""));
-        tokio::time::sleep(Duration::from_millis(60)).await; // longer than the patience: only the first is watched
+        // Three times the patience: only the first is watched.
+        let more = tokio::time::timeout(quick.knock_after * 3, element.read()).await;
+        assert!(more.is_err(), "{more:?}");
         element.answer(3, "<ok/>").await;
         element.read().await
     };
