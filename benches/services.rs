@@ -230,7 +230,19 @@ impl House {
             let elements = ends.iter().map(|end| name(end.element)).collect();
             let (author, modified) = ("bench".into(), Timestamp::UNIX_EPOCH);
             let document =
-                StoredDocument { key: key(&id), revision: 1, etag: id.clone(), author, modified, body, elements };
+                StoredDocument {
+                    key: key(&id),
+                    revision: 1,
+                    etag: id.clone(),
+                    author,
+                    modified,
+                    body,
+                    elements,
+                    effect: Default::default(),
+                    ticket: None,
+                    transaction: None,
+                    oldest: 0,
+                };
             batch.put(Table::Documents, &document.key.to_string(), &document).unwrap();
             let rt = Take::held("rt@65000", &key(&id), "", n as u64 + 1);
             batch.put(Table::Numbers, &rt.key(), &rt).unwrap();

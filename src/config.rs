@@ -29,6 +29,8 @@ pub struct Settings {
     pub yang: Yang,
     /// Kept plans.
     pub plan: Plan,
+    /// The past of services.
+    pub history: History,
     /// Secrets.
     pub secrets: Secrets,
     /// Automatic numbers.
@@ -159,6 +161,16 @@ pub struct Plan {
     pub keep_bytes: usize,
 }
 
+/// `[history]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct History {
+    /// How many revisions of a service are kept, the present one included.
+    pub revisions: u64,
+    /// How many deleted services are remembered.
+    pub deleted: usize,
+}
+
 /// `[yang]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -276,6 +288,12 @@ impl Default for Plan {
     }
 }
 
+impl Default for History {
+    fn default() -> Self {
+        Self { revisions: 50, deleted: 1000 }
+    }
+}
+
 impl Default for Yang {
     fn default() -> Self {
         Self { memory_limit: 2 << 30, time_limit: 60, fetch_timeout: 300, fetch_bytes: 64 << 20 }
@@ -347,6 +365,9 @@ impl Settings {
         }
         if self.reconcile.parallel == 0 {
             return Err("reconcile.parallel: must be at least 1".into());
+        }
+        if self.history.revisions == 0 {
+            return Err("history.revisions: must be at least 1, the present one".into());
         }
         if self.yang.memory_limit > 0 && self.yang.memory_limit < LEAST_MEMORY {
             return Err(format!(

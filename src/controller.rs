@@ -18,14 +18,17 @@ mod desk;
 mod execute;
 mod failure;
 mod gate;
+mod history;
 mod inventory;
 mod kept;
 mod look;
 mod model;
 mod numbers;
 mod propose;
+mod queue;
 mod request;
 mod requests;
+mod resolve;
 mod rewrite;
 mod schemas;
 mod underway;
@@ -35,9 +38,11 @@ mod watch;
 
 pub use desk::{Desk, Drafted, Wanted};
 pub use failure::Failure;
+pub use history::HistoryLimits;
 pub use model::{Meaning, Model};
 pub use request::{Absent, AdapterSummary, CheckReport, DocumentEdit, Expect, KeptPlan, Probe, Terms, Why};
 pub use requests::{Repeated, RequestLimits, RequestName};
+pub use resolve::{AstrayPath, ElementStanding, ResolveAsked, Standing};
 pub use rewrite::RewriteAsked;
 pub use schemas::SchemaSettings;
 pub use crate::transaction::{Progress, Timing};
@@ -58,6 +63,7 @@ use crate::yang::client::{Loaded, YangWorker};
 use crate::yang::protocol::{DocumentKind, Encoding};
 use closing::EndClosing;
 use gate::Gate;
+use queue::Pace;
 use requests::Requests;
 use schemas::Schemas;
 use std::collections::BTreeMap;
@@ -104,6 +110,8 @@ pub struct Parts {
     pub quarantine: Duration,
     /// How long, and how many, names of requests are kept.
     pub requests: RequestLimits,
+    /// How much of the past of services is kept.
+    pub history: HistoryLimits,
 }
 
 /// The controller. Share it by `Arc`.
@@ -114,6 +122,7 @@ pub struct Controller {
     gate: Gate,
     underway: Underway,
     requests: Requests,
+    pace: Pace,
     runner: Runner,
     recovery: Recovery,
 }
@@ -132,7 +141,7 @@ impl Controller {
         let runner = Runner::new(store, parts.epoch, ambient.clone(), Arc::new(undo), probe, parts.limits.clone());
         let recovery = Recovery::new(runner.clone(), Arc::new(EndClosing { ambient }));
         let requests = Requests::load(parts.store.as_ref()).await?;
-        let this = Arc::new(Self { parts, model, schemas, gate: Gate::default(), underway: Underway::default(), requests, runner, recovery });
+        let this = Arc::new(Self { parts, model, schemas, gate: Gate::default(), underway: Underway::default(), requests, pace: Pace::default(), runner, recovery });
         this.open_vault().await?;
         Ok(this)
     }

@@ -7,9 +7,10 @@ use super::closing::{self, PlanClosing};
 use super::gate::Pass;
 use super::kept::same_bytes;
 use super::propose::Proposal;
+use super::queue::{Leave, Queueing};
 use super::underway::Errand;
 use super::{Controller, DocumentEdit, Failure, Terms, meaning};
-use crate::domain::{Outcome, Principal, TransactionRecord, Verb, authorize};
+use crate::domain::{Outcome, Principal, QueuedChange, TransactionRecord, Verb, authorize};
 use crate::plan::{Allowed, Plan, Refused, ServiceChange};
 use crate::store::{self, Batch, Change, Durability, Store};
 use crate::transaction::TransactionRequest;
@@ -29,16 +30,19 @@ const ATTEMPTS: u32 = 3;
 
 /// What a write is made of.
 pub(super) enum Work {
-    Edits { edits: Vec<DocumentEdit>, allowed: Allowed },
+    Edits { edits: Vec<DocumentEdit>, allowed: Allowed, purpose: Option<String> },
     Heal { element: String, paths: Vec<Path> },
+    Queued { change: QueuedChange },
 }
 
 impl Work {
     /// What is sure to be held by it, and this element.
     fn names(&self, element: &str) -> BTreeSet<String> {
         let mut names = BTreeSet::from([format!("element {element}")]);
-        if let Work::Edits { edits, .. } = self {
-            names.extend(edits.iter().map(|edit| format!("service {}", edit.key())));
+        match self {
+            Work::Edits { edits, .. } => names.extend(edits.iter().map(|edit| format!("service {}", edit.key()))),
+            Work::Queued { change } => drop(names.insert(format!("service {}", change.key))),
+            Work::Heal { .. } => {}
         }
         names
     }
@@ -47,7 +51,7 @@ impl Work {
         static NOTHING: LazyLock<Allowed> = LazyLock::new(Allowed::default);
         match self {
             Work::Edits { allowed, .. } => allowed,
-            Work::Heal { .. } => &NOTHING,
+            Work::Heal { .. } | Work::Queued { .. } => &NOTHING,
         }
     }
 }
@@ -65,7 +69,7 @@ impl Controller {
             authorize(principal, Verb::Write, &edit.key().to_string())?;
         }
         let edits = self.cut(edits)?;
-        self.carried_out(principal, Work::Edits { edits, allowed: allowed.clone() }, None, terms).await
+        self.carried_out(principal, Work::Edits { edits, allowed: allowed.clone(), purpose: None }, None, terms).await
     }
 
     /// Commits a kept plan: exactly its bytes, or [`Failure::Stale`].
@@ -80,7 +84,15 @@ impl Controller {
             authorize(principal, Verb::Write, &change.key.to_string())?;
         }
         let edits = self.edits_of(&kept.plan)?;
-        self.carried_out(principal, Work::Edits { edits, allowed: kept.allowed }, Some(kept.plan), terms).await
+        let ticket = principal.ticket.clone().or(kept.ticket);
+        let principal = &Principal { ticket, ..principal.clone() };
+        self.carried_out(
+            principal,
+            Work::Edits { edits, allowed: kept.allowed, purpose: kept.purpose },
+            Some(kept.plan),
+            terms,
+        )
+        .await
     }
 
     /// Brings deviations of an element back to what is intended. `ids` empty = all of the element.
@@ -174,12 +186,17 @@ impl Controller {
         terms: &Terms,
     ) -> Result<TransactionRecord, Failure> {
         let mut attempt = 0;
+        let leave = &match (work, terms.queue) {
+            (Work::Queued { change }, _) => Leave::AllBut(change.element.clone()),
+            (Work::Edits { .. }, Some(_)) => Leave::Away,
+            (Work::Edits { .. } | Work::Heal { .. }, _) => Leave::Nothing,
+        };
         loop {
             attempt += 1;
             let still = |failure| if pinned.is_some() { moved(failure) } else { failure };
-            let (mut proposal, pass) = match errand.unless_cancelled(self.planned(work, None)).await? {
+            let (mut proposal, pass) = match errand.unless_cancelled(self.planned(work, None, leave)).await? {
                 Ok(proposal) => {
-                    let proposal = self.drawn(proposal, work.allowed())?;
+                    let proposal = self.drawn(proposal, work.allowed(), leave)?;
                     weak_in(&proposal.plan, terms)?;
                     errand.understood.cancel();
                     let pass = errand.unless_cancelled(self.gate.enter(proposal.names())).await?;
@@ -190,21 +207,29 @@ impl Controller {
                 Err(Failure::Refused { element, .. }) if self.is_busy(&element) => {
                     errand.understood.cancel();
                     let pass = errand.unless_cancelled(self.gate.enter(work.names(&element))).await?;
-                    let again = errand.unless_cancelled(self.planned(work, Some(&pass))).await?;
+                    let again = errand.unless_cancelled(self.planned(work, Some(&pass), leave)).await?;
                     (again.map_err(still)?, pass)
                 }
                 Err(failure) => return Err(still(failure)),
             };
             // Somebody else may have been decided while we waited.
             if self.model().generation != proposal.generation {
-                proposal = match self.proposed_again(&mut proposal, work.allowed(), Some(&pass)) {
+                proposal = match self.proposed_again(&mut proposal, work.allowed(), Some(&pass), leave) {
                     Some(again) => again.map_err(still)?,
-                    None => errand.unless_cancelled(self.planned(work, Some(&pass))).await?.map_err(still)?,
+                    None => errand.unless_cancelled(self.planned(work, Some(&pass), leave)).await?.map_err(still)?,
                 };
             }
             if !pass.covers(&proposal.names()) {
                 continue;
             }
+            let queueing = Queueing {
+                policy: terms.queue,
+                put_off: std::mem::take(&mut proposal.put_off),
+                run: match work {
+                    Work::Queued { change } => Some(change.clone()),
+                    Work::Edits { .. } | Work::Heal { .. } => None,
+                },
+            };
             let plan = match &pinned {
                 Some(pinned) => {
                     same_bytes(pinned, &proposal.plan)?;
@@ -216,8 +241,10 @@ impl Controller {
             weak_in(&plan, terms)?;
             self.seal_now(&plan).await?;
             let summary = self.summary(work, &plan);
-            let record = self.run(errand, plan, summary).await?;
-            if is_stale(&record) && pinned.is_none() && attempt < ATTEMPTS && !errand.stop.is_cancelled() {
+            let record = self.run(errand, plan, summary, queueing).await?;
+            // An element that went away since it was read can be left for later, where that is allowed.
+            let again = is_stale(&record) || (is_away(&record) && *leave == Leave::Away);
+            if again && pinned.is_none() && attempt < ATTEMPTS && !errand.stop.is_cancelled() {
                 tracing::info!(transaction = record.id, "what was read has moved; planning again");
                 // The journal of this one is closed. Under its id recovery would not see what another attempt sends.
                 errand.stage.lock().await.begun = false;
@@ -233,9 +260,13 @@ impl Controller {
         !self.gate.held_of(&BTreeSet::from([format!("element {element}")])).is_empty()
     }
 
-    async fn planned(&self, work: &Work, pass: Option<&Pass<'_>>) -> Result<Proposal, Failure> {
+    async fn planned(&self, work: &Work, pass: Option<&Pass<'_>>, leave: &Leave) -> Result<Proposal, Failure> {
         match work {
-            Work::Edits { edits, allowed } => self.proposal(edits, allowed, pass).await,
+            Work::Edits { edits, allowed, .. } => self.proposal(edits, allowed, pass, leave).await,
+            Work::Queued { change } => {
+                let edits = [self.queued_edit(change)?];
+                self.proposal(&edits, work.allowed(), pass, leave).await
+            }
             Work::Heal { element, paths } => self.healing(element, paths).await,
         }
     }
@@ -243,15 +274,26 @@ impl Controller {
     fn summary(&self, work: &Work, plan: &Plan) -> String {
         match work {
             Work::Heal { element, paths } => format!("heal {element} ({} deviation(s))", paths.len()),
-            Work::Edits { .. } => {
+            Work::Queued { change } => format!("queued for {}: {}", change.element, change.key),
+            Work::Edits { purpose, .. } => {
                 let verb = |change: &ServiceChange| format!("{:?} {}", change.effect, change.key).to_lowercase();
-                plan.services.iter().map(verb).collect::<Vec<_>>().join(", ")
+                let services = plan.services.iter().map(verb).collect::<Vec<_>>().join(", ");
+                match purpose {
+                    Some(purpose) => format!("{purpose} ({services})"),
+                    None => services,
+                }
             }
         }
     }
 
     /// The transaction; the pass of the gate is held by the caller.
-    async fn run(&self, errand: &Errand, plan: Plan, summary: String) -> Result<TransactionRecord, Failure> {
+    async fn run(
+        &self,
+        errand: &Errand,
+        plan: Plan,
+        summary: String,
+        queueing: Queueing,
+    ) -> Result<TransactionRecord, Failure> {
         let id = errand.id();
         let elements = {
             let model = self.model();
@@ -262,10 +304,15 @@ impl Controller {
         let beginning = self.beginning(errand).await?;
         stage.begun = true;
         drop(stage);
-        let origin = errand.record().map(|record| record.origin).unwrap_or_default();
+        let mut origin = errand.record().map(|record| record.origin).unwrap_or_default();
+        if queueing.policy.is_some() {
+            let put_off: BTreeSet<&String> = queueing.put_off.iter().map(|(element, _)| element).collect();
+            origin.queued = put_off.into_iter().cloned().collect();
+        }
         let (model, ambient) = (self.model.clone(), self.parts.ambient.clone());
-        let done = Mutex::default();
-        let closing = Arc::new(PlanClosing { model, ambient, plan: plan.clone(), beginning, origin, done });
+        let (keep, done) = (self.parts.history, Mutex::default());
+        let closing =
+            Arc::new(PlanClosing { model, ambient, plan: plan.clone(), beginning, origin, keep, queueing, done });
         let request = TransactionRequest {
             id: id.clone(),
             plan,
@@ -412,13 +459,18 @@ fn say(record: &TransactionRecord) {
     }
 }
 
+fn is_away(record: &TransactionRecord) -> bool {
+    use crate::domain::outcome::CauseKind;
+    matches!(&record.outcome, Some(Outcome::NotApplied { cause }) if cause.kind == CauseKind::Unreachable)
+}
+
 fn is_stale(record: &TransactionRecord) -> bool {
     use crate::domain::outcome::CauseKind;
     matches!(&record.outcome, Some(Outcome::NotApplied { cause }) if cause.kind == CauseKind::Stale)
 }
 
 /// The records of a batch as the store has them.
-async fn as_stored(store: &dyn Store, batch: &Batch) -> Result<Batch, store::StoreError> {
+pub(super) async fn as_stored(store: &dyn Store, batch: &Batch) -> Result<Batch, store::StoreError> {
     let mut stored = Batch::default();
     for change in &batch.changes {
         let (Change::Put(table, key, _) | Change::Delete(table, key)) = change;

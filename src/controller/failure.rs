@@ -91,6 +91,16 @@ pub enum Failure {
         /// What the first request of this name became.
         transaction: String,
     },
+    /// It cannot be done as things stand, and that is nobody's fault.
+    #[error("{message}")]
+    Declined {
+        /// For programs.
+        tag: &'static str,
+        /// What stands in the way.
+        message: String,
+        /// What to do.
+        remedy: String,
+    },
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
@@ -112,13 +122,12 @@ impl Failure {
                 (CauseKind::Refused, Some(element), path)
             }
             Failure::ClassTooWeak { element, .. } => (CauseKind::Refused, Some(element), None),
-            Failure::Document(faults) => {
-                (CauseKind::Refused, None, faults.first().map(|fault| fault.path.clone()))
-            }
+            Failure::Document(faults) => (CauseKind::Refused, None, faults.first().map(|fault| fault.path.clone())),
             Failure::Denied(_)
             | Failure::NotFound { .. }
             | Failure::Precondition { .. }
             | Failure::TooLate { .. }
+            | Failure::Declined { .. }
             | Failure::RequestReused { .. } => (CauseKind::Refused, None, None),
             Failure::Cancelled(_) => (CauseKind::Cancelled, None, None),
             Failure::Store(_) | Failure::Internal(_) => (CauseKind::Internal, None, None),

@@ -246,6 +246,7 @@ mod tests {
             });
         }
         while all.next().await.is_some() {}
+        drop(all);
         let served = served.into_inner();
         assert_eq!(served.len(), 200);
         for name in (0..5).map(|at| format!("pe{at}")) {

@@ -87,6 +87,8 @@ impl Errand {
             decided: None,
             continued_by: None,
             origin,
+            services: Vec::new(),
+            resolutions: Vec::new(),
         };
         let progress = Progress { change: 1, record: Some(record), timing: Timing::default() };
         Self {

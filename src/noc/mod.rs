@@ -12,6 +12,7 @@ mod client;
 mod documents;
 mod failure;
 mod paint;
+mod past;
 mod plan;
 mod reports;
 mod verbs;

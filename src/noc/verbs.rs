@@ -2,8 +2,8 @@
 
 use super::Tools;
 use super::arguments::{
-    AdapterVerb, Arguments, ConfigVerb, Consent, DeviationVerb, ElementVerb, Mode, PlanArguments, RewriteArguments,
-    RewriteVerb, Service, TransactionVerb, Verb,
+    AdapterVerb, Arguments, Away, ConfigVerb, Consent, DeviationVerb, ElementVerb, Mode, PlanArguments,
+    RewriteArguments, RewriteVerb, Service, TransactionVerb, Verb,
 };
 use super::client::{Client, Reply};
 use super::documents;
@@ -38,6 +38,7 @@ pub(super) async fn perform(arguments: &Arguments, tools: &Tools, paint: Paint) 
         Verb::Element(verb) => noc.element(verb, tools).await,
         Verb::Deviation(verb) => noc.deviation(verb).await,
         Verb::Transaction(verb) => noc.transaction(verb).await,
+        Verb::Queue(verb) => noc.queue(verb).await,
         Verb::Why { element, path } => {
             let reply = noc.call("why", json!({ "element": element, "path": path })).await?;
             noc.show(&reply, |body, noc| reports::claims(all(&body["andante:output"], "claim"), noc.paint))
@@ -54,7 +55,7 @@ pub(super) struct Noc {
     pub(super) client: Client,
     pub(super) json: bool,
     ticket: Option<String>,
-    now: Timestamp,
+    pub(super) now: Timestamp,
     pub(super) paint: Paint,
 }
 
@@ -78,11 +79,16 @@ impl Noc {
     }
 
     async fn planned(&self, documents: Vec<Value>, consent: &Consent) -> Result<Reply, Failure> {
-        let input = wanted(documents, consent);
-        self.call("plan", input).await
+        let mut input = Map::new();
+        input.insert("document".into(), documents.into());
+        consent.allows(&mut input);
+        if let Some(class) = &consent.require_class {
+            input.insert("require-atomicity".into(), class.to_uppercase().into());
+        }
+        self.call("plan", input.into()).await
     }
 
-    async fn commit(&self, id: &str, class: Option<&str>, mode: &Mode) -> Result<Exit, Failure> {
+    pub(super) async fn commit(&self, id: &str, class: Option<&str>, mode: &Mode) -> Result<Exit, Failure> {
         if id.len() < 8 {
             return Err(Failure::Usage(format!("plan {id}: give at least 8 characters of its id")));
         }
@@ -94,10 +100,20 @@ impl Noc {
     }
 
     /// Plans, shows, commits: what `service apply` and `service delete` do.
-    async fn at_once(&self, documents: Vec<Value>, consent: &Consent, mode: &Mode) -> Result<Exit, Failure> {
-        if mode.request_id.is_some() {
-            // Asked for again it would be another plan; the documents are what is the same.
-            return self.carried_out("apply", wanted(documents, consent), mode).await;
+    async fn at_once(
+        &self,
+        documents: Vec<Value>,
+        consent: &Consent,
+        mode: &Mode,
+        away: &Away,
+    ) -> Result<Exit, Failure> {
+        if mode.request_id.is_some() || away.queue.is_some() {
+            // Asked for again it would be another plan, and of what is away there is none; the documents are the same.
+            let mut input = wanted(documents, consent);
+            if let Some(policy) = &away.queue {
+                input["queue-unreachable"] = policy.clone().into();
+            }
+            return self.carried_out("apply", input, mode).await;
         }
         let reply = self.planned(documents, consent).await?;
         let plan = &reply.body["andante:output"]["plan"];
@@ -131,10 +147,14 @@ impl Noc {
                     format!("{facts}\n{}\n", clean(&format!("{body:#}")))
                 })
             }
-            Service::Apply { files, consent, mode } => self.at_once(documents::read(files)?, consent, mode).await,
-            Service::Delete { id, consent, mode } => {
+            Service::Apply { files, consent, mode, away } => {
+                self.at_once(documents::read(files)?, consent, mode, away).await
+            }
+            Service::History(given) => self.history(given).await,
+            Service::Rollback { id, revision, commit, consent } => self.rollback(id, *revision, *commit, consent).await,
+            Service::Delete { id, consent, mode, away } => {
                 let target = self.target(id).await?;
-                self.at_once(vec![json!({ "operation": "delete", "target": target })], consent, mode).await
+                self.at_once(vec![json!({ "operation": "delete", "target": target })], consent, mode, away).await
             }
         }
     }
@@ -288,7 +308,10 @@ impl Noc {
         match verb {
             TransactionVerb::Watch { id } => return self.followed(id).await,
             TransactionVerb::Cancel { id } => return self.cancelled(id).await,
-            TransactionVerb::List | TransactionVerb::Show { .. } => {}
+            TransactionVerb::List
+            | TransactionVerb::Show { .. }
+            | TransactionVerb::Undo { .. }
+            | TransactionVerb::Resolve(_) => {}
         }
         let reply = self.client.get("/andante:transactions").await?;
         let list = all(&reply.body["andante:transactions"], "transaction");
@@ -298,14 +321,26 @@ impl Noc {
                 let found = single(list, id, "transaction")?;
                 let path = format!("/andante:transactions/transaction={}", encoded(&said(found, "id")));
                 let reply = self.client.get(&path).await?;
-                self.show(&reply, |_, noc| reports::transaction(found, noc.now, noc.paint))
+                self.show(&reply, |_, noc| reports::transaction(found, noc.now, noc.paint))?;
+                if said(found, "outcome") == "unresolved" && !self.json {
+                    self.stand(&said(found, "id")).await?;
+                }
+                Ok(Exit::Done)
+            }
+            TransactionVerb::Undo { id, over_later, commit, consent } => {
+                let found = single(list, id, "transaction")?;
+                self.undo(&said(found, "id"), *over_later, *commit, consent).await
+            }
+            TransactionVerb::Resolve(given) => {
+                let found = single(list, &given.id, "transaction")?;
+                self.resolve(&said(found, "id"), given).await
             }
             TransactionVerb::Watch { .. } | TransactionVerb::Cancel { .. } => Ok(Exit::Done),
         }
     }
 
     /// The resource of a service, from `ID` or `FACE/ID`.
-    async fn target(&self, id: &str) -> Result<String, Failure> {
+    pub(super) async fn target(&self, id: &str) -> Result<String, Failure> {
         let reply = self.client.get("/andante:services").await?;
         let named = |one: &&Value| {
             let (face, bare) = (said(one, "face"), said(one, "id"));
@@ -326,7 +361,8 @@ impl Noc {
     }
 
     pub(super) async fn call(&self, name: &str, mut input: Value) -> Result<Reply, Failure> {
-        let takes_ticket = !matches!(name, "check-sync" | "probe" | "why" | "element-config" | "watch-transaction");
+        let silent = ["check-sync", "probe", "why", "element-config", "watch-transaction", "service-history"];
+        let takes_ticket = !silent.contains(&name);
         if let (Some(ticket), true) = (&self.ticket, takes_ticket) {
             input["ticket"] = ticket.clone().into();
         }
@@ -415,6 +451,17 @@ fn inventory(element: &Element) -> Value {
     let facts = element.facts.iter().map(|(name, value)| json!({ "name": name, "value": value }));
     put("fact", (!element.facts.is_empty()).then(|| facts.collect()));
     entry.into()
+}
+
+impl Consent {
+    /// What may be overwritten and what may go along, as the operations take it.
+    pub(super) fn allows(&self, input: &mut Map<String, Value>) {
+        for (name, given) in [("overwrite", &self.overwrite), ("allow-collateral", &self.allow_collateral)] {
+            if !given.is_empty() {
+                input.insert(name.into(), given.clone().into());
+            }
+        }
+    }
 }
 
 fn encoded(text: &str) -> String {

@@ -1,6 +1,6 @@
-//! Transactions under way: followed to their end, called off.
+//! Transactions under way: followed to their end, called off. And what waits for elements that are away.
 
-use super::arguments::Mode;
+use super::arguments::{Mode, QueueVerb};
 use super::client::Reply;
 use super::failure::{Exit, Failure};
 use super::paint::{Paint, clean};
@@ -67,6 +67,31 @@ impl Noc {
                 }
             }
         }
+    }
+
+    /// `queue …`
+    pub(super) async fn queue(&self, verb: &QueueVerb) -> Result<Exit, Failure> {
+        let reply = self.client.get("/andante:queue").await?;
+        let list = all(&reply.body["andante:queue"], "change");
+        let (given, action, told) = match verb {
+            QueueVerb::List => {
+                self.show(&reply, |_, noc| reports::queue(list, Timestamp::now(), noc.paint))?;
+                return Ok(if list.is_empty() { Exit::Done } else { Exit::Differences });
+            }
+            QueueVerb::Retry(given) => (given, "retry", "is tried again; see 'andante queue list'"),
+            QueueVerb::Drop(given) => (given, "drop", "is given up; the element stays as it is"),
+        };
+        let named = |one: &&Value| {
+            let (face, id) = (said(one, "face"), said(one, "id"));
+            said(one, "element") == given.element && (id == given.service || format!("{face}/{id}") == given.service)
+        };
+        let Some(found) = list.iter().find(named) else {
+            let what = format!("a queued change of {} on {}", given.service, given.element);
+            return Err(Failure::Absent(format!("{what} does not exist; 'andante queue list' shows what there is")));
+        };
+        let input = json!({ "element": found["element"], "face": found["face"], "id": found["id"], "action": action });
+        let reply = self.call("queued-change", input).await?;
+        self.show(&reply, |_, _| format!("{} on {} {told}\n", said(found, "id"), said(found, "element")))
     }
 
     /// `transaction cancel`.

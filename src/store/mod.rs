@@ -41,6 +41,8 @@ pub enum Table {
     Deviations,
     /// `domain::Rewrite` by `element/id`.
     Rewrites,
+    /// `domain::Revision` by service and revision; `domain::Gone` of deleted services.
+    History,
     /// Sealed secrets by token.
     Secrets,
     /// Names that callers gave to their requests, `given/…`, and transactions that were promised before they began,
@@ -54,7 +56,7 @@ pub enum Table {
 
 impl Table {
     /// All tables, in the order of the enumeration.
-    pub const ALL: [Table; 14] = [
+    pub const ALL: [Table; 15] = [
         Table::Elements,
         Table::ElementStates,
         Table::Documents,
@@ -65,6 +67,7 @@ impl Table {
         Table::Transactions,
         Table::Deviations,
         Table::Rewrites,
+        Table::History,
         Table::Secrets,
         Table::Requests,
         Table::Queue,
@@ -84,6 +87,7 @@ impl Table {
             Table::Transactions => "transactions",
             Table::Deviations => "deviations",
             Table::Rewrites => "rewrites",
+            Table::History => "history",
             Table::Secrets => "secrets",
             Table::Requests => "requests",
             Table::Queue => "queue",

@@ -14,7 +14,7 @@ use order::{Failed, Order, pause};
 
 use super::machine::{Answer, Verb};
 use super::{Ambient, TransactionLimits, Undo, cause};
-use crate::adagio::{Confirm, DriverError, Effect, Southbound, Writer};
+use crate::adagio::{Confirm, DriverError, Effect, Payload, Southbound, Writer};
 use crate::domain::outcome::{Cause, CauseKind};
 use crate::domain::{Class, ErrorClass};
 use crate::plan::ElementPlan;
@@ -46,6 +46,8 @@ pub(super) struct Crew {
     pub edited: bool,
     /// A send was lost, or another process made it: the element may still be working on it.
     pub unsure: bool,
+    /// What an operator has seen and wants sent once, also over values of somebody else.
+    pub force: Option<Payload>,
     // Read when the read-set was checked.
     earlier: Option<ConfigTree>,
     /// Read from the fresh session, whole.
@@ -69,6 +71,7 @@ impl Crew {
             confirm: None,
             edited: false,
             unsure: false,
+            force: None,
             earlier: None,
             echoed: None,
             residue: Vec::new(),

@@ -20,12 +20,14 @@ pub mod machine;
 mod progress;
 mod queues;
 mod recovery;
+mod resolve;
 mod runner;
 mod side;
 
 pub use progress::{Progress, Timing};
 pub use queues::Queues;
 pub use recovery::Recovery;
+pub use resolve::{Open, Settled, Word, foreign};
 pub use runner::{Runner, TransactionRequest};
 
 use crate::adagio::Payload;

@@ -12,6 +12,7 @@
 //! lease lost nothing is read and nothing is sent: open transactions are somebody else's then.
 
 use super::journal::{self, Story};
+use super::resolve::Word;
 use super::machine::Machine;
 use super::runner::{Ride, Runner, crews};
 use super::{Closing, StopSignal, cause};
@@ -29,7 +30,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// Ends what did not end.
 pub struct Recovery {
-    runner: Runner,
+    pub(super) runner: Runner,
     closing: Arc<dyn Closing>,
     // When each open transaction is tried next, and the pause after that.
     due: Mutex<BTreeMap<String, (Duration, Duration)>>,
@@ -95,6 +96,16 @@ impl Recovery {
     ) -> Result<Option<TransactionRecord>, StoreError> {
         // A transaction that runs in this process is nobody else's business.
         let Some(_mark) = self.runner.queues.mark(id) else { return Ok(None) };
+        self.work_on(id, elements, None).await
+    }
+
+    /// The work on one open transaction; the caller has its mark. With the word of an operator, that comes first.
+    pub(super) async fn work_on(
+        &self,
+        id: &str,
+        elements: &BTreeMap<String, Arc<dyn Southbound>>,
+        word: Option<Word>,
+    ) -> Result<Option<TransactionRecord>, StoreError> {
         let story = journal::story(&*self.runner.store, id).await?;
         if story.closed {
             return Ok(None);
@@ -110,6 +121,10 @@ impl Recovery {
             batch.append(id, JournalRecord::Closed { outcome });
             self.runner.store.commit(self.runner.epoch, batch, Durability::Now).await?;
             return Ok(None);
+        };
+        let forced = match word {
+            Some(word) => word.noted(&self.runner, &mut record).await?,
+            None => BTreeMap::new(),
         };
         tracing::warn!(transaction = id, phase = ?story.phase, decided = story.decided, "recovering");
         let why = story.cause.clone().unwrap_or_else(|| {
@@ -135,6 +150,7 @@ impl Recovery {
         for (name, crew) in &mut crews {
             crew.edited = story.phase >= Phase::Prepared && matches!(crew.class(), Class::A | Class::B);
             crew.unsure = story.phase >= Phase::Applied;
+            crew.force = forced.get(name).cloned();
             crew.confirm = story
                 .persist
                 .get(name)
@@ -164,6 +180,10 @@ impl Recovery {
 
 /// Where an element has to be assumed to stand, from what is durable.
 fn progress(of: &ElementPlan, story: &Story, record: &TransactionRecord) -> ElementProgress {
+    let accepted = record.elements.get(&of.element).filter(|known| known.turn == Turn::Accepted);
+    if let Some(accepted) = accepted {
+        return accepted.clone();
+    }
     let turn = match story.phase {
         Phase::Planned | Phase::Locked => Turn::Untouched,
         Phase::Prepared if matches!(of.class, Class::A | Class::B) => Turn::Prepared,

@@ -16,8 +16,10 @@ use super::queues::{Queues, Turns};
 use super::{Ambient, Closing, Probe, StopSignal, TransactionLimits, Undo, cause};
 use crate::adagio::{Confirm, Southbound};
 use crate::domain::outcome::{Cause, CauseKind};
-use crate::domain::{Class, ElementProgress, JournalRecord, Origin, Outcome, Phase, Principal, TransactionRecord};
-use crate::plan::Plan;
+use crate::domain::{
+    Class, ElementProgress, JournalRecord, Origin, Outcome, Phase, Principal, ServiceTouched, TransactionRecord,
+};
+use crate::plan::{Plan, ServiceChange};
 use crate::store::{Batch, Durability, Store, StoreError};
 use futures::future::{BoxFuture, Either, select};
 use futures::stream::FuturesUnordered;
@@ -96,6 +98,8 @@ impl Runner {
             decided: None,
             continued_by: None,
             origin: Origin::default(),
+            services: touched(&request.plan),
+            resolutions: Vec::new(),
         };
         let mut ride = Ride::new(self, record, request.closing, request.progress);
         let Some(_mark) = self.queues.mark(&request.id) else {
@@ -141,6 +145,12 @@ impl Runner {
         }
         Ok((crews(plan, elements)?, turns))
     }
+}
+
+/// What the plan does to which service.
+fn touched(plan: &Plan) -> Vec<ServiceTouched> {
+    let touched = |change: &ServiceChange| ServiceTouched { key: change.key.clone(), effect: change.effect.into() };
+    plan.services.iter().map(touched).collect()
 }
 
 /// One crew per element of the plan.

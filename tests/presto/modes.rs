@@ -1,7 +1,7 @@
 //! How writes are carried out: once under one name, at once or bounded in time, called off, watched, pinned.
 
 use crate::command::andante;
-use crate::simulated::{PUT, Simulated};
+use crate::orchestrator::{PUT, Simulated};
 use andante::adagio::sim::Fault;
 use serde_json::json;
 use std::time::Duration;
@@ -32,7 +32,7 @@ async fn a_request_that_is_sent_again_is_not_carried_out_again() {
     assert_eq!(error["error-app-tag"], "request-id-reused");
     assert_eq!(error["error-info"]["andante:transaction"], id.as_str());
     domain.put(&[("idempotency-key", "a b")], &other).await.refused(400, "invalid-value");
-    assert_eq!((domain.transactions().await, domain.texts()), (1, texts));
+    assert_eq!((domain.transactions().await.len(), domain.texts()), (1, texts));
 
     // Four at the same time are one, also when the document has moved on by the time the last one is read.
     domain.sim.fault("pe1", slow("commit", 2)).unwrap();
@@ -45,7 +45,7 @@ async fn a_request_that_is_sent_again_is_not_carried_out_again() {
     );
     let ids: Vec<_> = [a, b, c, d].map(|one| one.is(204).header("andante-transaction").unwrap().to_owned()).into();
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
-    assert_eq!(domain.transactions().await, 2);
+    assert_eq!(domain.transactions().await.len(), 2);
 
     // What was refused before it began binds nothing: the same request may try again.
     let key = [("idempotency-key", "order-3")];
@@ -61,7 +61,7 @@ async fn a_request_that_is_sent_again_is_not_carried_out_again() {
     let first = domain.put(&key, &body).await.is(409);
     let again = domain.put(&key, &body).await.is(409);
     assert_eq!(first.header("andante-transaction"), again.header("andante-transaction"));
-    domain.daemon.end().await;
+    domain.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,8 +80,8 @@ async fn operations_have_names_too_and_a_plan_that_is_gone_does_not_matter() {
     let apply = |name: &str| json!({ "document": document, "request-id": name });
     domain.call("apply", apply("c-1")).await.refused(422, "invalid-value");
     domain.call("apply", json!({ "document": document, "request-id": "" })).await.is(400);
-    assert_eq!(domain.transactions().await, 1);
-    domain.daemon.end().await;
+    assert_eq!(domain.transactions().await.len(), 1);
+    domain.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,7 +130,7 @@ async fn until_the_decision_a_transaction_can_be_called_off_and_not_after_it() {
     assert!(remedy.contains(&format!("andante transaction undo {done}")), "{late:#}");
     assert!(domain.transaction(&done).await["decided"].is_string());
     domain.call("cancel-transaction", json!({ "transaction": "00000000" })).await.refused(404, "invalid-value");
-    domain.daemon.end().await;
+    domain.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -160,7 +160,7 @@ async fn a_caller_waits_no_longer_than_it_wants_and_the_rest_is_told_by_the_tran
     // What can be refused by looking is refused at once.
     domain.sim.fault("pe2", Fault::Unreachable).unwrap();
     domain.put(&at_once, &Simulated::service("four", ALL)).await.refused(503, "operation-failed");
-    domain.daemon.end().await;
+    domain.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -176,7 +176,7 @@ async fn a_pinned_plan_is_refused_with_the_path_that_moved() {
     assert_eq!(error["error-app-tag"], "stale", "{error:#}");
     assert!(error["error-path"].as_str().unwrap().contains("vrf[name='acme']"), "{error:#}");
     assert_eq!(error["error-info"]["andante:element"][0]["name"], "pe2", "{error:#}");
-    domain.daemon.end().await;
+    domain.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -213,5 +213,5 @@ async fn the_command_follows_cancels_and_repeats() {
     assert_eq!(last["outcome"], "not-applied");
     run(words(&format!("transaction cancel {id}")), String::new()).await.with(3);
     run(words("transaction cancel 123"), String::new()).await.with(64);
-    domain.daemon.end().await;
+    domain.end().await;
 }

@@ -1,121 +1,130 @@
-//! A daemon over simulated elements, with faults: `pe1` and `pe3` are class A, `pe2` is a CLI.
+//! A daemon over the three simulated elements of `config/demo`: `pe1` and `pe3` of class A, `pe2` a command line.
 
-use crate::daemon::{Answer, Daemon, JSON};
+use crate::command::{Ended, andante};
+use crate::daemon::Daemon;
 use andante::adagio::sim::{SimFiles, SimHandle, run_from_files};
 use andante::adapter::Adapter;
 use andante::daemon::read_elements;
+use andante::domain::AuditRecord;
+use andante::store::{SqliteStore, Store};
 use andante::tree::SchemaIndex;
 use andante::yang::{ModuleSet, YangWorker};
-use http::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-pub struct Simulated {
+pub struct Domain {
     pub sim: SimHandle,
     pub daemon: Daemon,
-    _folder: tempfile::TempDir,
+    pub folder: tempfile::TempDir,
+    /// What the elements say at the start.
+    pub empty: Vec<String>,
 }
 
-pub const PUT: &str = "/restconf/data/ietf-l3vpn-ntw:l3vpn-ntw/vpn-services/vpn-service=acme";
-
-impl Simulated {
+impl Domain {
     pub async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        std::fs::copy(root.join("config/demo/elements.toml"), at("elements.toml")).unwrap();
+        let demo = root().join("config/demo");
+        std::fs::copy(demo.join("elements.toml"), at("elements.toml")).unwrap();
         std::fs::write(at("password"), "s3cret\n").unwrap();
-        let (elements, running) = (at("elements.toml"), Some(root.join("config/demo")));
-        let files = SimFiles { elements, adapters: adapters(), running, state: None };
+        let adapters = root().join("adapters");
+        let files = SimFiles { elements: at("elements.toml"), adapters, running: Some(demo), state: None };
         let sim = run_from_files(&files, schemas().await).await.unwrap();
         let mut elements = read_elements(&at("elements.toml")).unwrap();
         for element in &mut elements {
             element.address = sim.address(&element.name).unwrap();
-            element.host_key = Some(sim.host_key(&element.name).unwrap());
+            element.host_key = Some(sim.fingerprint(&element.name).unwrap());
         }
-        let daemon = Daemon::with(elements, false).await;
-        Self { sim, daemon, _folder: folder }
+        let empty = texts(&sim);
+        Self { sim, daemon: Daemon::with(elements, false).await, folder, empty }
     }
 
     pub fn texts(&self) -> Vec<String> {
-        self.sim.names().into_iter().map(|name| self.sim.text(name).unwrap()).collect()
+        texts(&self.sim)
     }
 
-    /// The service of the demo on these of its elements, for this customer.
-    pub fn service(customer: &str, elements: &[&str]) -> String {
-        let text = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/demo/l3vpn.json")).unwrap();
-        let all: Value = serde_json::from_slice(&text).unwrap();
-        let mut service = all["ietf-l3vpn-ntw:l3vpn-ntw"]["vpn-services"]["vpn-service"][0].clone();
-        assert_eq!(service["vpn-id"], "acme", "{all}");
-        // It goes into the descriptions on the elements.
-        service["customer-name"] = customer.into();
-        let nodes = service["vpn-nodes"]["vpn-node"].as_array().unwrap();
-        let of = |node: &&Value| elements.contains(&node["ne-id"].as_str().or(node["vpn-node-id"].as_str()).unwrap());
-        let nodes: Vec<Value> = nodes.iter().filter(of).cloned().collect();
-        service["vpn-nodes"]["vpn-node"] = nodes.into();
-        json!({ "ietf-l3vpn-ntw:vpn-service": [service] }).to_string()
+    /// The command, without colours.
+    pub async fn run(&self, words: &[&str]) -> Ended {
+        let words: Vec<&str> = words.iter().copied().chain(["--color", "never"]).collect();
+        andante(&self.daemon.socket, &words, "").await
     }
 
-    pub async fn put(&self, headers: &[(&str, &str)], body: &str) -> Answer {
-        let mut all = vec![("content-type", JSON)];
-        all.extend(headers);
-        self.daemon.ask(Method::PUT, PUT, &all, body.to_owned()).await
+    /// The command with `--json`, which must end so.
+    pub async fn json(&self, words: &[&str], code: i32) -> Value {
+        let words: Vec<&str> = words.iter().copied().chain(["--json"]).collect();
+        let ended = andante(&self.daemon.socket, &words, "").await.with(code);
+        serde_json::from_str(&ended.out).unwrap_or_else(|error| panic!("{error}: {}", ended.out))
     }
 
-    pub async fn call(&self, name: &str, input: Value) -> Answer {
-        let body = json!({ "andante:input": input }).to_string();
-        self.daemon.post(&format!("/restconf/operations/andante:{name}"), body).await
+    /// A file with the demo's service under another name, VLAN and route distinguisher.
+    pub fn file(&self, name: &str, id: &str, vlan: u16) -> PathBuf {
+        let file = self.folder.path().join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, document(id, vlan).to_string()).unwrap();
+        file
     }
 
-    pub async fn transaction(&self, id: &str) -> Value {
-        let path = format!("/restconf/data/andante:transactions/transaction={id}");
-        self.daemon.get(&path).await.is(200).json()["andante:transaction"][0].clone()
+    /// Plans and commits the service, as it is then.
+    pub async fn apply(&self, id: &str, vlan: u16, ticket: &str) -> String {
+        let file = self.file("one.json", id, vlan);
+        let reply = self.json(&["service", "apply", file.to_str().unwrap(), "--ticket", ticket], 0).await;
+        reply["andante:output"]["transaction"].as_str().unwrap().to_owned()
     }
 
-    pub async fn transactions(&self) -> usize {
+    /// All transactions, newest first.
+    pub async fn transactions(&self) -> Vec<Value> {
         let all = self.daemon.get("/restconf/data/andante:transactions").await.is(200).json();
-        all["andante:transactions"]["transaction"].as_array().map_or(0, Vec::len)
+        all["andante:transactions"]["transaction"].as_array().cloned().unwrap_or_default()
     }
 
-    /// Watches a transaction until this holds.
-    pub async fn until(&self, id: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
-        let end = Instant::now() + Duration::from_secs(60);
-        let mut after = "0".to_owned();
-        loop {
-            let input = json!({ "transaction": id, "after": after, "wait": 5 });
-            let seen = self.call("watch-transaction", input).await.is(200).json()["andante:output"].clone();
-            if holds(&seen) {
-                return seen;
-            }
-            assert!(Instant::now() < end, "never: {what}: {seen:#}");
-            after = seen["change"].as_str().unwrap().to_owned();
-        }
+    /// The ids of the services that are there.
+    pub async fn services(&self) -> Vec<String> {
+        let all = self.daemon.get("/restconf/data/andante:services").await.is(200).json();
+        let list = all["andante:services"]["service"].as_array().cloned().unwrap_or_default();
+        list.iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect()
     }
 
-    pub async fn ended(&self, id: &str) -> Value {
-        self.until(id, "an end", |seen| seen["outcome"].is_string()).await
+    /// The audit, newest first.
+    pub async fn audit(&self) -> Vec<AuditRecord> {
+        SqliteStore::open(&self.daemon.state().join("andante.db")).unwrap().audit(200).await.unwrap()
     }
 }
 
-fn adapters() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("adapters")
+fn texts(sim: &SimHandle) -> Vec<String> {
+    sim.names().into_iter().map(|name| sim.text(name).unwrap()).collect()
 }
 
-/// Compiled once for all tests; it is plain data.
+pub fn document(id: &str, vlan: u16) -> Value {
+    let text = std::fs::read_to_string(root().join("config/demo/l3vpn.json")).unwrap();
+    let text = text.replace("acme", id).replace("0:65000:100", &format!("0:65000:{vlan}"));
+    let mut document: Value = serde_json::from_str(&text).unwrap();
+    let nodes = &mut document["ietf-l3vpn-ntw:l3vpn-ntw"]["vpn-services"]["vpn-service"][0]["vpn-nodes"]["vpn-node"];
+    for node in nodes.as_array_mut().unwrap() {
+        let access = &mut node["vpn-network-accesses"]["vpn-network-access"][0];
+        access["connection"]["encapsulation"]["dot1q"]["cvlan-id"] = vlan.into();
+    }
+    document
+}
+
+/// Compiled once for all tests.
 async fn schemas() -> BTreeMap<String, Arc<SchemaIndex>> {
     static SCHEMAS: tokio::sync::OnceCell<BTreeMap<String, Arc<SchemaIndex>>> = tokio::sync::OnceCell::const_new();
-    let compiled = async {
-        let iosxr = Adapter::load(&adapters().join("iosxr")).unwrap();
-        let worker = Path::new(env!("CARGO_BIN_EXE_andanted"));
-        let worker = YangWorker::spawn(worker, &["yang-worker"], Duration::from_secs(60));
-        let (folder, _) = iosxr.profiles().unwrap();
-        let modules: Vec<&str> =
-            iosxr.manifest().netconf.as_ref().unwrap().modules.iter().map(String::as_str).collect();
-        let loaded = worker.load(&ModuleSet::named(&modules, &[folder])).await.unwrap();
-        BTreeMap::from([("iosxr".to_owned(), loaded.index.clone())])
-    };
-    SCHEMAS.get_or_init(|| compiled).await.clone()
+    SCHEMAS.get_or_init(compiled).await.clone()
+}
+
+async fn compiled() -> BTreeMap<String, Arc<SchemaIndex>> {
+    let iosxr = Adapter::load(&root().join("adapters/iosxr")).unwrap();
+    let worker = Path::new(env!("CARGO_BIN_EXE_andanted"));
+    let worker = YangWorker::spawn(worker, &["yang-worker"], Duration::from_secs(30));
+    let (folder, _) = iosxr.profiles().unwrap();
+    let modules: Vec<&str> = iosxr.manifest().netconf.as_ref().unwrap().modules.iter().map(String::as_str).collect();
+    let loaded = worker.load(&ModuleSet::named(&modules, &[folder])).await.unwrap();
+    BTreeMap::from([("iosxr".to_owned(), loaded.index.clone())])
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }

@@ -14,6 +14,7 @@ mod phases;
 mod service;
 mod slow;
 mod unresolved;
+mod word;
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -17,7 +17,7 @@ use super::select::select;
 use super::server::{ACCEPT_PATCH, Ask, RESTCONF, Restconf, allow, not_here, read_body};
 use super::target::{self, Target};
 use crate::controller::{DocumentEdit, Failure, RequestName, Terms};
-use crate::domain::{Outcome, Principal, ServiceKey, TransactionRecord, Verb, authorize};
+use crate::domain::{Outcome, Principal, QueuePolicy, ServiceKey, TransactionRecord, Verb, authorize};
 use crate::plan::Allowed;
 use crate::presto::view;
 use crate::tree::{ConfigTree, Limits, Node, Path, Policy, QName, SchemaKind, Step};
@@ -149,7 +149,7 @@ impl Restconf {
             let edits = documents::changes(face, &loaded.tree, &edited.tree, &loaded.tags);
             let result = match query.dry_run {
                 Some(kind) => self.rehearse(ask, kind, edits, &edited).await,
-                None => self.perform(ask, edits, &edited, &loaded, name).await,
+                None => self.perform(ask, edits, &edited, &loaded, name, query.queue).await,
             };
             match result {
                 Err(Failure::Precondition { .. }) if !last && !conditions::pins(&ask.headers) => {}
@@ -184,6 +184,7 @@ impl Restconf {
         edited: &Edited,
         loaded: &Loaded,
         name: Option<&RequestName>,
+        queue: Option<QueuePolicy>,
     ) -> Result<Result<Answer, Problem>, Failure> {
         if edits.is_empty() {
             if let Ok(Some(answer)) = self.answered_before(ask, name).await {
@@ -194,7 +195,7 @@ impl Restconf {
         }
         let creates = edited.created.then(|| target::print(&edited.resource));
         let request = name.map(|name| RequestName { creates: creates.clone(), ..name.clone() });
-        let terms = Terms { request, ..self.terms(ask) };
+        let terms = Terms { request, queue, ..self.terms(ask) };
         let record = self.controller.write(&ask.principal, edits, &Allowed::default(), &terms).await?;
         self.concluded(ask, &record, &edited.resource, creates.as_deref()).await
     }

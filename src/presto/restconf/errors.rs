@@ -197,6 +197,16 @@ impl Problem {
                 let transaction = Some(transaction.clone());
                 Self { transaction, ..Self::application(StatusCode::UNPROCESSABLE_ENTITY, entry) }
             }
+            Failure::Declined { tag, remedy, .. } => Self::application(
+                StatusCode::CONFLICT,
+                Entry {
+                    tag: "operation-failed",
+                    app_tag: Some((*tag).into()),
+                    message: format!("{message}; nothing was done"),
+                    remedy: Some(remedy.clone()),
+                    ..Entry::default()
+                },
+            ),
             Failure::Store(_) | Failure::Internal(_) => Self::application(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 Entry {
@@ -392,6 +402,7 @@ pub fn turn(turn: Turn) -> &'static str {
         Turn::Confirmed => "confirmed",
         Turn::Restored => "restored",
         Turn::Conflict => "conflict",
+        Turn::Accepted => "accepted",
     }
 }
 

@@ -20,6 +20,7 @@ mod load;
 pub mod media;
 mod modes;
 mod operations;
+mod past;
 pub mod query;
 pub mod select;
 mod server;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `Prefer: respond-async` (RFC 7240 §4.1), leaf `async` | 202 as soon as the request was planned once |
 //! | `Prefer: wait=N` (§4.3) | 202 after N seconds, if that is less than `presto.sync_timeout` |
+//! | `queue-unreachable=POLICY` | what concerns elements that are away is carried out when they are back |
 //! | `Idempotency-Key`, leaf `request-id` | the same request sent again under this name is not carried out again |
 //!
 //! What else stands in `Prefer` is ignored, as the RFC wants it.
@@ -14,7 +15,7 @@ use super::operations::{bad_input, class, own, wrong};
 use super::server::{Ask, Restconf};
 use super::target;
 use crate::controller::{Failure, RequestName, Terms};
-use crate::domain::{Outcome, Principal, TransactionRecord};
+use crate::domain::{Outcome, Principal, QueuePolicy, ServiceKey, TransactionRecord};
 use crate::presto::view::{self, Reader};
 use crate::tree::secret::token;
 use crate::tree::{ConfigTree, Path, json};
@@ -115,10 +116,22 @@ impl Restconf {
         request: Option<RequestName>,
     ) -> Result<Answer, Problem> {
         let (edits, allowed) = self.asked(input)?;
-        let terms = Terms { require_class: class(input), request, ..self.terms_of(ask, input) };
+        let queue = input.leaf("queue-unreachable").and_then(QueuePolicy::named);
+        let terms = Terms { require_class: class(input), queue, request, ..self.terms_of(ask, input) };
         let write = self.controller.write(principal, edits, &allowed, &terms);
         let record = self.once(principal, &terms, write).await.map_err(|failure| self.failed(&failure))?;
         self.outcome(ask, "apply", &record)
+    }
+
+    /// Operation `queued-change`.
+    pub(super) async fn queued_change(&self, principal: &Principal, input: Reader<'_>) -> Result<Answer, Problem> {
+        let element = input.required("element").map_err(bad_input)?;
+        let (face, id) = (input.required("face").map_err(bad_input)?, input.required("id").map_err(bad_input)?);
+        let again = input.required("action").map_err(bad_input)? == "retry";
+        let key = ServiceKey { face: face.into(), id: id.into() };
+        let done = self.controller.decide_queued(principal, element, &key, again).await;
+        done.map_err(|failure| self.failed(&failure))?;
+        Ok(Answer::new(StatusCode::NO_CONTENT))
     }
 
     /// Operation `cancel-transaction`.

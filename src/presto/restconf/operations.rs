@@ -51,10 +51,15 @@ impl Restconf {
             "heal" => self.heal(ask, &principal, input, request).await,
             "apply" => self.apply(ask, &principal, input, request).await,
             "cancel-transaction" => self.cancel_transaction(ask, &principal, input).await,
+            "queued-change" => self.queued_change(&principal, input).await,
             "watch-transaction" => self.watch_transaction(ask, &principal, input).await,
             "check-sync" => self.check_sync(ask, &principal, input).await,
             "probe" => self.probe(ask, &principal, input).await,
             "rewrite" => self.rewrite(ask, &principal, input).await,
+            "service-history" => self.service_history(ask, &principal, input).await,
+            "rollback" => self.rollback(ask, &principal, input).await,
+            "undo" => self.undo(ask, &principal, input).await,
+            "resolve" => self.resolve(ask, &principal, input).await,
             "why" => self.why(ask, &principal, input).await,
             "apply-elements" => self.apply_elements(ask, &principal, input).await,
             "element-config" => self.element_config(ask, &principal, input).await,
@@ -466,7 +471,7 @@ fn outermost(media: Media, content: &str) -> Option<&str> {
     Some(name.rsplit(':').next().unwrap_or(name))
 }
 
-fn permit(given: &[&str]) -> Permit {
+pub(super) fn permit(given: &[&str]) -> Permit {
     if given.is_empty() {
         return Permit::Nothing;
     }

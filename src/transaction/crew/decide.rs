@@ -36,8 +36,8 @@ impl Crew {
                 Some(&self.name),
                 "the element accepted the cancel but still shows the new state; its own timer will take it back",
             ))),
-            Side::Foreign(paths) => self.move_to(tools, Way::Back, actual, &paths).await,
-            Side::After | Side::OnTheWay => self.move_to(tools, Way::Back, actual, &[]).await,
+            Side::Foreign(paths) if self.force.is_none() => self.move_to(tools, Way::Back, actual, &paths).await,
+            Side::Foreign(_) | Side::After | Side::OnTheWay => self.move_to(tools, Way::Back, actual, &[]).await,
         }
     }
 
@@ -58,8 +58,10 @@ impl Crew {
         }
         let answer = match side::side(&self.plan, &self.forgiving(&actual, &self.plan.after)) {
             Side::After => Answer::done(),
-            Side::Before | Side::OnTheWay => self.move_to(tools, Way::Forward, actual, &[]).await?,
-            Side::Foreign(paths) => return Ok(Answer::Conflict(self.foreign(&paths))),
+            Side::Foreign(paths) if self.force.is_none() => return Ok(Answer::Conflict(self.foreign(&paths))),
+            Side::Before | Side::OnTheWay | Side::Foreign(_) => {
+                self.move_to(tools, Way::Forward, actual, &[]).await?
+            }
         };
         match answer {
             Answer::Done { detail, residue } => {
@@ -84,6 +86,11 @@ impl Crew {
         let mut refused: Vec<String> = Vec::new();
         for _ in 0..ROUNDS {
             let Some(payload) = self.way_to(tools, way, &scope, &actual)? else { break };
+            // A force is for once, and for what was shown.
+            if self.force.take().is_some_and(|shown| shown != payload) {
+                let message = "what would be sent is no longer what was shown; nothing was sent, look again";
+                return Ok(Answer::Conflict(cause(CauseKind::Stale, Some(&self.name), message)));
+            }
             refused.clear();
             if let Some(error) = self.send(tools, &payload).await? {
                 refused.push(error);
