@@ -3,12 +3,14 @@ SHELL := /bin/bash
 CARGO ?= cargo
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 
-.PHONY: help setup setup-build setup-test setup-packets demo test test-packets check bench fuzz fmt clean-lab
+.PHONY: help setup setup-build setup-test setup-packets setup-extra demo test test-packets test-extra simulate check bench fuzz fmt clean-lab
 
 help:
 	@echo "make demo          build, then the whole story on three simulated elements, told as it runs"
 	@echo "make test          all tests, real servers (netconfd, FRR, OpenSSH) included"
 	@echo "make test-packets  pings through an MPLS L3VPN in User-Mode Linux (root, about a minute)"
+	@echo "make simulate      transactions under seeded faults: SEEDS=n (2000), or one story told whole: SEED=n"
+	@echo "make test-extra    the candidate commit of FRR 10.3 (root; fetches some 150 MB of Debian trixie once, by debootstrap)"
 	@echo "make check         format, lints, documentation, dependencies, layering"
 	@echo "make setup         what both commands need from the system, and nothing else (they do it themselves)"
 	@echo "make fuzz          every parser against random input, ten minutes each (FUZZ_SECONDS=n, FUZZ=\"xml json\")"
@@ -25,6 +27,9 @@ setup-test:
 setup-packets:
 	@scripts/setup.sh packets
 
+setup-extra:
+	@scripts/setup.sh extra
+
 demo: setup-build
 	$(CARGO) build --release
 	@scripts/demo.sh
@@ -36,12 +41,25 @@ test: setup-test
 test-packets: setup-test setup-packets
 	ANDANTE_PACKETS=1 $(CARGO) test --test packets -- --nocapture --test-threads=1
 
+# The seeds of the ordinary test are the first of these. A seed that breaks a law prints its story, and the smallest one.
+SEEDS ?= 2000
+simulate: setup-build
+	@if [ -n "$(SEED)" ]; then \
+	  SEED=$(SEED) $(CARGO) test --release --test simulation -- --nocapture one_seed; \
+	else \
+	  SEEDS=$(SEEDS) $(CARGO) test --release --test simulation -- --nocapture seeds_of; \
+	fi
+
+# Nothing here is skipped: what cannot start fails.
+test-extra: setup-test setup-extra
+	ANDANTE_EXTRA=1 ANDANTE_LAB=required $(CARGO) test --test extra -- --nocapture --test-threads=2
+
 check:
 	@scripts/check.sh
 
 # Tables beside libyang's figures on the same data, then instruction counts where valgrind and its runner are installed.
 bench: setup-build
-	$(CARGO) bench --bench tree --bench services --bench yang
+	$(CARGO) bench --bench tree --bench services --bench commit --bench yang
 	@scripts/instructions.sh
 
 fuzz: setup-build

@@ -20,7 +20,7 @@ use andante::plan::{Allowed, Plan};
 use andante::service::decompose;
 use andante::service::ledger::{Draft, Exclusions, Ledger, Ranges, Take};
 use andante::store::{Batch, Durability, SqliteStore, Store, Table};
-use andante::tree::{Claims, ConfigTree, Intended, Layer, Limits, Owner, Policy, SchemaIndex, apply, json};
+use andante::tree::{Claims, ConfigTree, Intended, Layer, Limits, Owner, Policy, SchemaIndex, Unpacker, apply, json};
 use andante::yang::client::{Loaded, YangWorker};
 use andante::yang::protocol::{DocumentKind, Encoding};
 use andante::yang::sources::ModuleSet;
@@ -251,7 +251,8 @@ impl House {
                 let take =
                     Take::held(&format!("rd@{}", router_id(end.element)), &key(&id), &name(end.element), rd as u64);
                 batch.put(Table::Numbers, &take.key(), &take).unwrap();
-                let claims = self.claims(&id, end, [n + 1, rd]).into_bytes();
+                let claims: Claims = serde_json::from_str(&self.claims(&id, end, [n + 1, rd])).unwrap();
+                let claims = claims.pack();
                 let at = format!("{}/{}", name(end.element), key(&id));
                 batch.changes.push(andante::store::Change::Put(Table::Claims, at, claims));
             }
@@ -331,7 +332,7 @@ impl House {
         for element in 0..elements {
             let mut all: Vec<Claims> = Vec::new();
             for (_, bytes) in store.list_bytes(Table::Claims, &format!("{}/", name(element))).await.unwrap() {
-                all.push(serde_json::from_slice(&bytes).unwrap());
+                all.push(Unpacker::default().unpack(&bytes).unwrap());
             }
             let mut count: u32 = all.iter().map(|claims| claims.tree.count()).sum();
             let by_hand = |n: usize| {

@@ -2,7 +2,7 @@
 # What the machine must have before a build (`setup.sh build`) or before the tests (`setup.sh test`): looks, says what is
 # missing, installs it. Doing it again changes nothing. Debian 12.
 #
-#   setup.sh [--dry-run] build|test|packets      --dry-run only says what it would do; 1 = something is missing
+#   setup.sh [--dry-run] build|test|packets|extra      --dry-run only says what it would do; 1 = something is missing
 #
 # As root the missing Debian packages are installed; without root the line to run is printed and the script stops.
 # What comes from PyPI goes below the build's target folder and touches nothing of the machine.
@@ -14,6 +14,7 @@ build_packages=(build-essential pkg-config cmake libpcre2-dev)
 test_packages=(netconfd libyuma-base openssh-server openssh-client frr frr-pythontools iproute2 iputils-ping
     python3 python3-venv ca-certificates)
 packet_packages=(user-mode-linux uml-utilities kmod)
+extra_packages=(debootstrap debian-archive-keyring)
 
 say() { echo "setup: $*"; }
 
@@ -90,8 +91,16 @@ test)
     fi
     ;;
 packets) debian "${packet_packages[@]}" ;;
+extra)
+    debian "${extra_packages[@]}"
+    if [ "$dry" = yes ]; then
+        scripts/frr10.sh --dry-run || lacking=yes
+    else
+        scripts/frr10.sh
+    fi
+    ;;
 *)
-    echo "usage: $0 [--dry-run] build|test|packets" >&2
+    echo "usage: $0 [--dry-run] build|test|packets|extra" >&2
     exit 64
     ;;
 esac

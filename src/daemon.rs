@@ -116,7 +116,20 @@ async fn watch(controller: &Arc<Controller>, settings: &Settings, stop: &Cancell
 
 /// A controller with everything below it. The second value stops its transactions.
 pub async fn start(invocation: Invocation) -> Result<(Arc<Controller>, StopSignal), DaemonError> {
-    let Invocation { settings, program, crash_at } = invocation;
+    let probe: Arc<dyn Probe> = match invocation.crash_at.clone() {
+        Some(point) => Arc::new(CrashAt { point }),
+        None => Arc::new(NoProbe),
+    };
+    start_with(invocation, probe).await
+}
+
+/// The same with a probe of the caller's own instead of [`Invocation::crash_at`]: whoever runs the house in process can
+/// stop a transaction at a named point and do something to an element there.
+pub async fn start_with(
+    invocation: Invocation,
+    probe: Arc<dyn Probe>,
+) -> Result<(Arc<Controller>, StopSignal), DaemonError> {
+    let Invocation { settings, program, .. } = invocation;
     std::fs::create_dir_all(&settings.paths.state)
         .map_err(|error| failed(format!("cannot make {}", settings.paths.state.display()))(error.into()))?;
     let file = settings.paths.state.join("andante.db");
@@ -134,10 +147,6 @@ pub async fn start(invocation: Invocation) -> Result<(Arc<Controller>, StopSigna
     let adapters = adapters(&south, &settings).await?;
     let ambient = Arc::new(SystemAmbient::new());
     let stop = StopSignal::new();
-    let probe: Arc<dyn Probe> = match crash_at {
-        Some(point) => Arc::new(CrashAt { point }),
-        None => Arc::new(NoProbe),
-    };
     let parts = Parts {
         store,
         epoch,
@@ -442,6 +451,8 @@ pub fn log(settings: &crate::config::Log) -> Result<(), DaemonError> {
     let filter = tracing_subscriber::EnvFilter::try_new(&settings.level)
         .map_err(|error| failed(format!("log.level: {}", settings.level))(error.into()))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    // A log that cannot be written (a full disk) would be said on standard error, and a failed print panics.
+    let builder = builder.log_internal_errors(false);
     let set = match settings.format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().try_init(),

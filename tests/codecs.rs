@@ -308,6 +308,13 @@ fn what_an_element_says_and_no_schema_knows_is_kept_and_compared() {
     let printed = xml::print(&a, &sample(), false);
     assert_eq!(from_xml(&printed, Policy::ELEMENT).unwrap(), a, "{printed}");
     assert!(printed.contains("<u xmlns=\"urn:z\"><a b=\"2\" xmlns:z=\"urn:z\" z:k=\"1\">i:x</a><a/></u>"), "{printed}");
+    // Found by fuzzing: each prefix is declared once, also where an attribute and the value have the same, or the value
+    // begins with a colon.
+    for odd in ["<u xmlns='urn:z' xmlns:z='urn:y' z:k='1'>z:x</u>", "<u xmlns='urn:z'>:x</u>"] {
+        let tree = from_xml(odd, Policy::ELEMENT).unwrap();
+        let printed = xml::print(&tree, &sample(), false);
+        assert_eq!(from_xml(&printed, Policy::ELEMENT).as_ref(), Ok(&tree), "{printed}");
+    }
     // JSON keeps what JSON brought.
     let text = "{\"m:c\":{\"z:u\":[1,{\"a\":null}],\"n\":[true],\"l\":[{\"v\":1}]},\"q\":\"x\"}";
     let tree = json::parse(text.as_bytes(), &sample(), None, Policy::ELEMENT, L).unwrap();

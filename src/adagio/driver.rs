@@ -79,7 +79,9 @@ pub struct Confirm {
     pub timeout: Duration,
 }
 
-/// A session that writes. The verbs stand in the order of the transaction's phases.
+/// A session that writes. The verbs stand in the order of the transaction's phases. The table says it for NETCONF and for
+/// lines; what a command line with a commit of its own does at each verb is declared by its adapter and told in
+/// `adagio/cli/commit.rs`.
 ///
 /// | verb      | A                                   | B              | C                    | D                        |
 /// |-----------|-------------------------------------|----------------|----------------------|--------------------------|
@@ -91,6 +93,12 @@ pub struct Confirm {
 /// | `unlock`  | candidate, running                  | same           | running              | nothing                  |
 #[async_trait]
 pub trait Writer: Reader {
+    /// Tells the persist-id of the confirmed commit that this session will make, or that an earlier one made: for elements
+    /// where a candidate has a name, which has to be known to whoever comes after us. Called before `prepare` and before
+    /// `discard`, any number of times.
+    fn announce(&mut self, persist: &str) {
+        let _ = persist;
+    }
     /// Takes the locks; kept until `unlock` or the end of the session.
     async fn lock(&mut self) -> Result<(), DriverError>;
     /// Puts the payload where it can still be refused or thrown away.
@@ -139,8 +147,8 @@ pub struct Holder {
     pub source: Option<String>,
     /// When it began, in the element's words.
     pub since: Option<String>,
-    /// Whether user and source are those of the session that asks; `None` where the element does not tell.
-    pub same_account: Option<bool>,
+    /// Whether its user is that of the session that asks; `None` where the element does not tell.
+    pub same_user: Option<bool>,
 }
 
 impl std::fmt::Display for Holder {
@@ -167,7 +175,6 @@ pub struct StateValue {
     /// What the check asks of it.
     pub demand: Demand,
 }
-
 
 /// Busy lines that the element would not take for the bounded time; see [`crate::adapter::CliLine::busy`].
 pub type Residue = Vec<String>;

@@ -15,7 +15,8 @@ pub mod sim;
 pub mod ssh;
 pub mod tap;
 
-pub use driver::{Confirm, DriverError, Effect, Reader, Reading, Southbound, Writer};
+pub use driver::{Confirm, DriverError, Effect, Holder, Reader, Reading, Southbound, StateValue, Writer};
 
 // What is sent is made by the adapter and carried by the driver; the transaction knows it from here.
 pub use crate::adapter::Payload;
+pub use crate::adapter::manifest::ElementLimits;

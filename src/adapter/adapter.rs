@@ -9,6 +9,7 @@
 //! schema or grammar, so a typo of a template never reaches an element; `normalise` is idempotent. Immutable and cheap to
 //! clone.
 
+use super::commit::Commit;
 use super::error::AdapterError;
 use super::grammar::Grammar;
 use super::judgement::{Impact, Ownership};
@@ -38,6 +39,7 @@ pub struct Adapter {
 struct Parts {
     package: Package,
     manifest: Manifest,
+    commit: Option<Commit>,
     templates: Templates,
     readers: BTreeMap<String, StateReader>,
 }
@@ -113,6 +115,11 @@ impl Adapter {
     /// The whole of `adapter.toml`.
     pub fn manifest(&self) -> &Manifest {
         &self.parts.manifest
+    }
+
+    /// The commit model of a command line that has one.
+    pub fn commit(&self) -> Option<&Commit> {
+        self.parts.commit.as_ref()
     }
 
     /// The folder of single-module profiles, and the modules in it: for the demo, the simulator and `adapter check`.
@@ -327,7 +334,9 @@ impl Adapter {
             let Some(name) = path.strip_prefix("state/").and_then(|name| name.strip_suffix(".toml")) else { continue };
             readers.insert(name.to_owned(), StateReader::parse(text, netconf).map_err(|what| file(path, what))?);
         }
-        Ok(Self { parts: Arc::new(Parts { package, manifest, templates, readers }), language })
+        let commit = manifest.commit.as_ref().map(|options| options.compile()).transpose();
+        let commit = commit.map_err(|what| file("adapter.toml", what))?;
+        Ok(Self { parts: Arc::new(Parts { package, manifest, commit, templates, readers }), language })
     }
 
     fn function(&self, wanted: &ElementService) -> Result<&Function, AdapterError> {

@@ -3,6 +3,7 @@
 //! The shape is documented for adapter writers in `docs/adapters.md`. Unknown keys are refused everywhere but in `[cli]`,
 //! which is handed on as it is to the CLI driver, whose own reading refuses them.
 
+use super::commit::CommitOptions;
 use super::error::AdapterError;
 use super::judgement::Ownership;
 use crate::service::attributes;
@@ -45,6 +46,8 @@ pub struct Manifest {
     pub netconf: Option<NetconfOptions>,
     /// For `transport = "cli"`: read by the CLI driver.
     pub cli: Option<toml::Table>,
+    /// For `transport = "cli"`: how a change is made true, where the platform does more than take lines one by one.
+    pub commit: Option<CommitOptions>,
     /// Judgement on paths, NETCONF only (a CLI grammar says it itself). Later rules win.
     #[serde(default)]
     pub paths: Vec<PathRule>,
@@ -301,10 +304,16 @@ impl Manifest {
             Transport::Cli if self.cli.is_none() || self.netconf.is_some() => {
                 Err("transport = \"cli\" needs [cli] and has no [netconf]".into())
             }
+            Transport::Netconf if self.commit.is_some() => {
+                Err("[commit] is for a command line; NETCONF says by its capabilities how it commits".into())
+            }
             Transport::Cli if !self.paths.is_empty() => {
                 Err("[[paths]] is for NETCONF; a CLI adapter says this in grammar.toml".into())
             }
-            _ => self.netconf.as_ref().map_or(Ok(()), NetconfOptions::check),
+            _ => {
+                self.commit.as_ref().map_or(Ok(()), |commit| commit.compile().map(|_| ()))?;
+                self.netconf.as_ref().map_or(Ok(()), NetconfOptions::check)
+            }
         }
     }
 }

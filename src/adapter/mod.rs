@@ -9,6 +9,7 @@
 
 #[allow(clippy::module_inception)]
 mod adapter;
+pub mod commit;
 mod error;
 mod filters;
 pub mod grammar;
@@ -24,6 +25,7 @@ pub mod state;
 mod template;
 
 pub use adapter::{Adapter, Reading};
+pub use commit::Commit;
 pub use error::AdapterError;
 pub use grammar::{Grammar, GrammarError};
 pub use judgement::{Impact, Ownership};

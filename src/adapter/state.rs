@@ -30,6 +30,9 @@ pub struct StateReader {
     /// The good values. What was good before has to be good afterwards.
     #[serde(default)]
     pub good: Vec<String>,
+    /// Values that only configuration makes (`Idle (Admin)`): whoever planned the change asked for them.
+    #[serde(default)]
+    pub by_config: Vec<String>,
     /// For numbers: not below this share of the value before, in per cent.
     #[serde(default)]
     pub keep_percent: Option<u8>,
@@ -41,8 +44,13 @@ pub struct StateReader {
 /// What a check asks of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Demand {
-    /// If the value was one of these before, it has to be one of them afterwards.
-    Good(Vec<String>),
+    /// If the value was one of `good` before, it has to be one of them, or of `by_config`, afterwards.
+    Good {
+        /// The good ones.
+        good: Vec<String>,
+        /// Those that are only there because somebody configured them.
+        by_config: Vec<String>,
+    },
     /// A number that must not fall below this share of what it was, in per cent.
     Keep(u8),
 }
@@ -51,7 +59,10 @@ impl Demand {
     /// Whether `after` is no worse than `before`. A row that was not there, or not good, before, asks for nothing.
     pub fn holds(&self, before: &str, after: &str) -> bool {
         match self {
-            Demand::Good(good) => !good.iter().any(|word| word == before) || good.iter().any(|word| word == after),
+            Demand::Good { good, by_config } => {
+                let is = |words: &[String], value: &str| words.iter().any(|word| word == value);
+                !is(good, before) || is(good, after) || is(by_config, after)
+            }
             Demand::Keep(percent) => match (before.parse::<f64>(), after.parse::<f64>()) {
                 (Ok(before), Ok(after)) => after * 100.0 >= before * f64::from(*percent),
                 // What is no number has nothing to keep.
@@ -80,7 +91,8 @@ impl StateReader {
 
     /// What is asked of its values.
     pub fn demand(&self) -> Demand {
-        self.keep_percent.map_or_else(|| Demand::Good(self.good.clone()), Demand::Keep)
+        let good = || Demand::Good { good: self.good.clone(), by_config: self.by_config.clone() };
+        self.keep_percent.map_or_else(good, Demand::Keep)
     }
 
     /// The rows in what a command printed, as (subject, value).
@@ -103,7 +115,7 @@ impl StateReader {
     /// # Errors
     /// In words: it is not well-formed, or too deep.
     pub fn rows_of_xml(&self, document: &str) -> Result<Vec<(String, String)>, String> {
-        Ok(self.rows(&tree_of(document)?))
+        Ok(self.rows(&content_of_xml(document)?))
     }
 
     fn rows(&self, top: &Value) -> Vec<(String, String)> {
@@ -125,6 +137,8 @@ impl StateReader {
         }
         let Some((step, rest)) = steps.split_first() else {
             let subject = self.subject.as_ref().and_then(|name| word_at(at, name));
+            let all = ["all".to_owned()];
+            let names = if names.is_empty() && subject.is_none() { &all[..] } else { &names[..] };
             let subject: Vec<&str> = names.iter().map(String::as_str).chain(subject.as_deref()).collect();
             if let Some(value) = word_at(at, &self.value) {
                 rows.push((subject.join("/"), value));
@@ -157,8 +171,12 @@ fn word_at(at: &Value, path: &str) -> Option<String> {
     }
 }
 
-/// An XML document as JSON: elements are members, repeated ones arrays, text a string.
-fn tree_of(document: &str) -> Result<Value, String> {
+/// The content of the root of an XML document as JSON: elements are members, repeated ones arrays, text a string. Names
+/// count without their namespaces.
+///
+/// # Errors
+/// In words: it is not well-formed, or too deep.
+pub fn content_of_xml(document: &str) -> Result<Value, String> {
     let mut reader = quick_xml::Reader::from_str(document);
     let mut open: Vec<(String, Map<String, Value>, String)> = vec![(String::new(), Map::new(), String::new())];
     loop {
@@ -268,7 +286,8 @@ mod tests {
 
     #[test]
     fn what_was_good_has_to_stay_good_and_nothing_else_is_asked() {
-        let up = Demand::Good(vec!["up".into()]);
+        let up = Demand::Good { good: vec!["up".into()], by_config: vec!["admin-down".into()] };
+        assert!(up.holds("up", "admin-down"));
         assert!(up.holds("up", "up") && up.holds("down", "down") && up.holds("down", "up") && !up.holds("up", "down"));
         let keep = Demand::Keep(90);
         assert!(keep.holds("100", "90") && !keep.holds("100", "89") && keep.holds("0", "0") && !keep.holds("5", "n/a"));

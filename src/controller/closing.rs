@@ -187,7 +187,7 @@ impl Model {
             changes.extend(claimed.adopting(&changes, found.get(element).copied().flatten()));
             for (key, claims) in &changes {
                 match claims {
-                    Some(claims) => batch.put(Table::Claims, key, claims)?,
+                    Some(claims) => batch.put_bytes(Table::Claims, key, claims.pack()),
                     None => batch.delete(Table::Claims, key),
                 }
             }

@@ -16,7 +16,7 @@ use crate::face;
 use crate::service::ledger::{Ledger, Take};
 use crate::service::{NumberUse, PortUse, Service, explicit_numbers};
 use crate::store::{Batch, Change, StoreError, Table};
-use crate::tree::{Claims, ConfigTree, Owner};
+use crate::tree::{Claims, ConfigTree, Owner, Unpacker};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -100,12 +100,13 @@ impl Default for Model {
 impl Model {
     /// Follows a batch that has become durable.
     pub fn apply(&mut self, batch: &Batch, meaning: &Meaning) -> Result<(), StoreError> {
+        let mut unpacker = Unpacker::default();
         let mut claims: BTreeMap<&str, Vec<ClaimChange>> = BTreeMap::new();
         let mut recorded: Vec<(&str, Option<ConfigTree>)> = Vec::new();
         for change in &batch.changes {
             match change {
-                Change::Put(table @ Table::Claims, key, bytes) => {
-                    let put = Some(decode(*table, key, bytes)?);
+                Change::Put(Table::Claims, key, bytes) => {
+                    let put = Some(unpacked(&mut unpacker, key, bytes)?);
                     claims.entry(element_of(key)).or_default().push((key.clone(), put));
                 }
                 Change::Delete(Table::Claims, key) => {
@@ -431,6 +432,18 @@ fn service_key(text: &str) -> Option<ServiceKey> {
     let (face, id) = text.split_once('/')?;
     face::face(face)?;
     Some(ServiceKey { face: face.into(), id: id.into() })
+}
+
+/// Claims as they are stored: packed, or as JSON by older versions.
+fn unpacked(unpacker: &mut Unpacker, key: &str, bytes: &[u8]) -> Result<Claims, StoreError> {
+    if !Claims::is_packed(bytes) {
+        return decode(Table::Claims, key, bytes);
+    }
+    unpacker.unpack(bytes).map_err(|what| StoreError::Decode {
+        table: Table::Claims,
+        key: key.into(),
+        source: serde::de::Error::custom(format!("packed claims: {what} was expected")),
+    })
 }
 
 fn decode<T: DeserializeOwned>(table: Table, key: &str, bytes: &[u8]) -> Result<T, StoreError> {

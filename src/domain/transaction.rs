@@ -253,7 +253,8 @@ pub enum JournalRecord {
     Intent {
         /// The phase that begins.
         phase: Phase,
-        /// The persist-ids of confirmed commits, by element (phase `applied`).
+        /// The persist-ids of the confirmed commits that are going to be made, by element (phase `prepared`; journals of
+        /// earlier versions have them in `applied`).
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         persist: BTreeMap<String, String>,
     },

@@ -86,8 +86,15 @@ impl MemoryStore {
 
     /// What a loss of power leaves: everything `Now`, nothing that was `Lazy` after it.
     pub fn crash(&self) {
+        self.crash_keeping(0);
+    }
+
+    /// As [`MemoryStore::crash`], when the first `lazy` of the batches that nobody waited for did reach the disk.
+    pub fn crash_keeping(&self, lazy: usize) {
         let mut inner = self.inner();
-        inner.lazy.clear();
+        for batch in std::mem::take(&mut inner.lazy).into_iter().take(lazy) {
+            inner.durable.apply(&batch);
+        }
         inner.seen = inner.durable.clone();
         inner.fault = None;
     }

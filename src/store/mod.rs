@@ -27,7 +27,7 @@ pub enum Table {
     ElementStates,
     /// `domain::StoredDocument` by `face/id`.
     Documents,
-    /// Claims of one service on one element, by `element/face/id`.
+    /// Claims of one service on one element, packed, by `element/face/id`.
     Claims,
     /// Recorded tree by element name.
     Recorded,
@@ -125,6 +125,11 @@ impl Batch {
             serde_json::to_vec(value).map_err(|source| StoreError::Encode { table, key: key.into(), source })?;
         self.changes.push(Change::Put(table, key.into(), bytes));
         Ok(())
+    }
+
+    /// Adds a record as it is.
+    pub fn put_bytes(&mut self, table: Table, key: &str, bytes: Vec<u8>) {
+        self.changes.push(Change::Put(table, key.into(), bytes));
     }
 
     /// Adds a removal.

@@ -367,7 +367,8 @@ fn write_batch(connection: &Connection, epoch: u64, batch: &Batch, path: &str) -
         result.map(drop).map_err(|source| explain(doing, path, source))
     };
     let current: i64 = connection
-        .query_row("SELECT epoch FROM lease WHERE id = 1", [], |row| row.get(0))
+        .prepare_cached("SELECT epoch FROM lease WHERE id = 1")
+        .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
         .map_err(|source| explain("read the lease", path, source))?;
     let current = u64::try_from(current).unwrap_or_default();
     if current != epoch {
@@ -414,11 +415,21 @@ fn write_batch(connection: &Connection, epoch: u64, batch: &Batch, path: &str) -
     }
     for record in &batch.audit {
         let bytes = encode("audit", record)?;
-        run("append to the audit log", connection.execute("INSERT INTO audit (value) VALUES (?1)", params![bytes]))?;
+        run(
+            "append to the audit log",
+            connection
+                .prepare_cached("INSERT INTO audit (value) VALUES (?1)")
+                .and_then(|mut statement| statement.execute(params![bytes])),
+        )?;
     }
     for event in &batch.events {
         let bytes = encode("outbox", event)?;
-        run("append to the outbox", connection.execute("INSERT INTO outbox (value) VALUES (?1)", params![bytes]))?;
+        run(
+            "append to the outbox",
+            connection
+                .prepare_cached("INSERT INTO outbox (value) VALUES (?1)")
+                .and_then(|mut statement| statement.execute(params![bytes])),
+        )?;
     }
     Ok(())
 }

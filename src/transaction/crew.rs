@@ -4,7 +4,9 @@
 //! its session and says `Lost`; [`Crew::restore`] and [`Crew::advance`] decide by reading, may be repeated and leave
 //! somebody else's values alone; an undo never stops half way.
 
+mod checks;
 mod decide;
+mod locks;
 mod order;
 mod readings;
 mod sessions;
@@ -14,11 +16,14 @@ use order::{Failed, Order, pause};
 
 use super::machine::{Answer, Verb};
 use super::{Ambient, TransactionLimits, Undo, cause};
-use crate::adagio::{Confirm, DriverError, Effect, Payload, Southbound, Writer};
+use crate::adagio::driver::StateValue;
+use crate::adagio::{Confirm, DriverError, Effect, ElementLimits, Payload, Southbound, Writer};
 use crate::domain::outcome::{Cause, CauseKind};
-use crate::domain::{Class, ErrorClass};
+use crate::domain::{CheckValue, Class, ElementProgress, ErrorClass, ForeignChange};
 use crate::plan::ElementPlan;
 use crate::tree::{ConfigTree, Path};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +36,71 @@ pub(super) struct Tools {
     pub undo: Arc<dyn Undo>,
     /// Set when the transaction has turned back: nobody waits for a lock or for a value to settle any more.
     pub turned_back: CancellationToken,
+    /// How often an element is tried on the way back or forward before it counts as away.
+    pub attempts: u32,
+}
+
+impl Tools {
+    /// The same, with the limits of one platform.
+    fn for_platform(&self, own: ElementLimits) -> Self {
+        let mut tools = self.clone();
+        let limits = &mut tools.limits;
+        let given = [
+            (own.prepare, &mut limits.prepare),
+            (own.commit, &mut limits.apply),
+            (own.verify, &mut limits.verify),
+            (own.confirm, &mut limits.confirm),
+        ];
+        for (seconds, limit) in given {
+            if let Some(seconds) = seconds {
+                *limit = Duration::from_secs(seconds);
+            }
+        }
+        tools
+    }
+}
+
+/// What the record says of an element beside the machine's progress.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Report {
+    /// Our session there.
+    pub session: Option<u32>,
+    /// What others changed inside our window.
+    pub foreign: Vec<ForeignChange>,
+    /// Its state before and after.
+    pub checks: Vec<CheckValue>,
+}
+
+impl Report {
+    /// Puts it into the record's progress of the element; what is not known now stays as an earlier process left it.
+    pub(super) fn fill(&self, progress: &mut ElementProgress) {
+        progress.session = self.session.or(progress.session);
+        if !self.foreign.is_empty() {
+            progress.foreign.clone_from(&self.foreign);
+        }
+        if !self.checks.is_empty() {
+            progress.checks.clone_from(&self.checks);
+        }
+    }
+
+    /// One more change of somebody else.
+    fn note(&mut self, path: &Path, reverted: bool) {
+        let path = path.to_string();
+        if let Some(known) = self.foreign.iter_mut().find(|known| known.path == path) {
+            known.reverted |= reverted;
+        } else if self.foreign.len() < MAX_FOREIGN {
+            self.foreign.push(ForeignChange { path, reverted });
+        }
+    }
+}
+
+/// An edit of ours that may still stand in an element's candidate, left by an earlier transaction.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct StaleCandidate {
+    /// Which transaction.
+    pub transaction: String,
+    /// What it edited.
+    pub plan: ElementPlan,
 }
 
 /// One element.
@@ -48,14 +118,31 @@ pub(super) struct Crew {
     pub unsure: bool,
     /// What an operator has seen and wants sent once, also over values of somebody else.
     pub force: Option<Payload>,
+    /// For the record.
+    pub report: Report,
+    /// Sessions of ours that may still live at the element and hold its locks.
+    pub ours: BTreeSet<u32>,
+    /// What an earlier transaction may have left in the candidate.
+    pub stale: Option<StaleCandidate>,
+    /// How long the last commit took.
+    pub took: Option<Duration>,
     // Read when the read-set was checked.
     earlier: Option<ConfigTree>,
+    // A cancel of ours was answered ok.
+    cancelled: bool,
+    // The last whole reading while our commit was not confirmed.
+    inside: Option<ConfigTree>,
+    // The state before the change.
+    state: Vec<StateValue>,
     /// Read from the fresh session, whole.
     pub echoed: Option<ConfigTree>,
     residue: Vec<String>,
 }
 
-const ATTEMPTS: u32 = 3;
+/// How often an element is tried on the way back or forward.
+pub(super) const ATTEMPTS: u32 = 3;
+/// Changes of others that are kept per element.
+const MAX_FOREIGN: usize = 100;
 const ROUNDS: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -72,7 +159,14 @@ impl Crew {
             edited: false,
             unsure: false,
             force: None,
+            report: Report::default(),
+            ours: BTreeSet::new(),
+            stale: None,
+            took: None,
             earlier: None,
+            cancelled: false,
+            inside: None,
+            state: Vec::new(),
             echoed: None,
             residue: Vec::new(),
         }
@@ -82,13 +176,19 @@ impl Crew {
         self.plan.class
     }
 
+    pub(super) fn plan(&self) -> &ElementPlan {
+        &self.plan
+    }
+
     /// Carries out a verb.
     pub(super) async fn perform(&mut self, verb: Verb, tools: &Tools) -> Answer {
+        let tools = &tools.for_platform(self.south.limits());
         match verb {
             Verb::Lock => self.lock(tools).await,
             Verb::Prepare => self.prepare(tools).await,
             Verb::Apply => self.apply(tools).await,
             Verb::Verify => self.verify(tools).await,
+            Verb::Check => self.check(tools).await,
             Verb::Extend => self.extend(tools).await,
             Verb::Confirm => self.keep(tools).await,
             Verb::Advance => self.settle(tools, Way::Forward).await,
@@ -104,24 +204,27 @@ impl Crew {
     // ── the way forward ──────────────────────────────────────────────────────────────────────────────────────────────
 
     async fn lock(&mut self, tools: &Tools) -> Answer {
-        match self.open_and_lock(tools, true).await {
-            Ok(()) => {}
+        let detail = match self.open_and_lock(tools, true).await {
+            Ok(detail) => detail,
             Err(Failed::Driver(error, kind)) => return Answer::Refused(self.because(kind, &error)),
             Err(Failed::Other(cause)) => return Answer::Refused(cause),
-        }
+        };
         let probed = self.writer.as_ref().map_or(self.plan.class, |writer| writer.class());
         if probed > self.plan.class {
             let message = format!("the element is of class {probed} now, the plan was made for {}", self.plan.class);
             self.release(tools).await;
             return Answer::Refused(cause(CauseKind::Stale, Some(&self.name), message));
         }
-        Answer::done()
+        Answer::Done { detail, residue: Vec::new() }
     }
 
     async fn prepare(&mut self, tools: &Tools) -> Answer {
         match self.unmoved(tools).await {
             Ok(tree) => self.earlier = Some(tree),
             Err(cause) => return Answer::Refused(cause),
+        }
+        if let Err(cause) = self.state_before(tools).await {
+            return Answer::Refused(cause);
         }
         self.edited = matches!(self.plan.class, Class::A | Class::B);
         let payload = self.plan.payload.clone();
@@ -140,9 +243,11 @@ impl Crew {
             }
         }
         let (payload, confirm) = (self.plan.payload.clone(), self.confirm.clone());
+        let since = tools.ambient.elapsed();
         match self.order(tools, Order::Apply(&payload, confirm.as_ref())).await {
             Ok(residue) => {
                 self.edited = false;
+                self.took = Some(tools.ambient.elapsed().saturating_sub(since));
                 self.residue.clone_from(&residue);
                 let detail = (!residue.is_empty()).then(|| format!("{} busy lines left", residue.len()));
                 Answer::Done { detail, residue }
@@ -165,6 +270,7 @@ impl Crew {
             };
             let wrong = self.wrong(&self.meant(tools, reading.clone()), tools);
             let Some(wrong) = wrong else {
+                self.inside = Some(reading.tree.clone());
                 self.echoed = Some(reading.tree);
                 return Answer::Done { detail, residue: Vec::new() };
             };
@@ -201,7 +307,7 @@ impl Crew {
 
     async fn withdraw(&mut self, tools: &Tools) -> Answer {
         let mut detail = None;
-        for attempt in 0..ATTEMPTS {
+        for attempt in 0..tools.attempts {
             if !self.edited {
                 break;
             }
@@ -224,7 +330,7 @@ impl Crew {
     /// Brings the element to one side by reading it, whatever was sent before. A lost session is opened again.
     async fn settle(&mut self, tools: &Tools, way: Way) -> Answer {
         let mut last = cause(CauseKind::Unreachable, Some(&self.name), "not reached");
-        for attempt in 0..ATTEMPTS {
+        for attempt in 0..tools.attempts {
             if attempt > 0 {
                 pause(tools, FIRST_PAUSE * 2u32.pow(attempt), false).await;
             }

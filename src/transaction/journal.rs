@@ -14,6 +14,14 @@ pub(super) fn plan_key(transaction: &str) -> String {
     format!("transaction/{transaction}")
 }
 
+/// Where it stands that a transaction may have left its edit in an element's candidate.
+pub(super) const STALE: &str = "candidate/";
+
+/// The key of one element's.
+pub(super) fn stale_key(element: &str) -> String {
+    format!("{STALE}{element}")
+}
+
 /// The first batch: record and plan, and the journal opened.
 pub(super) fn planned(record: &TransactionRecord, plan: &Plan) -> Result<Batch, StoreError> {
     let mut batch = Batch::default();

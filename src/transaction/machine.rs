@@ -1,7 +1,7 @@
 //! The transaction as a pure state machine: what to do next, never how.
 //!
 //! ```text
-//!  Planned ─begin─► Locking ═► Preparing ═► Applying ═► Verifying ═► Deciding ─► Confirming ─► Closing ─► Closed
+//!  Planned ─begin─► Locking ═► Preparing ═► Applying ═► Verifying (─► Checking) ═► Deciding ─► Confirming ─► Closing ─► Closed
 //!                      │           │           │            │            │           │            ▲
 //!                      └───────────┴── fails, refuses, lost, cancelled ──┘           └─ parked ───┤
 //!                                                   ▼                                             │
@@ -39,6 +39,8 @@ pub enum State {
     Applying,
     /// Everything is read back from fresh sessions.
     Verifying,
+    /// The state of the elements is compared with what it was, where the plan asks for it.
+    Checking,
     /// The decision is being written.
     Deciding,
     /// The decision stands; elements are told to keep it.
@@ -99,6 +101,8 @@ pub enum Verb {
     Apply,
     /// Read back from a fresh session.
     Verify,
+    /// Compare the element's state with what it was before.
+    Check,
     /// Start the timer of the confirmed commit anew.
     Extend,
     /// Keep it (class A), save it.
@@ -167,6 +171,8 @@ struct Member {
     progress: ElementProgress,
     busy: Option<Verb>,
     extend_at: Option<Duration>,
+    // Its state is still to be compared.
+    to_check: bool,
     // What was last asked of it on the way back or forward is answered.
     settled: bool,
 }
@@ -187,9 +193,19 @@ impl Machine {
     pub fn new(elements: impl IntoIterator<Item = (String, Class)>, window: Duration) -> Self {
         let members = elements.into_iter().map(|(name, class)| {
             let progress = ElementProgress::untouched(class);
-            (name, Member { progress, busy: None, extend_at: None, settled: false })
+            (name, Member { progress, busy: None, extend_at: None, to_check: false, settled: false })
         });
         Self { state: State::Planned, members: members.collect(), cause: None, writing: None, decided: false, window }
+    }
+
+    /// The same, with the state of these elements compared before the decision.
+    pub fn with_checks<'a>(mut self, elements: impl IntoIterator<Item = &'a str>) -> Self {
+        for name in elements {
+            if let Some(member) = self.members.get_mut(name) {
+                member.to_check = true;
+            }
+        }
+        self
     }
 
     /// A transaction that died before its decision: after `Begin` every element whose turn is not `Untouched` is brought
@@ -204,9 +220,9 @@ impl Machine {
     }
 
     fn resumed(elements: impl IntoIterator<Item = (String, ElementProgress)>) -> Self {
-        let members = elements
-            .into_iter()
-            .map(|(name, progress)| (name, Member { progress, busy: None, extend_at: None, settled: false }));
+        let members = elements.into_iter().map(|(name, progress)| {
+            (name, Member { progress, busy: None, extend_at: None, to_check: false, settled: false })
+        });
         let mut machine = Self::new([], Duration::ZERO);
         machine.members = members.collect();
         machine
@@ -258,7 +274,7 @@ impl Machine {
 
     /// When a `Tick` is due, if nothing else happens.
     pub fn next_tick(&self) -> Option<Duration> {
-        if !matches!(self.state, State::Applying | State::Verifying) {
+        if !matches!(self.state, State::Applying | State::Verifying | State::Checking) {
             return None;
         }
         self.members.values().filter(|member| member.busy.is_none()).filter_map(|member| member.extend_at).min()
@@ -270,8 +286,8 @@ impl Machine {
     /// [`Illegal`] when the event cannot happen in this state; the machine is unchanged then.
     pub fn step(&mut self, now: Duration, event: Event) -> Result<Vec<Act>, Illegal> {
         use State::{
-            Abandoned, Applying, Closed, Closing, Confirming, Deciding, Locking, Planned, Preparing, Restoring,
-            Verifying,
+            Abandoned, Applying, Checking, Closed, Closing, Confirming, Deciding, Locking, Planned, Preparing,
+            Restoring, Verifying,
         };
         let illegal = Illegal { state: self.state, event: label(&event) };
         match (self.state, event) {
@@ -285,7 +301,7 @@ impl Machine {
                 self.writing = None;
                 Ok(self.written(now))
             }
-            (Locking | Preparing | Applying | Verifying, Event::Answered { element, verb, answer }) => {
+            (Locking | Preparing | Applying | Verifying | Checking, Event::Answered { element, verb, answer }) => {
                 self.take(now, &element, verb, &answer).ok_or(illegal)?;
                 match (verb, answer) {
                     (_, Answer::Done { .. }) => Ok(self.carry_on(now)),
@@ -323,11 +339,11 @@ impl Machine {
             }
             (Locking | Preparing, Event::Stop(cause)) => Ok(self.turn_back(cause)),
             // Until the decision a person may cancel; a stop of the daemon waits for the end.
-            (Applying | Verifying, Event::Stop(cause)) if cause.kind == CauseKind::Cancelled => {
+            (Applying | Verifying | Checking, Event::Stop(cause)) if cause.kind == CauseKind::Cancelled => {
                 Ok(self.turn_back(cause))
             }
             (
-                Applying | Verifying | Deciding | Confirming | Restoring | Closing | Closed | Abandoned,
+                Applying | Verifying | Checking | Deciding | Confirming | Restoring | Closing | Closed | Abandoned,
                 Event::Stop(_),
             ) => Ok(Vec::new()),
             // The end.
@@ -345,7 +361,8 @@ impl Machine {
             }
             // Hands off.
             (
-                Planned | Locking | Preparing | Applying | Verifying | Deciding | Confirming | Restoring | Closing,
+                Planned | Locking | Preparing | Applying | Verifying | Checking | Deciding | Confirming | Restoring
+                | Closing,
                 Event::HandsOff(cause),
             ) => {
                 self.cause = Some(cause);
@@ -359,15 +376,21 @@ impl Machine {
                 Ok(Vec::new())
             }
             // Time.
-            (Applying | Verifying, Event::Tick) => Ok(self.extend(now)),
+            (Applying | Verifying | Checking, Event::Tick) => Ok(self.extend(now)),
             (
                 Planned | Locking | Preparing | Deciding | Confirming | Restoring | Closing | Closed | Abandoned,
                 Event::Tick,
             ) => Ok(Vec::new()),
             // Illegal: begun twice; an answer or a write where none was asked for; anything after the end.
-            (Locking | Preparing | Applying | Verifying | Deciding | Closing | Closed | Abandoned, Event::Begin)
+            (
+                Locking | Preparing | Applying | Verifying | Checking | Deciding | Closing | Closed | Abandoned,
+                Event::Begin,
+            )
             | (Planned | Deciding | Closed, Event::Answered { .. })
-            | (Planned | Confirming | Closing | Closed | Abandoned, Event::Written(_) | Event::WriteFailed(..))
+            | (
+                Planned | Checking | Confirming | Closing | Closed | Abandoned,
+                Event::Written(_) | Event::WriteFailed(..),
+            )
             | (Closed, Event::HandsOff(_)) => Err(illegal),
         }
     }
@@ -413,7 +436,16 @@ impl Machine {
                 }
                 self.next_wave()
             }
+            // Comparing the state changes nothing, so no intent is written for it.
+            State::Verifying if all(self, Turn::Verified) && self.members.values().any(|member| member.to_check) => {
+                self.state = State::Checking;
+                let checked = self.names(|member| member.to_check);
+                checked.into_iter().filter_map(|name| self.send(name, Verb::Check)).collect()
+            }
             State::Verifying if all(self, Turn::Verified) => self.enter(State::Deciding, Phase::Decided),
+            State::Checking if all(self, Turn::Verified) && !self.members.values().any(|member| member.to_check) => {
+                self.enter(State::Deciding, Phase::Decided)
+            }
             _ => Vec::new(),
         }
     }
@@ -468,7 +500,9 @@ impl Machine {
         for name in idle {
             let Some(member) = self.members.get_mut(&name) else { continue };
             let verb = match (self.state, member.progress.turn) {
-                (_, Turn::Accepted) | (State::Restoring, Turn::Untouched | Turn::Restored) => None,
+                (_, Turn::Accepted)
+                | (State::Restoring, Turn::Untouched | Turn::Restored)
+                | (State::Confirming, Turn::Confirmed) => None,
                 (State::Restoring, Turn::Locked) => Some(Verb::Release),
                 (State::Restoring, Turn::Prepared) => Some(Verb::Withdraw),
                 (State::Restoring, _) => Some(Verb::Restore),
@@ -544,7 +578,7 @@ impl Machine {
             (Verb::Apply, Answer::Done { .. }) => Turn::Applied,
             (Verb::Apply, _) => Turn::Unknown,
             (Verb::Verify, Answer::Done { .. }) => Turn::Verified,
-            (Verb::Verify, _) => was,
+            (Verb::Verify | Verb::Check, _) => was,
             (Verb::Extend, Answer::Done { .. }) => was,
             (Verb::Extend, _) => Turn::Unknown,
             (Verb::Confirm | Verb::Advance, Answer::Done { .. }) => Turn::Confirmed,
@@ -556,15 +590,16 @@ impl Machine {
         };
         member.extend_at = match (verb, answer, member.progress.class) {
             (Verb::Apply | Verb::Extend, Answer::Done { .. }, Class::A) => Some(now + window / 2),
-            (Verb::Verify, _, _) => member.extend_at,
+            (Verb::Verify | Verb::Check, _, _) => member.extend_at,
             _ => None,
         };
         // After a confirm that failed the element is read and brought forward; everything else is done with its answer.
         member.settled = match verb {
             Verb::Confirm => member.progress.turn == Turn::Confirmed,
             Verb::Advance | Verb::Withdraw | Verb::Restore | Verb::Release => true,
-            Verb::Lock | Verb::Prepare | Verb::Apply | Verb::Verify | Verb::Extend => false,
+            Verb::Lock | Verb::Prepare | Verb::Apply | Verb::Verify | Verb::Check | Verb::Extend => false,
         };
+        member.to_check &= verb != Verb::Check;
         match answer {
             Answer::Done { detail, residue } => {
                 if detail.is_some() || matches!(verb, Verb::Restore | Verb::Advance) {

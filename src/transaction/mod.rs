@@ -17,6 +17,7 @@
 mod crew;
 mod journal;
 pub mod machine;
+mod pace;
 mod progress;
 mod queues;
 mod recovery;

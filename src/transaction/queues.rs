@@ -4,6 +4,7 @@
 //! Guarantees: queues are taken in the order of names, so two transactions cannot wait for each other. A transaction that
 //! waits is never told "busy".
 
+use super::crew::StaleCandidate;
 use crate::plan::Plan;
 use crate::tree::Path;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +22,8 @@ struct Inner {
     turns: BTreeMap<String, Arc<tokio::sync::Mutex<()>>>,
     running: BTreeSet<String>,
     held: BTreeMap<String, Vec<(String, Path)>>,
+    sessions: BTreeMap<String, BTreeSet<u32>>,
+    stale: BTreeMap<String, StaleCandidate>,
 }
 
 /// The turn on some elements; it ends when this is dropped.
@@ -58,6 +61,41 @@ impl Queues {
         let of = plan.elements.iter().filter(|of| elements.contains(&of.element));
         let held = of.flat_map(|of| of.touched().map(|path| (of.element.clone(), path.clone()))).collect();
         self.inner().held.insert(transaction.to_owned(), held);
+    }
+
+    /// Sessions of ours that were not ended in good order and may still live at an element.
+    pub(super) fn sessions(&self, element: &str) -> BTreeSet<u32> {
+        self.inner().sessions.get(element).cloned().unwrap_or_default()
+    }
+
+    /// Keeps them for the next transaction on the element.
+    pub(super) fn keep_sessions(&self, element: &str, sessions: BTreeSet<u32>) {
+        let mut inner = self.inner();
+        if sessions.is_empty() {
+            inner.sessions.remove(element);
+        } else {
+            inner.sessions.insert(element.to_owned(), sessions);
+        }
+    }
+
+    /// What an earlier transaction may have left in the candidate of an element.
+    pub(super) fn stale(&self, element: &str) -> Option<StaleCandidate> {
+        self.inner().stale.get(element).cloned()
+    }
+
+    /// All of them, by element.
+    pub(super) fn all_stale(&self) -> BTreeMap<String, StaleCandidate> {
+        self.inner().stale.clone()
+    }
+
+    /// Keeps it until the candidate was emptied.
+    pub(super) fn keep_stale(&self, element: &str, stale: StaleCandidate) {
+        self.inner().stale.insert(element.to_owned(), stale);
+    }
+
+    /// The candidate was emptied. True if there was something to empty.
+    pub(super) fn drop_stale(&self, element: &str) -> bool {
+        self.inner().stale.remove(element).is_some()
     }
 
     /// It is resolved.

@@ -11,21 +11,25 @@
 //! the same side. What cannot be reached stays unresolved, holds its paths and is tried again with growing pauses. With the
 //! lease lost nothing is read and nothing is sent: open transactions are somebody else's then.
 
+use super::crew::{Crew, StaleCandidate};
 use super::journal::{self, Story};
 use super::resolve::Word;
 use super::machine::Machine;
-use super::runner::{Ride, Runner, crews};
+use super::runner::{Ride, Runner};
 use super::{Closing, StopSignal, cause};
 use crate::adagio::{Confirm, Southbound};
 use crate::domain::outcome::CauseKind;
 use crate::domain::{Class, ElementProgress, JournalRecord, Outcome, Phase, TransactionRecord, Turn};
 use crate::plan::{ElementPlan, Plan};
-use crate::store::{Batch, Durability, StoreError};
-use std::collections::BTreeMap;
+use crate::store::{self, Batch, Durability, StoreError, Table};
+use futures::future::join_all;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
+/// How long a session may take to open while the daemon starts.
+const AT_START: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// Ends what did not end.
@@ -51,9 +55,39 @@ impl Recovery {
         &self,
         elements: &BTreeMap<String, Arc<dyn Southbound>>,
     ) -> Result<Vec<TransactionRecord>, StoreError> {
-        let mut records = Vec::new();
+        let stale: Vec<(String, StaleCandidate)> =
+            store::list(&*self.runner.store, Table::Plans, journal::STALE).await?;
+        for (key, stale) in stale {
+            self.runner.queues.keep_stale(key.trim_start_matches(journal::STALE), stale);
+        }
+        let mut open = VecDeque::new();
         for id in self.runner.store.open_transactions().await? {
-            records.extend(self.one(&id, elements).await?);
+            let (_, plan) = journal::opened(&*self.runner.store, &id).await?;
+            let names = plan.iter().flat_map(|plan| plan.elements.iter().map(|of| of.element.clone()));
+            open.push_back((id, names.collect::<BTreeSet<String>>()));
+        }
+        let mut away = BTreeSet::new();
+        let mut records = Vec::new();
+        // What has no element in common goes at the same time; on one element the oldest goes first.
+        while !open.is_empty() {
+            let mut taken: BTreeSet<String> = BTreeSet::new();
+            let (mut wave, mut later) = (Vec::new(), VecDeque::new());
+            for (id, names) in open {
+                let free = taken.is_disjoint(&names);
+                taken.extend(names.iter().cloned());
+                if free { wave.push(id) } else { later.push_back((id, names)) }
+            }
+            open = later;
+            let hurry = Hurry { connect: AT_START, away: &away };
+            let done = join_all(wave.iter().map(|id| self.one(id, elements, Some(&hurry)))).await;
+            for record in done {
+                let Some(record) = record? else { continue };
+                if let Some(Outcome::Unresolved { .. }) = &record.outcome {
+                    let unknown = record.elements.iter().filter(|(_, progress)| progress.turn == Turn::Unknown);
+                    away.extend(unknown.map(|(name, _)| name.clone()));
+                }
+                records.push(record);
+            }
         }
         Ok(records)
     }
@@ -70,16 +104,55 @@ impl Recovery {
         let mut records = Vec::new();
         for id in self.runner.store.open_transactions().await? {
             if self.due().get(&id).is_none_or(|(at, _)| *at <= now) {
-                records.extend(self.one(&id, elements).await?);
+                records.extend(self.one(&id, elements, None).await?);
+            }
+        }
+        for (element, stale) in self.runner.queues.all_stale() {
+            let key = journal::stale_key(&element);
+            if self.due().get(&key).is_none_or(|(at, _)| *at <= now) {
+                self.empty(&element, stale, elements).await?;
             }
         }
         Ok(records)
+    }
+
+    /// Empties a candidate in which an earlier transaction may have left its edit, when the element is back.
+    async fn empty(
+        &self,
+        element: &str,
+        stale: StaleCandidate,
+        elements: &BTreeMap<String, Arc<dyn Southbound>>,
+    ) -> Result<(), StoreError> {
+        let Some(south) = elements.get(element) else { return Ok(()) };
+        let _turns = self.runner.queues.turns([element]).await;
+        let key = journal::stale_key(element);
+        let transaction = stale.transaction.clone();
+        let mut crew = Crew::new(stale.plan.clone(), south.clone());
+        (crew.edited, crew.stale, crew.ours) = (true, Some(stale), self.runner.queues.sessions(element));
+        let emptied = crew.emptied(&self.runner.tools()).await;
+        self.runner.queues.keep_sessions(element, crew.ours);
+        if !emptied {
+            self.put_off(&key);
+            return Ok(());
+        }
+        tracing::info!(element, transaction, "nothing of this transaction is left in the candidate");
+        let mut batch = Batch::default();
+        batch.delete(Table::Plans, &key);
+        self.runner.store.commit(self.runner.epoch, batch, Durability::Lazy).await?;
+        self.runner.queues.drop_stale(element);
+        self.due().remove(&key);
+        Ok(())
     }
 
     /// In how long [`Recovery::retry`] has something to do; `None` while nothing is unresolved.
     pub fn next_retry(&self) -> Option<Duration> {
         let now = self.runner.ambient.elapsed();
         self.due().values().map(|(at, _)| at.saturating_sub(now)).min()
+    }
+
+    /// Whether an element's candidate may still hold an edit of ours.
+    pub fn has_left_edits(&self) -> bool {
+        !self.runner.queues.all_stale().is_empty()
     }
 
     /// Makes all pauses end now, for instance because an element came back.
@@ -93,6 +166,7 @@ impl Recovery {
         &self,
         id: &str,
         elements: &BTreeMap<String, Arc<dyn Southbound>>,
+        hurry: Option<&Hurry<'_>>,
     ) -> Result<Option<TransactionRecord>, StoreError> {
         // A transaction that runs in this process is nobody else's business.
         let Some(_mark) = self.runner.queues.mark(id) else { return Ok(None) };
@@ -137,9 +211,14 @@ impl Recovery {
         let _turns = self.runner.queues.turns(plan.elements.iter().map(|of| of.element.as_str())).await;
         let members = plan.elements.iter().map(|of| (of.element.clone(), progress(of, &story, &record)));
         let machine = if story.decided { Machine::forward(members) } else { Machine::backward(members, why) };
-        let known = reachable(&plan, elements);
+        let known = reachable(&plan, elements, hurry);
+        let sessions: BTreeMap<String, u32> =
+            record.elements.iter().filter_map(|(name, kept)| Some((name.clone(), kept.session?))).collect();
         let mut ride = Ride::new(&self.runner, record, self.closing.clone(), None);
-        let mut crews = match crews(&plan, &known) {
+        if let Some(hurry) = hurry {
+            ride.hurry(hurry.connect);
+        }
+        let mut crews = match self.runner.crews(&plan, &known) {
             Ok(crews) => crews,
             Err(cause) => {
                 // Cannot happen: `known` has an entry for every element.
@@ -151,6 +230,7 @@ impl Recovery {
             crew.edited = story.phase >= Phase::Prepared && matches!(crew.class(), Class::A | Class::B);
             crew.unsure = story.phase >= Phase::Applied;
             crew.force = forced.get(name).cloned();
+            crew.ours.extend(sessions.get(name));
             crew.confirm = story
                 .persist
                 .get(name)
@@ -163,14 +243,19 @@ impl Recovery {
     }
 
     fn schedule(&self, record: &TransactionRecord) {
+        if record.finished.is_some() {
+            self.due().remove(&record.id);
+        } else {
+            self.put_off(&record.id);
+        }
+    }
+
+    /// It is tried again after a pause that grows.
+    fn put_off(&self, id: &str) {
         let now = self.runner.ambient.elapsed();
         let mut due = self.due();
-        if record.finished.is_some() {
-            due.remove(&record.id);
-            return;
-        }
-        let pause = due.get(&record.id).map_or(FIRST_PAUSE, |(_, pause)| *pause);
-        due.insert(record.id.clone(), (now + pause, (pause * 2).min(LONGEST_PAUSE)));
+        let pause = due.get(id).map_or(FIRST_PAUSE, |(_, pause)| *pause);
+        due.insert(id.to_owned(), (now + pause, (pause * 2).min(LONGEST_PAUSE)));
     }
 
     fn due(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, (Duration, Duration)>> {
@@ -180,9 +265,12 @@ impl Recovery {
 
 /// Where an element has to be assumed to stand, from what is durable.
 fn progress(of: &ElementPlan, story: &Story, record: &TransactionRecord) -> ElementProgress {
-    let accepted = record.elements.get(&of.element).filter(|known| known.turn == Turn::Accepted);
-    if let Some(accepted) = accepted {
-        return accepted.clone();
+    // What an operator accepted stands. Where an element came to its end it was let go: what stands there now may be
+    // somebody else's work.
+    let end = if story.decided { Turn::Confirmed } else { Turn::Restored };
+    let ended = |kept: &&ElementProgress| kept.turn == end || kept.turn == Turn::Accepted;
+    if let Some(kept) = record.elements.get(&of.element).filter(ended) {
+        return kept.clone();
     }
     let turn = match story.phase {
         Phase::Planned | Phase::Locked => Turn::Untouched,
@@ -195,39 +283,53 @@ fn progress(of: &ElementPlan, story: &Story, record: &TransactionRecord) -> Elem
     ElementProgress { class: of.class, turn, detail: None, ..kept }
 }
 
-/// All elements of the plan; one that left the inventory answers to nothing.
-fn reachable(plan: &Plan, elements: &BTreeMap<String, Arc<dyn Southbound>>) -> BTreeMap<String, Arc<dyn Southbound>> {
+/// At start the north waits for recovery: an element that does not answer is not waited for long, and not asked again.
+struct Hurry<'a> {
+    connect: Duration,
+    away: &'a BTreeSet<String>,
+}
+
+/// All elements of the plan; one that left the inventory, or is known to be away, answers to nothing.
+fn reachable(
+    plan: &Plan,
+    elements: &BTreeMap<String, Arc<dyn Southbound>>,
+    hurry: Option<&Hurry<'_>>,
+) -> BTreeMap<String, Arc<dyn Southbound>> {
     let all = plan.elements.iter().map(|of| {
-        let south = elements.get(&of.element).cloned();
-        (of.element.clone(), south.unwrap_or_else(|| Arc::new(gone::Gone(of.element.clone()))))
+        let name = of.element.clone();
+        let gone = |why| Arc::new(gone::Gone { element: of.element.clone(), why }) as Arc<dyn Southbound>;
+        let south = match elements.get(&name) {
+            None => gone("the element is no longer in the inventory"),
+            Some(_) if hurry.is_some_and(|hurry| hurry.away.contains(&name)) => gone("it did not answer a moment ago"),
+            Some(south) => south.clone(),
+        };
+        (name, south)
     });
     all.collect()
 }
 
 mod gone {
-    //! An element that is no longer in the inventory.
+    //! An element that is no longer in the inventory, or did not answer a moment ago.
 
     use crate::adagio::{DriverError, Reader, Southbound, Writer};
     use crate::domain::ErrorClass;
     use async_trait::async_trait;
 
-    pub(super) struct Gone(pub String);
+    pub(super) struct Gone {
+        pub element: String,
+        pub why: &'static str,
+    }
 
     impl Gone {
         fn error(&self) -> DriverError {
-            DriverError::unsent(
-                &self.0,
-                "open a session",
-                ErrorClass::Rejected,
-                "the element is no longer in the inventory",
-            )
+            DriverError::unsent(&self.element, "open a session", ErrorClass::Rejected, self.why)
         }
     }
 
     #[async_trait]
     impl Southbound for Gone {
         fn element(&self) -> &str {
-            &self.0
+            &self.element
         }
 
         async fn open_reader(&self) -> Result<Box<dyn Reader>, DriverError> {

@@ -8,25 +8,27 @@
 //! surely not hold is left to recovery; with the lease lost nothing is sent any more. Whatever happens, [`Runner::run`]
 //! returns a record with an outcome.
 
-use super::crew::{Crew, Tools};
+use super::crew::{ATTEMPTS, Crew, Report, StaleCandidate, Tools};
 use super::journal;
 use super::machine::{Act, Answer, Event, Machine, Record, State, Verb};
+use super::pace::Paces;
 use super::progress::{Progress, Timing, patience};
 use super::queues::{Queues, Turns};
 use super::{Ambient, Closing, Probe, StopSignal, TransactionLimits, Undo, cause};
 use crate::adagio::{Confirm, Southbound};
 use crate::domain::outcome::{Cause, CauseKind};
 use crate::domain::{
-    Class, ElementProgress, JournalRecord, Origin, Outcome, Phase, Principal, ServiceTouched, TransactionRecord,
+    Class, ElementProgress, JournalRecord, Origin, Outcome, Phase, Principal, ServiceTouched, TransactionRecord, Turn,
 };
 use crate::plan::{Plan, ServiceChange};
-use crate::store::{Batch, Durability, Store, StoreError};
+use crate::store::{Batch, Durability, Store, StoreError, Table};
 use futures::future::{BoxFuture, Either, select};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -56,6 +58,7 @@ pub struct Runner {
     pub(super) probe: Arc<dyn Probe>,
     pub(super) queues: Queues,
     pub(super) limits: TransactionLimits,
+    paces: Paces,
 }
 
 impl Runner {
@@ -68,7 +71,7 @@ impl Runner {
         probe: Arc<dyn Probe>,
         limits: TransactionLimits,
     ) -> Self {
-        Self { store, epoch, ambient, undo, probe, queues: Queues::default(), limits }
+        Self { store, epoch, ambient, undo, probe, queues: Queues::default(), limits, paces: Paces::default() }
     }
 
     /// The queues of the elements, and what unresolved transactions hold.
@@ -105,6 +108,15 @@ impl Runner {
         let Some(_mark) = self.queues.mark(&request.id) else {
             return ride.refused(cause(CauseKind::Internal, None, "a transaction of this id is running already"));
         };
+        // Recovery would take what this one sends for what that one sent.
+        match self.store.journal(&request.id).await {
+            Ok(known) if known.is_empty() => {}
+            Ok(_) => {
+                let message = "a transaction of this id has a journal already; nothing was done";
+                return ride.refused(cause(CauseKind::Internal, None, message));
+            }
+            Err(error) => return ride.refused(cause(CauseKind::Internal, None, words(&error))),
+        }
         // Nothing was sent yet, so a record that is lost with the power is no loss.
         if let Err(error) = ride.write_planned(&request.plan).await {
             return ride.refused(cause(CauseKind::Internal, None, words(&error)));
@@ -115,7 +127,9 @@ impl Runner {
             Err(cause) => return ride.end_unsent(cause).await,
         };
         let classes = request.plan.elements.iter().map(|of| (of.element.clone(), of.class));
-        let machine = Machine::new(classes, self.limits.confirm_window);
+        let checked = request.plan.elements.iter().filter(|of| !of.checks.is_empty()).map(|of| of.element.as_str());
+        ride.window = self.paces.window(&request.plan, &self.limits);
+        let machine = Machine::new(classes, ride.window).with_checks(checked);
         ride.drive(machine, crews, &request.plan, stop).await;
         drop(turns);
         ride.record
@@ -143,7 +157,36 @@ impl Runner {
             let path = Some(path.to_string());
             return Err(Cause { path, ..cause(CauseKind::Locked, Some(&element), message) });
         }
-        Ok((crews(plan, elements)?, turns))
+        Ok((self.crews(plan, elements)?, turns))
+    }
+
+    /// One crew per element of the plan.
+    pub(super) fn crews(
+        &self,
+        plan: &Plan,
+        elements: &BTreeMap<String, Arc<dyn Southbound>>,
+    ) -> Result<BTreeMap<String, Crew>, Cause> {
+        let crews = plan.elements.iter().map(|of| {
+            let Some(south) = elements.get(&of.element) else {
+                let message = "no session can be opened: not in the inventory";
+                return Err(cause(CauseKind::Unreachable, Some(&of.element), message));
+            };
+            let mut crew = Crew::new(of.clone(), south.clone());
+            crew.ours = self.queues.sessions(&of.element);
+            crew.stale = self.queues.stale(&of.element);
+            Ok((of.element.clone(), crew))
+        });
+        crews.collect()
+    }
+
+    pub(super) fn tools(&self) -> Tools {
+        Tools {
+            ambient: self.ambient.clone(),
+            limits: self.limits.clone(),
+            undo: self.undo.clone(),
+            turned_back: CancellationToken::new(),
+            attempts: ATTEMPTS,
+        }
     }
 }
 
@@ -151,18 +194,6 @@ impl Runner {
 fn touched(plan: &Plan) -> Vec<ServiceTouched> {
     let touched = |change: &ServiceChange| ServiceTouched { key: change.key.clone(), effect: change.effect.into() };
     plan.services.iter().map(touched).collect()
-}
-
-/// One crew per element of the plan.
-pub(super) fn crews(
-    plan: &Plan,
-    elements: &BTreeMap<String, Arc<dyn Southbound>>,
-) -> Result<BTreeMap<String, Crew>, Cause> {
-    let crews = plan.elements.iter().map(|of| match elements.get(&of.element) {
-        Some(south) => Ok((of.element.clone(), Crew::new(of.clone(), south.clone()))),
-        None => Err(cause(CauseKind::Unreachable, Some(&of.element), "no session can be opened: not in the inventory")),
-    });
-    crews.collect()
 }
 
 type Flight = BoxFuture<'static, (Crew, Verb, Answer)>;
@@ -175,6 +206,9 @@ pub(super) struct Ride<'a> {
     progress: Option<watch::Sender<Progress>>,
     timing: Timing,
     tools: Tools,
+    /// The time of the confirmed commits of this one.
+    window: Duration,
+    reports: BTreeMap<String, Report>,
     idle: BTreeMap<String, Crew>,
     flights: FuturesUnordered<Flight>,
     // What elements answered and the journal does not say yet.
@@ -190,15 +224,26 @@ impl<'a> Ride<'a> {
         closing: Arc<dyn Closing>,
         progress: Option<watch::Sender<Progress>>,
     ) -> Self {
-        let tools = Tools {
-            ambient: runner.ambient.clone(),
-            limits: runner.limits.clone(),
-            undo: runner.undo.clone(),
-            turned_back: CancellationToken::new(),
-        };
-        let (idle, flights) = (BTreeMap::new(), FuturesUnordered::new());
-        let timing = Timing::default();
-        Self { runner, record, closing, progress, timing, tools, idle, flights, unsaid: Vec::new(), unknown: 0 }
+        Self {
+            runner,
+            record,
+            closing,
+            progress,
+            timing: Timing::default(),
+            tools: runner.tools(),
+            window: runner.limits.confirm_window,
+            reports: BTreeMap::new(),
+            idle: BTreeMap::new(),
+            flights: FuturesUnordered::new(),
+            unsaid: Vec::new(),
+            unknown: 0,
+        }
+    }
+
+    /// Tries each element once only and waits less for it, because somebody waits for the end.
+    pub(super) fn hurry(&mut self, connect: Duration) {
+        self.tools.attempts = 1;
+        self.tools.limits.connect = self.tools.limits.connect.min(connect);
     }
 
     /// Runs a machine to its end.
@@ -240,8 +285,14 @@ impl<'a> Ride<'a> {
                 Some(element) => {
                     let news = machine.progress_of(element).map(|progress| (element.to_owned(), progress));
                     self.record.elements.extend(news);
+                    self.filled(element);
                 }
-                None => self.record.elements = machine.progress(),
+                None => {
+                    self.record.elements = machine.progress();
+                    for name in self.reports.keys().cloned().collect::<Vec<_>>() {
+                        self.filled(&name);
+                    }
+                }
             }
             if machine.state() != was {
                 tracing::debug!(transaction = %self.record.id, state = ?machine.state(), "transaction moves");
@@ -257,7 +308,7 @@ impl<'a> Ride<'a> {
             }
             // What comes next is sent under a lease that still holds. A write looks at it by itself.
             let writes = acts.iter().any(|act| matches!(act, Act::Write(_)));
-            if !writes && acts.iter().any(|act| matches!(act, Act::Send(..))) {
+            if !self.unsaid.is_empty() && !writes && acts.iter().any(|act| matches!(act, Act::Send(..))) {
                 events.extend(self.note().await);
             }
             let sends = acts.iter().any(|act| matches!(act, Act::Send(..)));
@@ -275,6 +326,9 @@ impl<'a> Ride<'a> {
             if let (true, Some(progress)) = (sends, &self.progress) {
                 progress.send_modify(|shown| shown.awaits(&self.timing));
             }
+        }
+        for (name, crew) in &mut self.idle {
+            self.runner.queues.keep_sessions(name, std::mem::take(&mut crew.ours));
         }
         if self.record.outcome.is_none() {
             self.record.outcome = machine.outcome();
@@ -367,8 +421,19 @@ impl<'a> Ride<'a> {
         let element = crew.name.clone();
         let window = crew.confirm.as_ref().map(|confirm| confirm.timeout);
         self.timing.answered(&element, verb, &answer, window, self.runner.ambient.now());
+        self.reports.insert(element.clone(), crew.report.clone());
+        if let (Verb::Apply, Some(took)) = (verb, crew.took) {
+            self.runner.paces.note(&element, took);
+        }
         self.idle.insert(element.clone(), crew);
         Event::Answered { element, verb, answer }
+    }
+
+    /// Puts what the crew has to report into the record.
+    fn filled(&mut self, element: &str) {
+        if let Some((report, progress)) = self.reports.get(element).zip(self.record.elements.get_mut(element)) {
+            report.fill(progress);
+        }
     }
 
     fn send(&mut self, element: &str, verb: Verb) {
@@ -413,11 +478,12 @@ impl<'a> Ride<'a> {
 
     async fn write_intent(&mut self, phase: Phase) -> Result<(), Unwritten> {
         let mut persist = BTreeMap::new();
-        if phase == Phase::Applied {
+        // Before anything is sent for which it could be needed: some elements name the candidate after it.
+        if phase == Phase::Prepared {
             for crew in self.idle.values_mut().filter(|crew| crew.class() == Class::A) {
                 let secret = self.runner.ambient.secret();
                 let id = format!("andante.{}.{}.{secret:016x}", self.record.id, self.runner.epoch);
-                crew.confirm = Some(Confirm { persist: id.clone(), timeout: self.runner.limits.confirm_window });
+                crew.confirm = Some(Confirm { persist: id.clone(), timeout: self.window });
                 persist.insert(crew.name.clone(), id);
             }
         }
@@ -481,8 +547,10 @@ impl<'a> Ride<'a> {
     /// power, also when somebody has changed the element since.
     async fn write_end(&mut self, machine: &Machine) -> Result<(), Unwritten> {
         self.record.outcome = machine.outcome();
+        let left = self.left_behind()?;
         if matches!(self.record.outcome, Some(Outcome::Unresolved { .. })) {
             let batch = journal::noted(&self.record, &self.unsaid, None).and_then(|mut batch| {
+                batch.extend(left);
                 batch.extend(self.closing.closed(&self.record)?);
                 Ok(batch)
             });
@@ -491,10 +559,27 @@ impl<'a> Ride<'a> {
         self.record.phase = Phase::Closed;
         self.record.finished = Some(self.runner.ambient.now());
         let batch = journal::closed(&self.record, &self.unsaid).and_then(|mut batch| {
+            batch.extend(left);
             batch.extend(self.closing.closed(&self.record)?);
             Ok(batch)
         });
         self.commit(batch.map_err(Unwritten::Not)?, Durability::Now).await
+    }
+
+    /// What may be left in candidates, for whoever comes next; and what was left by others and is gone.
+    fn left_behind(&self) -> Result<Batch, Unwritten> {
+        let mut batch = Batch::default();
+        for (name, crew) in &self.idle {
+            let turn = self.record.elements.get(name).map(|progress| progress.turn);
+            if crew.edited && matches!(crew.class(), Class::A | Class::B) && turn == Some(Turn::Restored) {
+                let stale = StaleCandidate { transaction: self.record.id.clone(), plan: crew.plan().clone() };
+                batch.put(Table::Plans, &journal::stale_key(name), &stale).map_err(Unwritten::Not)?;
+                self.runner.queues.keep_stale(name, stale);
+            } else if crew.stale.is_some() && turn != Some(Turn::Untouched) && self.runner.queues.drop_stale(name) {
+                batch.delete(Table::Plans, &journal::stale_key(name));
+            }
+        }
+        Ok(batch)
     }
 
     pub(super) async fn write_planned(&mut self, plan: &Plan) -> Result<(), StoreError> {

@@ -108,6 +108,49 @@ pub(super) fn outside(plan: &ElementPlan, earlier: &ConfigTree, later: &ConfigTr
     })
 }
 
+/// Every path outside the plan at which two readings differ, additions too: the highest node of each difference.
+pub(super) fn others(plan: &ElementPlan, from: &ConfigTree, to: &ConfigTree) -> Vec<Path> {
+    let ours = |path: &Path| plan.touched().chain(&plan.collateral).any(|touched| path.starts_with(touched));
+    let leads = |path: &Path| plan.touched().chain(&plan.collateral).any(|touched| touched.starts_with(path));
+    fn below(
+        path: Path,
+        node: &Node,
+        ours: &dyn Fn(&Path) -> bool,
+        leads: &dyn Fn(&Path) -> bool,
+        found: &mut Vec<Path>,
+    ) {
+        if ours(&path) {
+            return;
+        }
+        // A container that came or went only to hold what is ours says nothing.
+        if !leads(&path) {
+            found.push(path);
+            return;
+        }
+        node.children().iter().for_each(|child| below(path.child(child.step()), child, ours, leads, found));
+    }
+    let mut found = Vec::new();
+    for edit in &diff(from, to).edits {
+        match edit {
+            Edit::Set { path, .. } | Edit::Move { path, .. } => {
+                if !ours(path) {
+                    found.push(path.clone());
+                }
+            }
+            Edit::Create { path, node, .. } | Edit::Remove { path, node, .. } => {
+                below(path.clone(), node, &ours, &leads, &mut found);
+            }
+            Edit::Replace { path, old, new, .. } => {
+                below(path.clone(), old, &ours, &leads, &mut found);
+                below(path.clone(), new, &ours, &leads, &mut found);
+            }
+        }
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
 /// The first node of a removed subtree that is neither ours nor merely on the way to ours.
 fn lost(path: &Path, node: &Node, ours: &dyn Fn(&Path) -> bool, leads: &dyn Fn(&Path) -> bool) -> Option<Path> {
     if ours(path) {

@@ -33,7 +33,7 @@ pub mod value;
 pub mod xml;
 
 pub use children::{Children, Differing};
-pub use claims::{ClaimConflict, Claimant, Claims, Intended, Kind, Layer, Order, Owner, Place, Why};
+pub use claims::{ClaimConflict, Claimant, Claims, Intended, Kind, Layer, Order, Owner, Place, Unpacker, Why};
 pub use codec::{CodecError, CodecErrorKind, Limits, Policy};
 pub use defaults::{Defaults, DefaultsMode};
 pub use diff::{Diff, Edit, apply, diff, inverse};

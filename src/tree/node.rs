@@ -9,15 +9,17 @@
 //! stand in chunks ([`super::chunks`]), so that one edit copies little. Two nodes are equal when their hashes are; that a
 //! leaf was reported as default (RFC 6243) and that a list is ordered by the user is not part of it.
 
-use super::children::Children;
-use super::chunks::{self, Chunks, Splice};
+mod edit;
+mod stored;
+
+use edit::{built, collected};
+
 use super::hash::{self, Hash};
 use super::mark::Mark;
 use super::name::QName;
 use super::path::{Key, KeyRef, Keys, Step};
 use super::value::Value;
-use serde::ser::SerializeStruct;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::Deserialize;
 use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
@@ -70,7 +72,7 @@ pub(super) enum Kind {
 
 /// A node: a handle that costs next to nothing to clone. Build it with the constructors; it cannot be changed afterwards.
 #[derive(Clone, Deserialize)]
-#[serde(from = "Bare")]
+#[serde(from = "stored::Bare")]
 pub struct Node(pub(super) Repr);
 
 #[derive(Clone)]
@@ -393,6 +395,23 @@ impl Node {
         }
     }
 
+    /// Whether both are equal to the last, also in what equality leaves out: kinds of values, marks of defaults, and whether
+    /// the user orders them. Children are compared as handles: equal ones that are not shared count as others.
+    pub(super) fn is_twin(&self, other: &Node) -> bool {
+        let raw = |a: Option<&Value>, b: Option<&Value>| a.map(Value::raw) == b.map(Value::raw);
+        let handles = |a: &Node, b: &Node| {
+            Self::same(a, b) || (a == b && a.kind() == b.kind() && a.value().is_some() && raw(a.value(), b.value()))
+        };
+        fn keys(node: &Node) -> impl Iterator<Item = &str> {
+            node.keys().into_iter().flat_map(|keys| keys.iter().map(|(_, value)| value.raw()))
+        }
+        self.kind() == other.kind()
+            && self == other
+            && keys(self).eq(keys(other))
+            && self.items().len() == other.items().len()
+            && self.items().iter().zip(other.items()).all(|(a, b)| handles(a, b))
+    }
+
     pub(super) fn kind(&self) -> Kind {
         match &self.0 {
             Repr::Small(mark, _) => mark.kind,
@@ -467,172 +486,6 @@ impl Node {
     }
 }
 
-/// Children.
-impl Node {
-    /// The children in canonical order.
-    pub fn children(&self) -> Children<'_> {
-        Children::of(self)
-    }
-
-    /// The child at this step. Logarithmic, except among siblings in the user's order.
-    pub fn child(&self, step: &Step) -> Option<&Node> {
-        self.children().seek(&step.name, step.key.as_ref()).ok().map(|(_, child)| child)
-    }
-
-    /// The child at the place of `other`, which is a child of another parent.
-    pub fn child_beside(&self, other: &Node) -> Option<&Node> {
-        self.children().seek(other.name(), other.key_ref()).ok().map(|(_, child)| child)
-    }
-
-    /// The child of this name that needs no key: a container or a leaf.
-    pub fn named(&self, name: &QName) -> Option<&Node> {
-        self.children().seek(name, KeyRef::Single).ok().map(|(_, child)| child)
-    }
-
-    /// Whether some children keep the order in which they were given.
-    pub fn keeps_order(&self) -> bool {
-        self.head().is_some_and(|head| head.ordered)
-    }
-
-    /// The same node with some children put or taken: `None` takes the child at this step away, a node takes the place of
-    /// the child with its step or is put where it belongs. The changes may stand in any order, one per step. What is
-    /// copied follows their number, not the number of children.
-    pub fn edited(&self, changes: impl IntoIterator<Item = (Step, Option<Node>)>) -> Self {
-        let own = self.children();
-        let mut splices: Vec<Splice> = Vec::new();
-        let mut anew: Vec<Node> = Vec::new();
-        for (step, change) in changes {
-            let change = change.filter(|child| !child.is_void());
-            let found = own.seek(&step.name, step.key.as_ref()).map(|(at, _)| at);
-            let Some(child) = change else {
-                splices.extend(found.ok().map(|at| Splice { at, take: true, put: None }));
-                continue;
-            };
-            let (Ok(at) | Err(at)) = found;
-            splices.push(Splice { at, take: found.is_ok(), put: Some(child.clone()) });
-            if own.user_order_of(&step.name) != Some(child.is_user_ordered()) {
-                // New siblings, or such that know better than those that are here whether the user orders them.
-                anew.push(child);
-            }
-        }
-        let Some(label) = self.label().filter(|_| !splices.is_empty()) else { return self.clone() };
-        let unlike = |child: &Node| match own.user_order_of(child.name()) {
-            Some(ordered) => !ordered,
-            None => anew.iter().any(|other| other.name() == child.name() && unlike_order(other, child)),
-        };
-        if anew.iter().any(unlike) {
-            return self.rebuilt(label, splices);
-        }
-        for child in splices.iter_mut().filter_map(|splice| splice.put.as_mut()) {
-            if own.user_order_of(child.name()) == Some(true) && !child.is_user_ordered() {
-                *child = child.in_user_order();
-            }
-        }
-        splices.sort_by(Splice::order);
-        self.spliced(label, &splices)
-    }
-
-    /// The same node with one child put where it belongs; a child of the same step gives way, keeping its place.
-    pub(super) fn with_child(&self, child: Node) -> Self {
-        self.edited([(child.step(), Some(child))])
-    }
-
-    /// The same node without the child at this step.
-    pub(super) fn without_child(&self, step: &Step) -> Self {
-        self.edited([(step.clone(), None)])
-    }
-
-    /// The same node with a child at a place among its siblings: behind `after`, first without it, last where that
-    /// sibling is missing. Without effect on the order of siblings that the user does not order.
-    pub(super) fn with_child_at(&self, child: Node, after: Option<&Step>) -> Self {
-        let own = self.children();
-        let present = own.user_order_of(child.name());
-        let ordered = present.unwrap_or(false) || child.is_user_ordered();
-        let Some(label) = self.label().filter(|_| ordered && !child.is_void()) else { return self.with_child(child) };
-        if present == Some(false) {
-            // The siblings do not know yet that the user orders them.
-            let run = own.range_of(child.name());
-            let siblings = own.slice(run).iter().map(|sibling| (sibling.step(), Some(sibling.in_user_order())));
-            return self.edited(siblings).with_child_at(child, after);
-        }
-        let run = own.range_of(child.name());
-        let old = own.seek(child.name(), child.key_ref()).ok().map(|(at, _)| at);
-        let at = match after {
-            None => run.start,
-            Some(step) if child.is_at(step) => run.end,
-            Some(step) => own.seek(&step.name, step.key.as_ref()).map_or(run.end, |(at, _)| at + 1),
-        };
-        let mut splices = vec![Splice { at, take: false, put: Some(child.in_user_order()) }];
-        splices.extend(old.map(|at| Splice { at, take: true, put: None }));
-        splices.sort_by_key(|splice| (splice.at, splice.take));
-        self.spliced(label, &splices)
-    }
-
-    fn spliced(&self, label: Label, splices: &[Splice]) -> Self {
-        let height = self.head().map_or(0, |head| head.height);
-        let Chunks { items, height } = chunks::spliced(self.items(), height, splices);
-        label.sealed(items, height)
-    }
-
-    /// The slow way: all children anew.
-    fn rebuilt(&self, label: Label, splices: Vec<Splice>) -> Self {
-        let mut children: Vec<Option<Node>> = self.children().iter().cloned().map(Some).collect();
-        let mut new = Vec::new();
-        for Splice { at, take, put } in splices {
-            match (children.get_mut(at), take) {
-                (Some(place), true) => *place = put,
-                _ => new.extend(put),
-            }
-        }
-        built(label, children.into_iter().flatten().chain(new).collect())
-    }
-
-    /// The same node, knowing that the user orders it.
-    fn in_user_order(&self) -> Self {
-        let kind = match self.kind() {
-            Kind::Entry => Kind::UserEntry,
-            Kind::Member => Kind::UserMember,
-            Kind::Opaque => Kind::UserOpaque,
-            _ => return self.clone(),
-        };
-        match &self.0 {
-            Repr::Small(_, value) => Self::small(kind, self.name().clone(), value.clone()),
-            Repr::Branch(branch) => {
-                let head = &branch.header.header;
-                let label = Label { mark: head.mark, key: head.key.clone(), kind };
-                label.sealed(branch.slice.to_vec(), head.height)
-            }
-        }
-    }
-}
-
-fn unlike_order(a: &Node, b: &Node) -> bool {
-    a.is_user_ordered() != b.is_user_ordered()
-}
-
-fn collected(children: impl IntoIterator<Item = Node>) -> Vec<Node> {
-    children.into_iter().collect()
-}
-
-fn built(label: Label, mut children: Vec<Node>) -> Node {
-    children.retain(|child| !child.is_void());
-    if !children.is_sorted_by(|a, b| a.name() <= b.name()) {
-        // Stable, so user-ordered siblings keep their places. First by name: one comparison over mixed siblings would not
-        // be an order.
-        children.sort_by(|a, b| a.name().cmp(b.name()));
-    }
-    for run in children.chunk_by_mut(|a, b| a.name() == b.name()) {
-        if run.iter().any(Node::is_user_ordered) {
-            // All of them, then: a step alone does not say that its list is ordered by the user.
-            run.iter_mut().filter(|child| !child.is_user_ordered()).for_each(|child| *child = child.in_user_order());
-        } else if !run.is_sorted_by(|a, b| a.cmp_key(b).is_le()) {
-            run.sort_by(Node::cmp_key);
-        }
-    }
-    let Chunks { items, height } = chunks::of(children);
-    label.sealed(items, height)
-}
-
 impl PartialEq for Node {
     fn eq(&self, other: &Self) -> bool {
         Self::same(self, other)
@@ -652,147 +505,5 @@ impl fmt::Debug for Node {
             .field("body", &self.body())
             .field("children", &self.children())
             .finish()
-    }
-}
-
-impl Serialize for Node {
-    /// The stored form: hash and count are computed again when it is read.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (default, children) = (self.is_default(), self.children());
-        let fields = 2 + usize::from(default) + usize::from(!children.is_empty());
-        let body = match self.body() {
-            Body::Container { presence } => StoredBody::Container { presence },
-            Body::Entry { user_ordered } => StoredBody::Entry { user_ordered },
-            Body::Leaf(value) => StoredBody::Leaf(value.clone()),
-            Body::Member { user_ordered } => StoredBody::Member { user_ordered },
-            Body::Opaque { user_ordered: false } => StoredBody::Opaque,
-            Body::Opaque { user_ordered: true } => StoredBody::OpaqueOrdered,
-        };
-        let mut out = serializer.serialize_struct("Node", fields)?;
-        out.serialize_field("step", &self.step())?;
-        out.serialize_field("body", &body)?;
-        if default {
-            out.serialize_field("default", &true)?;
-        }
-        if !children.is_empty() {
-            out.serialize_field("children", &children)?;
-        }
-        out.end()
-    }
-}
-
-/// The stored form as it is read.
-#[derive(Deserialize)]
-struct Bare {
-    step: Step,
-    body: StoredBody,
-    #[serde(default)]
-    default: bool,
-    #[serde(default)]
-    children: Vec<Node>,
-}
-
-impl From<Bare> for Node {
-    fn from(bare: Bare) -> Self {
-        let Bare { step, body, default, children } = bare;
-        let kind = match body {
-            StoredBody::Leaf(value) if default => return Node::default_leaf(step.name, value),
-            StoredBody::Leaf(value) => return Node::leaf(step.name, value),
-            StoredBody::Member { user_ordered } => match step.key {
-                Key::Member(value) => return Node::member(step.name, value, user_ordered),
-                _ => Kind::Member,
-            },
-            StoredBody::Container { presence: true } => Kind::Presence,
-            StoredBody::Container { presence: false } => Kind::Container,
-            StoredBody::Entry { user_ordered: true } => Kind::UserEntry,
-            StoredBody::Entry { user_ordered: false } => Kind::Entry,
-            StoredBody::Opaque => Kind::Opaque,
-            StoredBody::OpaqueOrdered => Kind::UserOpaque,
-        };
-        built(Label::new(kind, step), children)
-    }
-}
-
-/// The stored form of what a node is.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum StoredBody {
-    Container { presence: bool },
-    Entry { user_ordered: bool },
-    Leaf(Value),
-    Member { user_ordered: bool },
-    Opaque,
-    OpaqueOrdered,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn q(name: &str) -> QName {
-        QName::new("m", name)
-    }
-
-    fn member(name: &str, value: &str, user_ordered: bool) -> Node {
-        Node::member(q(name), Value::text(value), user_ordered)
-    }
-
-    #[test]
-    fn one_child_put_or_taken_gives_what_building_anew_gives() {
-        for user_ordered in [false, true] {
-            let mut children: Vec<_> = ["d", "b", "c"].iter().map(|v| member("l", v, user_ordered)).collect();
-            children.push(member("k", "z", false));
-            children.push(member("m", "a", false));
-            let node = Node::container(q("top"), false, children.clone());
-            for value in ["a", "b", "e"] {
-                let put = node.with_child(member("l", value, user_ordered));
-                let mut anew = node.children().to_vec();
-                if node.child(&member("l", value, user_ordered).step()).is_none() {
-                    anew.push(member("l", value, user_ordered));
-                }
-                let anew = node.with_children(anew);
-                assert_eq!((put.hash(), put.count()), (anew.hash(), anew.count()), "{value} {user_ordered}");
-                let step = member("l", value, false).step();
-                assert!(put.child(&step).is_some());
-                let taken = put.without_child(&step);
-                assert!(taken.child(&step).is_none());
-                assert_eq!(taken.hash(), taken.with_children(taken.children().to_vec()).hash());
-            }
-            for child in &children {
-                assert_eq!(node.child(&child.step()), Some(child));
-            }
-        }
-    }
-
-    /// A step alone does not say that its list is ordered by the user, so one run may hold both kinds.
-    #[test]
-    fn siblings_of_which_only_some_know_their_order_keep_it() {
-        let mixed = vec![member("l", "c", true), member("l", "a", false), member("l", "b", true)];
-        let node = Node::container(q("top"), false, mixed.clone());
-        assert_eq!(node.children().to_vec(), mixed);
-        assert!(mixed.iter().all(|child| node.child(&child.step()) == Some(child)));
-    }
-
-    /// What an installation stored before must be read for ever, byte by byte.
-    #[test]
-    fn the_stored_form_of_a_tree_stays_what_it_was() {
-        let stored = concat!(
-            r#"{"step":{"name":{"module":"","name":""},"key":"single"},"body":{"container":{"presence":true}},"children":["#,
-            r#"{"step":{"name":{"module":"m","name":"c"},"key":"single"},"body":{"container":{"presence":false}},"children":["#,
-            r#"{"step":{"name":{"module":"m","name":"l"},"key":{"entry":[["k",{"kind":"text","text":"a"}]]}},"#,
-            r#""body":{"entry":{"user_ordered":true}},"children":["#,
-            r#"{"step":{"name":{"module":"m","name":"v"},"key":"single"},"body":{"leaf":{"kind":"number64","text":"7"}}}]},"#,
-            r#"{"step":{"name":{"module":"m","name":"m"},"key":{"member":{"kind":"identity","text":"m:x"}}},"#,
-            r#""body":{"member":{"user_ordered":false}}},"#,
-            r#"{"step":{"name":{"module":"u","name":"x"},"key":{"opaque":["<x/>",1]}},"body":"opaque"}]}]}"#,
-        );
-        let node: Node = serde_json::from_str(stored).unwrap();
-        assert_eq!(serde_json::to_string(&node).unwrap(), stored);
-        let value = Value::new(crate::tree::ValueKind::Number64, "7");
-        let entry = Node::entry(q("l"), [("k".into(), Value::text("a"))], true, [Node::leaf(q("v"), value)]);
-        let member = member("m", "m:x", false);
-        let opaque = Node::opaque(QName::new("u", "x"), "<x/>", 1, []);
-        let anew = Node::container(q("c"), false, [entry, member, opaque]);
-        assert_eq!(node, Node::container(QName::new("", ""), true, [anew]));
     }
 }

@@ -79,6 +79,17 @@ impl Value {
         self.letter().is_ascii_uppercase()
     }
 
+    /// Kind and text in one, as [`Value::of_raw`] takes it.
+    pub(super) fn raw(&self) -> &str {
+        &self.0
+    }
+
+    /// The value of a raw text; `None` when it does not begin with a kind.
+    pub(super) fn of_raw(raw: &str) -> Option<Self> {
+        let known = matches!(raw.as_bytes().first()?.to_ascii_lowercase(), b't' | b'n' | b'l' | b'b' | b'e' | b'i');
+        known.then(|| Self(ArcStr::from(raw)))
+    }
+
     /// Whether both share one text in memory.
     pub(super) fn same(a: &Self, b: &Self) -> bool {
         ArcStr::ptr_eq(&a.0, &b.0)

@@ -1,8 +1,14 @@
 //! What a transaction writes follows what it changes: commits that wait for the disk, and bytes, are counted, nothing is
 //! timed. The real controller and the real SQLite store over elements that live in this process.
 
-use crate::fleet::{Count, End, Fleet, House, document};
+use crate::fleet::{Count, End, Fleet, House, document, key, noc};
+use andante::controller::DocumentEdit;
+use andante::service::ledger::Take;
+use andante::store::Table;
 use andante::tree::ConfigTree;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// What one change of one leaf writes beside so many elements and services.
 async fn one_change(house: &House, platform: &str, elements: usize, services: usize) -> Count {
@@ -30,7 +36,7 @@ async fn a_transaction_waits_for_the_disk_five_times_at_most_and_writes_what_it_
         println!("{platform}: beside 1 service on 2 elements {few:?}, beside 90 on 60 {many:?}");
         for count in [few, many] {
             assert!(count.now <= 5, "{platform}: {count:?}");
-            assert!(count.lazy <= 4, "{platform}: {count:?}");
+            assert!(count.lazy <= 5, "{platform}: {count:?}");
         }
         // Numbers have more digits, and times more or fewer.
         assert!(many.bytes <= few.bytes + few.bytes / 20, "{platform}: {many:?} beside {few:?}");
@@ -54,4 +60,33 @@ async fn each_element_of_a_transaction_writes_the_same_however_many_there_are() 
         written.push(count.bytes / width as u64);
     }
     assert!(written[1] <= written[0] + written[0] / 4, "{written:?}: more with each element that is there already");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_number_that_a_slow_transaction_is_about_to_take_keeps_nobody_waiting() {
+    let house = House::new().await;
+    let fleet = Arc::new(Fleet::of(&house, 4, "iosxr", &ConfigTree::default()).await);
+    let of = |id: &str, first: usize| {
+        let ends = [first, first + 1].map(|element| End { element, port: 0, vlan: 100 });
+        vec![DocumentEdit::Put { key: key(id), document: house.tree(&document(id, "iosxr", &ends)), expect: None }]
+    };
+    let slow = fleet.elements.values().next().unwrap().clone();
+    let held = slow.busy.lock().await;
+    let (waiting, edits) = (fleet.clone(), of("slow", 0));
+    let waiting = tokio::spawn(async move { waiting.write(edits).await });
+    let limit = Duration::from_secs(60);
+    let begun = async {
+        while fleet.controller.transactions(&noc()).await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(limit, begun).await.expect("the slow one begins");
+    // Both draw the lowest free route target.
+    let quick = tokio::time::timeout(limit, fleet.write(of("quick", 2))).await.expect("it waits for the slow one");
+    assert!(!waiting.is_finished(), "{quick:?}");
+    drop(held);
+    waiting.await.unwrap();
+    let takes = andante::store::list::<Take>(&*fleet.store, Table::Numbers, "rt@").await.unwrap();
+    let numbers: BTreeSet<u64> = takes.iter().map(|(_, take)| take.number).collect();
+    assert_eq!((takes.len(), numbers.len()), (2, 2), "{takes:?}");
 }

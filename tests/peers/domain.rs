@@ -1,9 +1,10 @@
 //! A domain of two real elements with a controller above them.
 
+use crate::holds::Holds;
 use crate::support::{Access, FrrElement, FrrOptions, NetconfElement, WireSession, or_skip};
 use andante::config::Settings;
 use andante::controller::{Absent, CheckReport, Controller, DocumentEdit, Failure, Terms};
-use andante::daemon::{Invocation, start};
+use andante::daemon::{Invocation, start_with};
 use andante::domain::outcome::{Cause, CauseKind};
 use andante::domain::{Element, Outcome, Port, Principal, Role, ServiceKey, TransactionRecord};
 use andante::plan::{Allowed, Permit, Plan};
@@ -21,6 +22,8 @@ pub struct Domain {
     pub pe3: Option<NetconfElement>,
     pub pe4: Option<FrrElement>,
     pub settings: Settings,
+    /// Where the test stops transactions of the controller.
+    pub holds: Arc<Holds>,
     folder: tempfile::TempDir,
 }
 
@@ -69,19 +72,33 @@ impl Domain {
         let folder = tempfile::tempdir().unwrap();
         let mut settings = settings(folder.path());
         (wishes.settings)(&mut settings, folder.path());
-        let controller = controller(&settings, None).await;
-        let domain = Self { controller, pe1, pe2, pe3, pe4, settings, folder };
+        let holds = Arc::new(Holds::default());
+        let controller = controller(&settings, holds.clone()).await;
+        let domain = Self { controller, pe1, pe2, pe3, pe4, settings, holds, folder };
         domain.onboard(wishes.excluded).await;
         Some(domain)
     }
 
-    async fn onboard(&self, excluded: &[&str]) {
+    fn inventory(&self) -> Vec<Element> {
         let mut elements = vec![
             element("pe1", "iosxr", "10.0.0.1", &self.pe1, &GIGABIT),
             element("pe2", "frr", "10.0.0.2", &self.pe2, &ETHERNET),
         ];
         elements.extend(self.pe3.as_ref().map(|pe3| element("pe3", "iosxr", "10.0.0.3", pe3, &GIGABIT)));
         elements.extend(self.pe4.as_ref().map(|pe4| element("pe4", "frr", "10.0.0.4", pe4, &ETHERNET)));
+        elements
+    }
+
+    /// From now on the controller reaches this element here.
+    pub async fn moves(&self, name: &str, address: std::net::SocketAddr) {
+        let mut elements = self.inventory();
+        elements.retain(|element| element.name == name);
+        elements[0].address = address.to_string();
+        self.controller.apply_elements(&noc(), elements, Absent::Keep).await.unwrap();
+    }
+
+    async fn onboard(&self, excluded: &[&str]) {
+        let mut elements = self.inventory();
         for port in &mut elements[1].ports {
             port.exclude = excluded.contains(&port.name.as_str());
         }
@@ -90,7 +107,7 @@ impl Domain {
 
     /// Another controller over the same store, as after a restart.
     pub async fn restart(&mut self) {
-        self.controller = controller(&self.settings, None).await;
+        self.controller = controller(&self.settings, self.holds.clone()).await;
     }
 
     /// The running configurations of `pe1` and `pe2`, for byte comparison.
@@ -201,9 +218,10 @@ fn settings(folder: &Path) -> Settings {
     settings
 }
 
-pub async fn controller(settings: &Settings, crash_at: Option<String>) -> Arc<Controller> {
+pub async fn controller(settings: &Settings, holds: Arc<Holds>) -> Arc<Controller> {
     let program = PathBuf::from(env!("CARGO_BIN_EXE_andanted"));
-    let (controller, _) = start(Invocation { settings: settings.clone(), program, crash_at }).await.unwrap();
+    let invocation = Invocation { settings: settings.clone(), program, crash_at: None };
+    let (controller, _) = start_with(invocation, holds).await.unwrap();
     controller
 }
 

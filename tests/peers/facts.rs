@@ -15,6 +15,7 @@
 //! | F20 | after an explicit validate a commit changes nothing | `wire: what_netconfd_refuses_and_what_it_loses`, [`a_commit_that_changes_nothing_is_not_applied`] |
 //! | F21 | a VRF binding is not in the configuration | [`kernel_objects_leave_residue_that_is_named`] |
 //! | F22 | what the kernel still has cannot be removed | [`kernel_objects_leave_residue_that_is_named`] |
+//! | – | a cancel under the session's own locks is answered ok and takes nothing back | [`a_cancel_under_our_own_locks_takes_nothing_back`], `sessions::there_is_no_session_left_to_read_back` |
 //! | F23 | no MTU, no wires on FRR | `refusals::a_wrong_document_is_refused_with_its_path` |
 
 use crate::domain::{Domain, Wishes, applied, noc, not_applied, root};
@@ -69,6 +70,59 @@ async fn nobody_sneaks_into_a_confirmed_commit() {
         ours.expect_ok(&confirm);
         assert_eq!(pe1.running().contains("GigabitEthernet0/0/0/2.2"), !locked, "locked: {locked}");
     }
+}
+
+/// A cancel by the session that holds the locks is answered ok, ends the pending commit (its timer too), and leaves the
+/// new configuration standing; without locks it goes back. So after a cancel, too, only reading tells.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancel_under_our_own_locks_takes_nothing_back() {
+    let Some(pe1) = crate::support::or_skip("netconfd", crate::support::NetconfElement::start_iosxr()) else { return };
+    let cancel = format!("<cancel-commit><persist-id>{PERSIST}</persist-id></cancel-commit>");
+    for locked in [false, true] {
+        let mut ours = pe1.operator();
+        if locked {
+            ours.expect_ok("<lock><target><running/></target></lock>");
+            ours.expect_ok("<lock><target><candidate/></target></lock>");
+        }
+        ours.expect_ok(&edit("GigabitEthernet0/0/0/1.1"));
+        ours.expect_ok(&format!(
+            "<commit><confirmed/><confirm-timeout>60</confirm-timeout><persist>{PERSIST}</persist></commit>"
+        ));
+        ours.expect_ok(&cancel);
+        assert!(ours.rpc(&cancel).contains("rpc-error"), "F4: the second one is an error");
+        assert_eq!(pe1.running().contains("GigabitEthernet0/0/0/1.1"), locked, "locked: {locked}");
+    }
+}
+
+/// A second confirmed commit, which starts the timer anew, does not become what the first one goes back to: when the
+/// window ends, also by the end of the server, everything is as before the first. A server for which it did would be
+/// found out by the reading after the cancel.
+#[tokio::test(flavor = "multi_thread")]
+async fn starting_the_timer_anew_keeps_the_state_to_go_back_to() {
+    let Some(pe1) = crate::support::or_skip("netconfd", crate::support::NetconfElement::start_iosxr()) else { return };
+    let before = pe1.running();
+    let mut ours = pe1.operator();
+    ours.expect_ok(&edit("GigabitEthernet0/0/0/1.1"));
+    let confirmed = "<confirmed/><confirm-timeout>60</confirm-timeout>";
+    ours.expect_ok(&format!("<commit>{confirmed}<persist>{PERSIST}</persist></commit>"));
+    let again = format!("<persist>{PERSIST}</persist><persist-id>{PERSIST}</persist-id>");
+    ours.expect_ok(&format!("<commit>{confirmed}{again}</commit>"));
+    ours.expect_ok(&format!("<cancel-commit><persist-id>{PERSIST}</persist-id></cancel-commit>"));
+    assert_eq!(pe1.running(), before);
+}
+
+/// The SSH server renegotiates its keys every few kilobytes, also in the middle of a commit: nobody notices.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_renegotiated_in_the_middle_of_everything() {
+    let Some(mut domain) = Domain::start().await else { return };
+    let before = domain.running();
+    domain.pe1.rekey_every("4K");
+    domain.pe2.rekey_every("1K");
+    let put = domain.put(FILE, |text| text);
+    applied(&domain.write(vec![put.clone()]).await.unwrap());
+    assert!(domain.check("pe1").await.deviations.is_empty() && domain.check("pe2").await.deviations.is_empty());
+    applied(&domain.write(vec![domain.delete(put.key())]).await.unwrap());
+    assert_eq!(domain.running(), before);
 }
 
 /// The order on the wire that F2 asks for: both locks first, both unlocks after the confirmation, on one session.

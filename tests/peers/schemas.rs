@@ -51,7 +51,7 @@ async fn a_service_is_applied_on_an_element_that_brings_its_own_schema() {
     other.paths.adapters = root().join("adapters");
     other.paths.yang = vec![iosxr_models().unwrap()];
     other.paths.state = domain.folder().join("other");
-    let by_directory = controller(&other, None).await;
+    let by_directory = controller(&other, Default::default()).await;
     let elements = domain.controller.elements(&crate::domain::noc()).await.unwrap();
     let elements = elements.into_iter().map(|(element, _)| element).collect();
     by_directory.apply_elements(&crate::domain::noc(), elements, andante::controller::Absent::Keep).await.unwrap();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 const FILE: &str = "l3vpn-any-to-any.json";
 
 /// How a transaction ended, after recovery has done what it can, and whether the elements say the same.
-async fn truthful(domain: &Domain, record: TransactionRecord, before: &(String, String)) -> Outcome {
+pub async fn truthful(domain: &Domain, record: TransactionRecord, before: &(String, String)) -> Outcome {
     let mut record = record;
     let start = Instant::now();
     while matches!(record.outcome, Some(Outcome::Unresolved { .. }) | None) {
@@ -176,7 +176,7 @@ async fn the_way_to_an_element_is_lost_and_found() {
     assert_eq!(domain.running(), before);
 }
 
-fn in_the_background(
+pub fn in_the_background(
     domain: &Domain,
     edit: andante::controller::DocumentEdit,
 ) -> tokio::task::JoinHandle<TransactionRecord> {

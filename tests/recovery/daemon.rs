@@ -40,9 +40,10 @@ impl Daemon {
         let log = config.with_extension("log");
         let file = File::options().create(true).append(true).open(&log).unwrap();
         let since = usize::try_from(file.metadata().unwrap().len()).unwrap();
-        // As systemd starts it: the process knows its own id from the environment.
+        // As systemd starts it: the process knows its own id from the environment. A limit on the size of files is an
+        // error of the write, as a full disk is, not the end.
         let child = Command::new("sh")
-            .args(["-c", "export WATCHDOG_PID=$$; exec \"$@\"", "sh"])
+            .args(["-c", "trap '' XFSZ; export WATCHDOG_PID=$$; exec \"$@\"", "sh"])
             .arg(env!("CARGO_BIN_EXE_andanted"))
             .arg("--config")
             .arg(config)

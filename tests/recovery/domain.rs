@@ -181,7 +181,7 @@ pub fn changed() -> String {
     other
 }
 
-fn entry(name: &str, adapter: &str, address: SocketAddr, router_id: &str, access: &Access, port: &str) -> String {
+pub fn entry(name: &str, adapter: &str, address: SocketAddr, router_id: &str, access: &Access, port: &str) -> String {
     format!(
         "[[element]]\nname = \"{name}\"\nadapter = \"{adapter}\"\naddress = \"{address}\"\nusername = \"{}\"\n\
          private_key = \"{}\"\nhost_key = \"{}\"\nrouter_id = \"{router_id}\"\nasn = 65000\n\

@@ -6,13 +6,17 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, also in its helper functions")]
 
+mod crowd;
 mod daemon;
 mod domain;
 mod fence;
+mod host;
 mod line;
+mod matrix;
 mod phases;
 mod service;
 mod slow;
+mod third;
 mod unresolved;
 mod word;
 

@@ -100,7 +100,7 @@ fn sigterm_ends_a_transaction_that_has_sent_nothing() {
     .unwrap();
     daemon.signal("TERM");
     let answer = answer.join().unwrap().unwrap();
-    assert!(answer.status == 409 && answer.body.contains("\"not-applied\""), "{answer:?}");
+    assert!(answer.status == 503 && answer.body.contains("\"not-applied\""), "{answer:?}");
     assert!(daemon.wait(Duration::from_secs(15)).success());
     operator.expect_ok("<unlock><target><candidate/></target></unlock>");
     assert!(domain.running() == before);

@@ -1,8 +1,6 @@
 //! Virtual time, chance from a seed, and an event loop of one thread: nothing in a simulation happens twice differently.
 
-use andante::transaction::{Ambient, Probe};
 use futures::future::BoxFuture;
-use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -21,9 +19,8 @@ struct Inner {
     timers: BTreeMap<(Duration, u64), Waker>,
     next: u64,
     chance: u64,
-    crashed: bool,
-    points: Vec<String>,
-    crash_at: Option<usize>,
+    ticks: u64,
+    jump: i64,
 }
 
 struct Flag(AtomicBool);
@@ -41,9 +38,8 @@ impl World {
             timers: BTreeMap::new(),
             next: 0,
             chance: seed,
-            crashed: false,
-            points: Vec::new(),
-            crash_at: None,
+            ticks: 0,
+            jump: 0,
         };
         Self { inner: Arc::new(Mutex::new(inner)) }
     }
@@ -71,20 +67,29 @@ impl World {
         Box::pin(Sleep { world: self.clone(), at, key: None })
     }
 
-    /// Lets the process die when it comes to its nth probe point.
-    pub fn crash_at(&self, point: Option<usize>) {
+    /// A number that is greater at every call: the order in which things happened.
+    pub fn tick(&self) -> u64 {
         let mut inner = self.inner.lock().unwrap();
-        (inner.crash_at, inner.crashed) = (point, false);
-        inner.points.clear();
+        inner.ticks += 1;
+        inner.ticks
     }
 
-    /// The probe points passed since the last call of `crash_at`.
-    pub fn points(&self) -> Vec<String> {
-        self.inner.lock().unwrap().points.clone()
+    /// Moves the wall clock, and only that.
+    pub fn jump(&self, seconds: i64) {
+        self.inner.lock().unwrap().jump += seconds;
     }
 
-    /// Runs a future in virtual time. `None`: the process died at a probe point; the future and its sessions are gone.
-    pub fn run<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+    /// The wall clock, in seconds.
+    pub fn wall(&self) -> i64 {
+        let inner = self.inner.lock().unwrap();
+        1_700_000_000 + inner.now.as_secs() as i64 + inner.jump
+    }
+
+    /// Runs a future in virtual time.
+    ///
+    /// # Errors
+    /// Nothing moves any more, or it never ends.
+    pub fn run<T>(&self, future: impl Future<Output = T>) -> Result<T, String> {
         let flag = Arc::new(Flag(AtomicBool::new(true)));
         let waker = Waker::from(flag.clone());
         let mut context = Context::from_waker(&waker);
@@ -92,34 +97,21 @@ impl World {
         for _ in 0..2_000_000 {
             if flag.0.swap(false, Ordering::SeqCst) {
                 if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
-                    return Some(value);
-                }
-                if self.inner.lock().unwrap().crashed {
-                    return None;
+                    return Ok(value);
                 }
                 continue;
             }
             let next = {
                 let mut inner = self.inner.lock().unwrap();
                 let Some(((at, _), waker)) = inner.timers.pop_first() else {
-                    panic!("everybody waits and no timer runs: a deadlock");
+                    return Err("everybody waits and no timer runs: a deadlock".into());
                 };
                 inner.now = inner.now.max(at);
                 waker
             };
             next.wake();
         }
-        panic!("two million steps without an end");
-    }
-
-    fn pass(&self, point: &str) -> bool {
-        let mut inner = self.inner.lock().unwrap();
-        let at = inner.points.len();
-        inner.points.push(point.to_owned());
-        if inner.crash_at == Some(at) {
-            inner.crashed = true;
-        }
-        inner.crashed
+        Err("two million steps without an end".into())
     }
 }
 
@@ -155,32 +147,5 @@ impl Drop for Sleep {
         if let Some(key) = self.key {
             self.world.inner.lock().unwrap().timers.remove(&key);
         }
-    }
-}
-
-impl Ambient for World {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_second(1_700_000_000 + World::now(self).as_secs() as i64).unwrap()
-    }
-
-    fn elapsed(&self) -> Duration {
-        World::now(self)
-    }
-
-    fn sleep(&self, time: Duration) -> BoxFuture<'static, ()> {
-        self.wait(time)
-    }
-
-    fn secret(&self) -> u64 {
-        self.chance()
-    }
-}
-
-impl Probe for World {
-    fn at(&self, point: &str) -> BoxFuture<'static, ()> {
-        if self.pass(point) {
-            return Box::pin(std::future::pending());
-        }
-        Box::pin(std::future::ready(()))
     }
 }

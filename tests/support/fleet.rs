@@ -135,7 +135,8 @@ impl Fleet {
             let adapter = house.adapters[platform].clone();
             let class = if platform == "frr" { Class::D } else { Class::A };
             let state = Mutex::new(State { running: running.clone(), ..State::default() });
-            let element = Inside { name: name(number), adapter, class, state, spent: spent.clone() };
+            let (spent, busy) = (spent.clone(), tokio::sync::Mutex::default());
+            let element = Inside { name: name(number), adapter, class, state, spent, busy };
             (name(number), Arc::new(element))
         };
         let elements: Arc<BTreeMap<String, Arc<Inside>>> = Arc::new((0..count).map(inside).collect());
@@ -253,6 +254,8 @@ pub struct Inside {
     class: Class,
     state: Mutex<State>,
     spent: Arc<AtomicU64>,
+    /// While somebody holds it, the element does not apply anything.
+    pub busy: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -324,6 +327,7 @@ impl Writer for Session {
     }
 
     async fn apply(&mut self, payload: &Payload, confirm: Option<&Confirm>) -> Result<Residue, DriverError> {
+        drop(self.0.busy.lock().await);
         self.0.at_work(|state, adapter| {
             let new = match state.candidate.take() {
                 Some(candidate) => candidate,

@@ -160,7 +160,11 @@ impl FrrElement {
     }
 
     /// Cuts the connection of the next session that sends this pattern, before or after the element gets the message.
+    /// [`Cut::Death`] is bgpd's.
     pub fn cut(&self, when: Cut, pattern: &str) {
+        if when == Cut::Death {
+            sshd::server_is(self.processes.folder(), self.processes.pid("bgpd"));
+        }
         sshd::cut(self.processes.folder(), when, pattern);
     }
 
@@ -172,6 +176,13 @@ impl FrrElement {
     /// Takes SSH away (new connections are refused, open ones are cut) until [`FrrElement::reconnect`].
     pub fn disconnect(&mut self) {
         self.processes.kill_tree("sshd");
+    }
+
+    /// From now on SSH renegotiates its keys after so much traffic (`4K`). Open connections are cut.
+    pub fn rekey_every(&mut self, amount: &str) {
+        self.disconnect();
+        sshd::configure(self.processes.folder(), &format!("RekeyLimit {amount}"));
+        self.reconnect();
     }
 
     /// SSH again, at the same address with the same keys.
@@ -219,6 +230,11 @@ impl FrrElement {
                     .unwrap_or_else(|error| panic!("{error}"));
             }
         }
+        self.has_booted();
+    }
+
+    /// Waits until what was saved is running.
+    pub fn has_booted(&self) {
         // A daemon reads its file after it has opened its socket.
         let expected: Vec<String> = self.daemons.iter().filter_map(|daemon| self.first_block_of(daemon)).collect();
         wait_until("the saved configuration is running", Duration::from_secs(20), || {

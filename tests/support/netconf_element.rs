@@ -5,7 +5,7 @@
 //! `<validate>` makes the next commit change nothing; killed inside a confirm window it comes back with the old one.
 //! A first RPC that it reads together with the client's hello is never answered: the recorder in front keeps the two
 //! apart, or every test would fail now and then.
-use super::processes::Processes;
+use super::processes::{Processes, lab_file, python};
 use super::session::NetconfSession;
 use super::sshd::{self, Cut, Front, WireSession};
 use super::{Access, Unavailable, iosxr_models, program};
@@ -35,6 +35,9 @@ pub struct NetconfOptions {
     pub with_startup: bool,
     /// More arguments of `netconfd`.
     pub extra_arguments: Vec<String>,
+    /// Capabilities that its hello keeps to itself, each by a part of its URI: `confirmed-commit` makes an element of
+    /// class B.
+    pub hides: Vec<String>,
     /// The configuration it boots with: a `<config>` document, or nothing at all.
     pub startup: Option<String>,
 }
@@ -57,6 +60,7 @@ impl NetconfOptions {
             target: Target::Candidate,
             with_startup: false,
             extra_arguments: Vec::new(),
+            hides: Vec::new(),
             startup: None,
         }
     }
@@ -79,7 +83,11 @@ impl NetconfElement {
         let subsystem = program("netconf-subsystem")?;
         let mut processes = Processes::new()?;
         let socket = processes.folder().join(SOCKET);
-        let front = format!("'{}' '--ncxserver-sockname={{port}}@{}'", subsystem.display(), socket.display());
+        let mut front = format!("'{}' '--ncxserver-sockname={{port}}@{}'", subsystem.display(), socket.display());
+        if !options.hides.is_empty() {
+            let (python, hello) = (python()?.display(), lab_file("hello.py"));
+            front = format!("'{python}' -I -S '{}' '{}' {front}", hello.display(), options.hides.join(","));
+        }
         let access = sshd::start(&mut processes, Front::NetconfSubsystem, &front)?;
         let empty = "<config xmlns=\"urn:ietf:params:xml:ns:netconf:base:1.0\"/>";
         let startup = options.startup.as_deref().unwrap_or(empty);
@@ -134,9 +142,21 @@ impl NetconfElement {
         sshd::cut_is_pending(self.processes.folder())
     }
 
+    /// Takes back a cut that has not happened.
+    pub fn no_cut(&self) {
+        sshd::no_cut(self.processes.folder());
+    }
+
     /// Takes SSH away (new connections are refused, open ones are cut) until [`NetconfElement::reconnect`].
     pub fn disconnect(&mut self) {
         self.processes.kill_tree("sshd");
+    }
+
+    /// From now on SSH renegotiates its keys after so much traffic (`4K`). Open connections are cut.
+    pub fn rekey_every(&mut self, amount: &str) {
+        self.disconnect();
+        sshd::configure(self.processes.folder(), &format!("RekeyLimit {amount}"));
+        self.reconnect();
     }
 
     /// SSH again, at the same address with the same keys.

@@ -40,18 +40,34 @@ pub enum Cut {
     BeforeDelivery,
     /// The element obeys, and only its answer is lost: the client cannot know.
     AfterDelivery,
+    /// Nothing is cut: the element gets another word in the pattern's place, and answers that with its own refusal.
+    Refusal,
+    /// Nothing is cut: the server behind the session gets the message, and SIGKILL at once.
+    Death,
+    /// The element obeys, the connection stays open on both sides, and nothing comes through it any more. The element
+    /// keeps the session, with its locks, until its SSH is taken away.
+    Stall,
 }
 
-/// Cuts the connection of the next session that sends a message with this pattern in it (an RPC, a typed line). Once.
+/// Cuts the connection (or what [`Cut`] says) of the next session that sends a message with this pattern in it (an RPC, a
+/// typed line). Once.
 pub fn cut(folder: &Path, when: Cut, pattern: &str) {
     let when = match when {
         Cut::BeforeDelivery => "before",
         Cut::AfterDelivery => "after",
+        Cut::Refusal => "garble",
+        Cut::Death => "die",
+        Cut::Stall => "stall",
     };
     let order = folder.join("wire.cut");
     let part = folder.join("wire.cut.part");
     std::fs::write(&part, format!("{when}\n{pattern}")).expect("order");
     std::fs::rename(part, order).expect("order");
+}
+
+/// Takes an order back that has not been carried out.
+pub fn no_cut(folder: &Path) {
+    let _ = std::fs::remove_file(folder.join("wire.cut"));
 }
 
 /// Whether the ordered cut is still to come.
@@ -113,6 +129,13 @@ pub fn start_again(processes: &mut Processes, access: &Access) {
     run_sshd(processes, &sshd);
     let port = access.addr().port();
     processes.wait_for("sshd", "a greeting", || greets(port)).unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// One more line of sshd_config, for the next start.
+pub fn configure(folder: &Path, line: &str) {
+    let file = folder.join("sshd_config");
+    let text = std::fs::read_to_string(&file).expect("sshd_config");
+    std::fs::write(file, format!("{line}\n{text}")).expect("sshd_config");
 }
 
 /// The sessions recorded so far, oldest first.

@@ -1,16 +1,19 @@
-//! The CLI driver: lines in configuration mode, one at a time, stop at the first error.
+//! The CLI driver: lines in configuration mode, one at a time, stop at the first error; with the adapter's commit model
+//! around them where the platform has one (`commit.rs`).
 //!
-//! Class D: nothing can be locked or tried beforehand. A refused line after accepted ones is a partial effect; the
-//! transaction reads the element and undoes. Lines of class *busy* are retried for a bounded time and then named as
+//! Without a `[commit]` it is class D: nothing can be locked or tried beforehand. A refused line after accepted ones is a
+//! partial effect; the transaction reads the element and undoes. Lines of class *busy* are retried for a bounded time and then named as
 //! residue, for an object outside the configuration still lives (see [`crate::adapter::CliLine::busy`]).
 
+use super::commit::Committing;
 use super::dialect::{CliDialect, Dialect};
 use super::session::{CliError, CliLimits, CliSession};
 use super::verdict::Verdict;
-use crate::adagio::driver::{Confirm, DriverError, Effect, Reader, Reading, Residue, Southbound, Writer, chain};
+use crate::adagio::driver::{Confirm, DriverError, Effect, Reader, Reading, Residue, Southbound, StateValue, Writer, chain};
 use crate::adagio::secret::{Clear, Secrets, plain};
 use crate::adagio::ssh::{SshLimits, SshTarget};
 use crate::adagio::tap::Tap;
+use crate::adapter::manifest::ElementLimits;
 use crate::adapter::{Adapter, Answer, CliLine, Payload};
 use crate::domain::{Class, ErrorClass};
 use async_trait::async_trait;
@@ -67,6 +70,10 @@ impl Southbound for CliElement {
     async fn open_writer(&self) -> Result<Box<dyn Writer>, DriverError> {
         Ok(Box::new(self.open().await?))
     }
+
+    fn limits(&self) -> ElementLimits {
+        self.adapter.manifest().limits
+    }
 }
 
 impl CliElement {
@@ -74,32 +81,36 @@ impl CliElement {
         let dialect = self.dialect.clone();
         let opened = CliSession::connect(&self.target, &self.ssh, dialect, self.limits, self.tap.clone()).await;
         let cli = opened.map_err(|error| failed(&self.element, "connect", Effect::None, None, &error))?;
+        let committing = self.adapter.commit().map(|model| Committing::new(model.clone(), cli.mode()));
         Ok(Session {
             element: self.element.clone(),
             adapter: self.adapter.clone(),
             dialect: self.dialect.clone(),
             cli,
+            committing,
             busy: self.busy,
             secrets: self.secrets.clone(),
         })
     }
 }
 
-struct Session {
-    element: String,
+pub(super) struct Session {
+    pub(super) element: String,
     adapter: Arc<Adapter>,
     dialect: Arc<Dialect>,
-    cli: CliSession,
+    pub(super) cli: CliSession,
+    /// The commit model, where the platform has one.
+    pub(super) committing: Option<Committing>,
     busy: Duration,
     secrets: Arc<dyn Secrets>,
 }
 
 impl Session {
-    fn failed(&self, doing: &str, effect: Effect, line: Option<&str>, error: &CliError) -> DriverError {
+    pub(super) fn failed(&self, doing: &str, effect: Effect, line: Option<&str>, error: &CliError) -> DriverError {
         failed(&self.element, doing, effect, line, error)
     }
 
-    fn refused(&self, doing: &str, effect: Effect, line: &str, words: &str) -> DriverError {
+    pub(super) fn refused(&self, doing: &str, effect: Effect, line: &str, words: &str) -> DriverError {
         DriverError {
             element: self.element.clone(),
             doing: doing.into(),
@@ -109,6 +120,18 @@ impl Session {
             tag: None,
             path: Some(line.trim().into()),
         }
+    }
+
+    /// Which processes are dead, of those that must be alive: a dead sub-daemon takes its part of the configuration out of
+    /// the text.
+    async fn not_alive(&mut self, doing: &str) -> Result<Option<String>, DriverError> {
+        let Some(alive) = self.dialect.source().read.alive.clone() else { return Ok(None) };
+        let shown = self.cli.run_show(&self.as_typed(&alive.command)).await;
+        let shown = shown.map_err(|error| self.failed(doing, Effect::None, None, &error))?;
+        let words: Vec<&str> = shown.split_whitespace().collect();
+        let dead: Vec<&str> =
+            alive.must_contain.iter().map(String::as_str).filter(|name| !words.contains(name)).collect();
+        Ok((!dead.is_empty()).then(|| format!("not running: {}", dead.join(", "))))
     }
 
     // An error is rare and carries the element's words.
@@ -126,7 +149,7 @@ impl Session {
     }
 
     /// Types the lines; on a refusal the rest is not typed.
-    async fn type_lines(&mut self, lines: &[CliLine]) -> Result<Residue, DriverError> {
+    pub(super) async fn type_lines(&mut self, lines: &[CliLine]) -> Result<Residue, DriverError> {
         let mut residue = Residue::new();
         let deadline = Instant::now() + self.busy;
         let mut changed = false;
@@ -179,24 +202,17 @@ impl Session {
 #[async_trait]
 impl Reader for Session {
     fn class(&self) -> Class {
-        Class::D
+        match &self.committing {
+            None => Class::D,
+            Some(known) if known.model.is_timed() => Class::A,
+            Some(_) => Class::B,
+        }
     }
 
     async fn read_running(&mut self) -> Result<Reading, DriverError> {
         let read = self.dialect.source().read.clone();
-        let mut partial = None;
-        if let Some(alive) = &read.alive {
-            let shown = self.cli.run_show(&alive.command).await;
-            let shown = shown.map_err(|error| self.failed("read running", Effect::None, None, &error))?;
-            let words: Vec<&str> = shown.split_whitespace().collect();
-            let dead: Vec<&str> =
-                alive.must_contain.iter().map(String::as_str).filter(|name| !words.contains(name)).collect();
-            if !dead.is_empty() {
-                // A dead sub-daemon takes its part of the configuration out of the text.
-                partial = Some(format!("not running: {}", dead.join(", ")));
-            }
-        }
-        let text = match self.cli.run_show_to_end(&read.command).await {
+        let mut partial = self.not_alive("read running").await?;
+        let text = match self.cli.run_show_to_end(&self.as_typed(&read.command)).await {
             Ok(text) => text,
             Err(error) => return Err(self.failed("read running", Effect::None, None, &error)),
         };
@@ -217,6 +233,33 @@ impl Reader for Session {
         })
     }
 
+    async fn read_state(&mut self, checks: &[String]) -> Result<Vec<StateValue>, DriverError> {
+        let adapter = self.adapter.clone();
+        let mut found = Vec::new();
+        for name in checks {
+            let doing = format!("read the state for check {name}");
+            let wrong = |element: &str, message: String| DriverError {
+                element: element.into(),
+                doing: doing.clone(),
+                message,
+                class: ErrorClass::Rejected,
+                effect: Effect::None,
+                tag: None,
+                path: None,
+            };
+            let reader = adapter.state_readers().get(name);
+            let Some((reader, command)) = reader.and_then(|reader| Some((reader, reader.command.as_deref()?))) else {
+                return Err(wrong(&self.element, "the adapter has no such check".into()));
+            };
+            let shown = self.cli.run_show(command).await;
+            let shown = shown.map_err(|error| self.failed(&doing, Effect::None, Some(command), &error))?;
+            let rows = reader.rows_of_json(&shown).map_err(|what| wrong(&self.element, what))?;
+            let value = |(subject, value)| StateValue { check: name.clone(), subject, value, demand: reader.demand() };
+            found.extend(rows.into_iter().map(value));
+        }
+        Ok(found)
+    }
+
     async fn close(self: Box<Self>) {
         self.cli.close().await;
     }
@@ -224,8 +267,17 @@ impl Reader for Session {
 
 #[async_trait]
 impl Writer for Session {
+    fn announce(&mut self, persist: &str) {
+        if let Some(known) = &mut self.committing {
+            known.announce(persist);
+        }
+    }
+
     async fn lock(&mut self) -> Result<(), DriverError> {
-        Ok(())
+        match self.committing {
+            Some(_) => self.lock_commit().await,
+            None => Ok(()),
+        }
     }
 
     async fn prepare(&mut self, payload: &Payload) -> Result<(), DriverError> {
@@ -237,11 +289,17 @@ impl Writer for Session {
                 return Err(self.refused("prepare", Effect::None, &line.text, &words));
             }
         }
-        Ok(())
+        match self.committing {
+            Some(_) => self.prepare_commit(self.lines("prepare", payload)?).await,
+            None => Ok(()),
+        }
     }
 
-    async fn apply(&mut self, payload: &Payload, _confirm: Option<&Confirm>) -> Result<Residue, DriverError> {
+    async fn apply(&mut self, payload: &Payload, confirm: Option<&Confirm>) -> Result<Residue, DriverError> {
         let lines = self.lines("configure", payload)?.to_vec();
+        if self.committing.is_some() {
+            return self.apply_commit(&lines, confirm).await;
+        }
         let entered = self.cli.enter_config().await;
         let entered = entered.map_err(|error| self.failed("enter configuration mode", Effect::None, None, &error))?;
         if !entered.accepted() {
@@ -258,23 +316,45 @@ impl Writer for Session {
         typed
     }
 
-    async fn extend(&mut self, _confirm: &Confirm) -> Result<(), DriverError> {
-        Ok(())
+    async fn extend(&mut self, confirm: &Confirm) -> Result<(), DriverError> {
+        match self.committing {
+            Some(_) => self.extend_commit(confirm).await,
+            None => Ok(()),
+        }
     }
 
-    async fn confirm(&mut self, _persist: &str) -> Result<(), DriverError> {
-        Ok(())
+    async fn confirm(&mut self, persist: &str) -> Result<(), DriverError> {
+        match self.committing {
+            Some(_) => self.confirm_commit(persist).await,
+            None => Ok(()),
+        }
     }
 
-    async fn cancel(&mut self, _persist: &str) -> Result<(), DriverError> {
-        Ok(())
+    async fn cancel(&mut self, persist: &str) -> Result<(), DriverError> {
+        match self.committing {
+            Some(_) => self.cancel_commit(persist).await,
+            None => Ok(()),
+        }
     }
 
     async fn discard(&mut self) -> Result<(), DriverError> {
-        Ok(())
+        match self.committing {
+            Some(_) => self.discard_commit().await,
+            None => Ok(()),
+        }
     }
 
     async fn save(&mut self) -> Result<(), DriverError> {
+        if self.configures() && !self.dialect.source().save.is_empty() {
+            // Saving is a command of the login mode, and everything is committed by now.
+            self.unlock().await?;
+        }
+        if !self.dialect.source().save.is_empty()
+            && let Some(dead) = self.not_alive("save").await?
+        {
+            // What would be saved lacks the part of the dead: the next restart would lose it for good.
+            return Err(self.refused("save", Effect::None, "save", &format!("not saved while {dead}")));
+        }
         let saved = self.cli.save().await;
         let saved = saved.map_err(|error| self.failed("save", Effect::None, None, &error))?;
         if saved.accepted() {
@@ -284,7 +364,10 @@ impl Writer for Session {
     }
 
     async fn unlock(&mut self) -> Result<(), DriverError> {
-        Ok(())
+        match self.committing {
+            Some(_) => self.unlock_commit().await,
+            None => Ok(()),
+        }
     }
 }
 

@@ -9,7 +9,9 @@
 //! * [`prompt`] learns the host name and tells the mode; pure.
 //! * [`verdict`] says what an answer means; pure.
 //! * [`session`] owns one terminal.
+//! * [`driver`] is what the transaction drives; `commit` runs the commit model that the adapter declares.
 
+mod commit;
 pub mod dialect;
 pub mod driver;
 pub mod prompt;

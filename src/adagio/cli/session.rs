@@ -267,6 +267,16 @@ impl CliSession {
     /// Sends lines that are one to the element (a banner), so that no prompt comes in between, and answers what it asks.
     /// A question may come or not; each is answered once, in this order. What was asked is no part of the output.
     pub async fn send_lines(&mut self, lines: &[&str], answers: &[Answer]) -> Result<LineReply, CliError> {
+        self.say(lines, answers, self.limits.line_timeout).await
+    }
+
+    /// Sends a line that takes its time (a commit), and answers what it asks. The answer is judged as one to a
+    /// configuration line; what it means the caller knows better.
+    pub async fn run_step(&mut self, line: &str, answers: &[Answer]) -> Result<LineReply, CliError> {
+        self.say(&[line], answers, self.limits.show_timeout).await
+    }
+
+    async fn say(&mut self, lines: &[&str], answers: &[Answer], limit: Duration) -> Result<LineReply, CliError> {
         let Some((first, more)) = lines.split_first() else { return self.lines(Vec::new(), Duration::ZERO, &[]).await };
         let mut questions = Vec::new();
         for answer in answers {
@@ -276,7 +286,7 @@ impl CliSession {
         }
         let talk = Talk { more, questions };
         let before = self.prompt.clone();
-        let said = self.exchange(first, talk, self.limits.line_timeout, false).await?;
+        let said = self.exchange(first, talk, limit, false).await?;
         let (echo_ok, output, verdict) = judge(&self.dialect, &before, first, said, &[]);
         Ok(LineReply { echo_ok, output, prompt: self.prompt.clone(), mode: self.mode.clone(), verdict })
     }

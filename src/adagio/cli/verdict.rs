@@ -129,6 +129,20 @@ mod tests {
     }
 
     #[test]
+    fn a_denied_command_is_an_error_whatever_its_words_are() {
+        for text in ["% Authorization failed.", "Command authorization failed", "Permission denied for this role"] {
+            assert_eq!(judged("x", &["x", text]).2, error(text));
+        }
+    }
+
+    #[test]
+    fn an_echo_that_is_off_is_no_success() {
+        // Neither silence nor an answer without the line in front of it proves that the line arrived.
+        assert_eq!(judged(" description a", &[""]).2, Verdict::EchoDiffers);
+        assert!(!judged("x", &["% no"]).0);
+    }
+
+    #[test]
     fn an_echo_that_differs_is_no_success() {
         assert_eq!(judged("no vrf a", &["no vrf b"]).2, Verdict::EchoDiffers);
         assert_eq!(judged("no vrf a", &[]).2, Verdict::EchoDiffers);

@@ -7,17 +7,20 @@
 use super::capabilities::Capabilities;
 use super::error::NetconfError;
 use super::operation::{ConfirmedCommit, Datastore, DefaultOperation, EditConfig, ErrorOption, Filter, TestOption};
-use super::schemas;
 use super::session::{NetconfLimits, NetconfSession};
-use crate::adagio::driver::{Confirm, DriverError, Effect, Reader, Reading, Residue, Southbound, Writer, chain};
+use super::{schemas, sessions};
+use crate::adagio::driver::{
+    Confirm, DriverError, Effect, Holder, Reader, Reading, Residue, Southbound, StateValue, Writer, chain,
+};
 use crate::adagio::secret::{Clear, Secrets, in_xml};
 use crate::adagio::ssh::{SshLimits, SshTarget};
 use crate::adagio::tap::Tap;
-use crate::adapter::manifest::Validation;
+use crate::adapter::manifest::{ElementLimits, Validation};
 use crate::adapter::{Adapter, Payload};
 use crate::domain::{Class, ErrorClass};
 use async_trait::async_trait;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// An element that speaks NETCONF.
 pub struct NetconfElement {
@@ -50,6 +53,10 @@ impl Southbound for NetconfElement {
     async fn open_writer(&self) -> Result<Box<dyn Writer>, DriverError> {
         Ok(Box::new(self.open().await?))
     }
+
+    fn limits(&self) -> ElementLimits {
+        self.adapter.manifest().limits
+    }
 }
 
 impl NetconfElement {
@@ -70,6 +77,8 @@ impl NetconfElement {
             netconf,
             class,
             locked: Vec::new(),
+            without_lock: Vec::new(),
+            denied_by: None,
             secrets: self.secrets.clone(),
         })
     }
@@ -77,7 +86,9 @@ impl NetconfElement {
 
 /// What an element can take back, by its capabilities.
 pub fn class_of(capabilities: &Capabilities) -> Option<Class> {
-    match (capabilities.candidate, capabilities.confirmed_commit_11, capabilities.writable_running) {
+    // F5: without base:1.1 there is no persist, and a commit without it does not outlive its session.
+    let confirmed = capabilities.confirmed_commit_11 && capabilities.base11;
+    match (capabilities.candidate, confirmed, capabilities.writable_running) {
         (true, true, _) => Some(Class::A),
         (true, false, _) => Some(Class::B),
         (false, _, true) => Some(Class::C),
@@ -91,10 +102,40 @@ struct Session {
     netconf: NetconfSession,
     class: Class,
     locked: Vec<Datastore>,
+    /// Datastores that the element cannot lock.
+    without_lock: Vec<Datastore>,
+    /// The session that held what the last lock was refused.
+    denied_by: Option<u32>,
     secrets: Arc<dyn Secrets>,
 }
 
 impl Session {
+    /// Reads a datastore as far as the adapter looks at it.
+    async fn read(&self, source: Datastore) -> Result<Reading, DriverError> {
+        let doing = format!("read {}", source.as_str());
+        let filter = subtree_filter(&self.adapter);
+        let read = self.netconf.get_config(source, Some(Filter::Subtree(&filter)), None).await;
+        let data = read.map_err(|error| self.failed(&doing, Effect::None, &error))?;
+        let text = data.to_document("data");
+        let parsed = self.adapter.parse(&text).map_err(|error| self.unreadable(&doing, chain(&error)))?;
+        let partial = (!parsed.complete).then(|| "the reply is not complete".to_string());
+        let defaults =
+            self.netconf.capabilities().with_defaults.as_ref().map(|with| with.basic.mode()).unwrap_or_default();
+        Ok(Reading { tree: self.adapter.normalise(&parsed.tree), partial, bytes: text.len(), defaults })
+    }
+
+    fn unreadable(&self, doing: &str, message: String) -> DriverError {
+        DriverError {
+            element: self.element.clone(),
+            doing: doing.into(),
+            message,
+            class: ErrorClass::Rejected,
+            effect: Effect::None,
+            tag: None,
+            path: None,
+        }
+    }
+
     fn failed(&self, doing: &str, effect: Effect, error: &NetconfError) -> DriverError {
         failed(&self.element, doing, effect, error)
     }
@@ -147,19 +188,33 @@ impl Reader for Session {
         Some(schemas::module_set(self.netconf.capabilities()))
     }
 
+    fn session(&self) -> Option<u32> {
+        Some(self.netconf.session_id())
+    }
+
+    fn patience(&mut self, limit: Duration) {
+        self.netconf.set_timeout(limit);
+    }
+
     async fn read_running(&mut self) -> Result<Reading, DriverError> {
-        let filter = subtree_filter(&self.adapter);
-        let read = self.netconf.get_config(Datastore::Running, Some(Filter::Subtree(&filter)), None).await;
-        let data = read.map_err(|error| self.failed("read running", Effect::None, &error))?;
-        let text = data.to_document("data");
-        let parsed = self
-            .adapter
-            .parse(&text)
-            .map_err(|error| DriverError::unsent(&self.element, "read running", ErrorClass::Rejected, chain(&error)))?;
-        let partial = (!parsed.complete).then(|| "the reply is not complete".to_string());
-        let defaults =
-            self.netconf.capabilities().with_defaults.as_ref().map(|with| with.basic.mode()).unwrap_or_default();
-        Ok(Reading { tree: self.adapter.normalise(&parsed.tree), partial, bytes: text.len(), defaults })
+        self.read(Datastore::Running).await
+    }
+
+    async fn read_state(&mut self, checks: &[String]) -> Result<Vec<StateValue>, DriverError> {
+        let mut found = Vec::new();
+        for name in checks {
+            let doing = format!("read the state for check {name}");
+            let Some(reader) = self.adapter.state_readers().get(name) else {
+                return Err(self.unreadable(&doing, "the adapter has no such check".into()));
+            };
+            let filter = reader.filter.as_deref().unwrap_or_default();
+            let data = self.netconf.get(Some(Filter::Subtree(filter))).await;
+            let data = data.map_err(|error| self.failed(&doing, Effect::None, &error))?;
+            let rows = reader.rows_of_xml(&data.to_document("data")).map_err(|what| self.unreadable(&doing, what))?;
+            let value = |(subject, value)| StateValue { check: name.clone(), subject, value, demand: reader.demand() };
+            found.extend(rows.into_iter().map(value));
+        }
+        Ok(found)
     }
 
     async fn close(self: Box<Self>) {
@@ -176,8 +231,16 @@ impl Writer for Session {
             Class::A | Class::B => &[Datastore::Running, Datastore::Candidate],
             Class::C | Class::D => &[Datastore::Running],
         };
+        self.denied_by = None;
+        self.without_lock.clear();
         for store in stores {
             if let Err(error) = self.netconf.lock(*store).await {
+                // Some servers have a candidate and no lock at all: the plan is made all the same, and says so.
+                if error.rpc_errors().iter().any(|error| error.tag == "operation-not-supported") {
+                    self.without_lock.push(*store);
+                    continue;
+                }
+                self.denied_by = error.rpc_errors().iter().find_map(sessions::named);
                 let error = self.failed(&format!("lock {}", store.as_str()), Effect::None, &error);
                 self.unlock().await.ok();
                 return Err(error);
@@ -261,6 +324,28 @@ impl Writer for Session {
             }
         }
         first.map_or(Ok(()), Err)
+    }
+
+    fn unlocked(&self) -> Option<String> {
+        let stores: Vec<&str> = self.without_lock.iter().map(|store| store.as_str()).collect();
+        (!stores.is_empty())
+            .then(|| format!("the element cannot lock {}: others may edit meanwhile", stores.join(" and ")))
+    }
+
+    async fn holder(&mut self) -> Option<Holder> {
+        sessions::holder(&self.netconf, self.denied_by?).await
+    }
+
+    async fn end_session(&mut self, session: u32) -> Result<(), DriverError> {
+        let done = self.netconf.kill_session(session).await;
+        done.map(|_| ()).map_err(|error| self.failed("kill-session", Effect::None, &error))
+    }
+
+    async fn read_candidate(&mut self) -> Result<Option<Reading>, DriverError> {
+        if !self.netconf.capabilities().candidate {
+            return Ok(None);
+        }
+        self.read(Datastore::Candidate).await.map(Some)
     }
 }
 

@@ -18,6 +18,7 @@ pub mod message;
 pub mod operation;
 pub mod schemas;
 pub mod session;
+mod sessions;
 mod task;
 pub mod xml;
 

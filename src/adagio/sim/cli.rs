@@ -3,11 +3,14 @@
 //! Exec mode knows what the adapter's `[cli]` table names: pager off, configure, the running configuration, the living
 //! processes, save, and leaving. In configuration mode every line goes to the grammar's model of the element, so it
 //! refuses what the element refuses and with the element's words; a refused line changes nothing, the lines before it
-//! stay. Sessions see each other's changes at once.
+//! stay. Sessions see each other's changes at once. With a `[commit]` in the adapter the lines go to a candidate, and the
+//! lines of its steps do what they do there (`commit.rs`).
 
-use super::machine::{CommandLine, Language, Machine, lock};
+use super::commit::{Desk, Meant, Progress, Script, Verb};
+use super::machine::{CommandLine, Language, Machine, State, lock};
 use crate::adagio::cli::prompt::Prompts;
 use crate::adapter::Grammar;
+use crate::adapter::commit::{Arguments, Model};
 use crate::adapter::grammar::Session;
 use crate::tree::ConfigTree;
 use std::sync::Arc;
@@ -20,10 +23,10 @@ pub(super) async fn serve(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     hangup: CancellationToken,
 ) {
-    let id = machine.open_session(&hangup);
+    let id = machine.open_session(&hangup, "");
     tokio::select! {
         () = hangup.cancelled() => {}
-        ended = talk(&machine, &mut stream) => {
+        ended = talk(&machine, &mut stream, id) => {
             if let Err(error) = ended {
                 tracing::debug!(element = machine.name, session = id, %error, "simulated terminal ended");
             }
@@ -35,12 +38,16 @@ pub(super) async fn serve(
 
 /// Answers one command of exec mode without a terminal, as `ssh HOST COMMAND` does.
 pub(super) fn once(machine: &Arc<Machine>, command: &str) -> String {
-    let Some(mut shell) = Shell::new(machine) else { return String::new() };
+    let Some(mut shell) = Shell::new(machine, 0) else { return String::new() };
     shell.exec(command).0.concat()
 }
 
-async fn talk(machine: &Arc<Machine>, stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> std::io::Result<()> {
-    let Some(mut shell) = Shell::new(machine) else { return Ok(()) };
+async fn talk(
+    machine: &Arc<Machine>,
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    id: u32,
+) -> std::io::Result<()> {
+    let Some(mut shell) = Shell::new(machine, id) else { return Ok(()) };
     let record = machine.record();
     let mut line = Vec::new();
     let mut block = [0; 4096];
@@ -101,8 +108,13 @@ enum Step {
 struct Shell<'a> {
     machine: &'a Arc<Machine>,
     cli: &'a CommandLine,
+    /// Number of the session.
+    id: u32,
     /// In configuration mode.
     config: Option<Place>,
+    /// What of a commit is this session's own.
+    desk: Desk,
+    progress: Progress,
 }
 
 /// Where a session stands in configuration mode.
@@ -113,9 +125,11 @@ struct Place {
 }
 
 impl<'a> Shell<'a> {
-    fn new(machine: &'a Arc<Machine>) -> Option<Self> {
+    fn new(machine: &'a Arc<Machine>, id: u32) -> Option<Self> {
         match &machine.language {
-            Language::Cli(cli) => Some(Self { machine, cli, config: None }),
+            Language::Cli(cli) => {
+                Some(Self { machine, cli, id, config: None, desk: Desk::default(), progress: Progress::default() })
+            }
             Language::Netconf { .. } => None,
         }
     }
@@ -141,8 +155,15 @@ impl<'a> Shell<'a> {
         }
         let (text, leave) = match reaction.refuse {
             Some(answer) => (vec![format!("{answer}\n")], false),
-            None if self.config.is_some() => self.configure(typed),
-            None => self.exec(typed),
+            None => match self.committing(typed) {
+                Some(said) => (vec![said], false),
+                None if self.config.is_some() => self.configure(typed),
+                None => self.exec(typed),
+            },
+        };
+        let text = match reaction.says {
+            Some(words) => vec![format!("{words}\n")],
+            None => text,
         };
         match (leave || reaction.close == Some(true), reaction.lose) {
             (true, _) => Step::Leave,
@@ -157,8 +178,16 @@ impl<'a> Shell<'a> {
         let one_of = |lines: &[String]| lines.iter().any(|known| known == line);
         let mut said = Vec::new();
         if one_of(&source.enter_config) {
-            let tree = self.machine.state().stores.running().clone();
-            self.config = Some(Place { session: self.cli.grammar.session(tree), way: Vec::new() });
+            match &self.cli.commit {
+                // Beside named sessions there is the mode in which a line acts at once.
+                Some(script) if script.commit.source().model != Model::Session => {
+                    said.push(self.act(script, &[Verb::Enter], &Arguments::default()));
+                }
+                _ => {
+                    let tree = self.machine.state().stores.running().clone();
+                    self.config = Some(Place { session: self.cli.grammar.session(tree), way: Vec::new() });
+                }
+            }
         } else if source.read.command == line {
             said.push(self.machine.shown_running());
         } else if let Some(alive) = source.read.alive.as_ref().filter(|alive| alive.command == line) {
@@ -170,6 +199,8 @@ impl<'a> Shell<'a> {
             said.push(SAVED.to_owned());
         } else if matches!(line, "exit" | "quit" | "logout") {
             return (said, true);
+        } else if let Some(text) = self.machine.state_shown(line) {
+            said.push(text);
         } else if line != "end" && !one_of(&source.pager_off) && !line.starts_with("terminal length ") {
             said.push(format!("% Unknown command: {line}\n"));
         }
@@ -183,9 +214,14 @@ impl<'a> Shell<'a> {
             || (matches!(line, "exit" | "quit") && self.config.as_ref().is_some_and(top))
         {
             self.config = None;
+            self.machine.state().commits.leave(self.id, &mut self.desk);
             return (Vec::new(), false);
         }
-        if let Some(command) = line.strip_prefix("do ") {
+        let inner = match &self.cli.commit {
+            Some(script) => script.exec_in(line),
+            None => line.strip_prefix("do "),
+        };
+        if let Some(command) = inner {
             let place = self.config.take();
             let (said, _) = self.exec(command.trim());
             self.config = place;
@@ -193,17 +229,77 @@ impl<'a> Shell<'a> {
         }
         let Some(place) = &mut self.config else { return (Vec::new(), false) };
         let mut state = self.machine.state();
-        if state.stores.running() != place.session.tree() {
+        let State { stores, commits, .. } = &mut *state;
+        let edits = match &self.cli.commit {
+            Some(script) => commits.edits(&self.desk, script, stores.running()),
+            None => stores.running(),
+        };
+        if edits != place.session.tree() {
             // Somebody else changed the element meanwhile.
-            place.session = walked(&self.cli.grammar, state.stores.running().clone(), &place.way);
+            place.session = walked(&self.cli.grammar, edits.clone(), &place.way);
         }
         let before = depth(&self.cli.grammar, &place.session);
         if let Err(answer) = self.cli.grammar.type_line(&mut place.session, line) {
             return (vec![format!("{}\n", answer.trim_end())], false);
         }
         place.remember(&self.cli.grammar, line, before);
-        state.stores.set_running(place.session.tree().clone());
+        let tree = place.session.tree().clone();
+        let script = self.cli.commit.as_ref();
+        let waits = script.is_some_and(|script| commits.edit(&mut self.desk, script, tree.clone(), stores.running()));
+        if !waits {
+            stores.set_running(tree);
+        }
         (Vec::new(), false)
+    }
+
+    /// A line of the adapter's `[commit]`; `None`: it is none.
+    fn committing(&mut self, line: &str) -> Option<String> {
+        let script = self.cli.commit.as_ref()?;
+        match script.meant(line, self.config.is_some(), &mut self.progress)? {
+            Meant::Part => Some(String::new()),
+            Meant::Looks(looks) => {
+                let running = self.machine.shown_running();
+                let edits = {
+                    let state = self.machine.state();
+                    state.commits.edits(&self.desk, script, state.stores.running()).clone()
+                };
+                let edits = self.machine.shown(&edits);
+                let state = self.machine.state();
+                Some(state.commits.look(&looks, self.id, script, &self.desk, &running, &edits))
+            }
+            Meant::Steps(verbs, arguments) => Some(self.act(script, &verbs, &arguments)),
+        }
+    }
+
+    fn act(&mut self, script: &Script, verbs: &[Verb], arguments: &Arguments) -> String {
+        let mut state = self.machine.state();
+        let State { stores, commits, .. } = &mut *state;
+        let effect = commits.act(verbs, arguments, self.id, script, &mut self.desk, stores.running());
+        if let Some(running) = effect.running {
+            stores.set_running(running);
+        }
+        match effect.configures {
+            Some(true) => {
+                let edits = commits.edits(&self.desk, script, stores.running()).clone();
+                self.config = Some(Place { session: self.cli.grammar.session(edits), way: Vec::new() });
+            }
+            Some(false) => {
+                self.config = None;
+                commits.leave(self.id, &mut self.desk);
+            }
+            None => {}
+        }
+        drop(state);
+        if let Some((ticket, after)) = effect.timer {
+            let machine = self.machine.clone();
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = machine.stop.cancelled() => {}
+                    () = tokio::time::sleep(after) => machine.expired(ticket),
+                }
+            });
+        }
+        effect.says.iter().map(|line| format!("{line}\n")).collect()
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 /// Something that goes wrong. `on` is the name of a NETCONF operation (`edit-config`), or a part of a CLI line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It is refused this many times: a CLI answers these words, a NETCONF element an `rpc-error` with this tag.
+    /// It is refused this many times: a CLI answers these words, a NETCONF element an `rpc-error` with this tag, or several
+    /// in one reply with `|` between their tags.
     Refuse {
         /// What is refused.
         on: String,
@@ -25,6 +26,13 @@ pub enum Fault {
     LoseReply {
         /// Of what.
         on: String,
+    },
+    /// It is carried out, and answered with these words instead of its own. Once; CLI only.
+    Say {
+        /// What.
+        on: String,
+        /// The words.
+        answer: String,
     },
     /// The connection ends instead of an answer. Once.
     Close {
@@ -74,6 +82,8 @@ pub enum Fault {
 pub(super) struct Reaction {
     pub refuse: Option<String>,
     pub lose: bool,
+    /// Other words than its own.
+    pub says: Option<String>,
     /// `Some(true)`: after it was carried out.
     pub close: Option<bool>,
     pub delay: Option<Duration>,
@@ -142,6 +152,10 @@ impl Faults {
             }
             Fault::LoseReply { on } if meant(on) => {
                 reaction.lose = true;
+                false
+            }
+            Fault::Say { on, answer } if meant(on) => {
+                reaction.says = Some(answer.clone());
                 false
             }
             Fault::Close { on, done } if meant(on) => {

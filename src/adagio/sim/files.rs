@@ -4,7 +4,7 @@
 //! address, and who may log in (the public half of `private_key`, the content of `password_file`). The running
 //! configuration to start with is `NAME.running` in the folder `running`, where there is one.
 
-use super::{Login, SimElement, SimError, SimHandle, SimOptions, serve};
+use super::{Abilities, Login, SimElement, SimError, SimHandle, SimOptions, serve};
 use crate::domain::{Class, Element};
 use crate::tree::SchemaIndex;
 use secrecy::SecretString;
@@ -63,7 +63,7 @@ impl SimFiles {
         let address =
             loopback(&element.address).map_err(|what| wrong(&self.elements, format!("{}: {what}", element.name)))?;
         let (name, adapter) = (element.name.clone(), element.adapter.clone());
-        Ok(SimElement { name, adapter, address, login, class: Class::A, base11: true, running })
+        Ok(SimElement { name, adapter, address, login, class: Class::A, base11: true, abilities: Abilities::default(), running })
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! All state stands behind one mutex that is never held across an await; whoever holds it does pure work only.
 
-use super::SimError;
+use super::{Abilities, SimError};
+use super::commit::{Commits, Script};
 use super::fault::{Fault, Faults, Reaction};
 use super::netconf::{Datastores, apply_by_hand};
 use crate::adagio::cli::Dialect;
@@ -23,14 +24,14 @@ pub(super) struct Machine {
     /// Ends everything.
     pub stop: CancellationToken,
     state: Mutex<State>,
-    sessions: Mutex<HashMap<u32, CancellationToken>>,
+    sessions: Mutex<HashMap<u32, (CancellationToken, String)>>,
     next_session: AtomicU32,
     wire: Mutex<Vec<Arc<Mutex<Vec<u8>>>>>,
 }
 
 /// How it is spoken to.
 pub(super) enum Language {
-    Netconf { class: Class, base11: bool },
+    Netconf { class: Class, base11: bool, abilities: Abilities },
     Cli(Box<CommandLine>),
 }
 
@@ -39,18 +40,32 @@ pub(super) struct CommandLine {
     pub grammar: Grammar,
     pub dialect: Dialect,
     pub prompts: Prompts,
+    /// The lines of the adapter's `[commit]`.
+    pub commit: Option<Script>,
 }
 
 /// What changes.
 #[derive(Default)]
 pub(super) struct State {
     pub stores: Datastores,
+    /// Of a command line with a `[commit]`.
+    pub commits: Commits,
     pub faults: Faults,
+    pub shown: Vec<Shown>,
+}
+
+/// A piece of state that it shows.
+pub(super) struct Shown {
+    /// The command, empty for NETCONF.
+    pub what: String,
+    /// Only while the text of the running configuration contains this.
+    pub when: String,
+    pub text: String,
 }
 
 impl Machine {
     pub fn new(name: &str, adapter: Adapter, language: Language, running: ConfigTree, stop: CancellationToken) -> Self {
-        let state = State { stores: Datastores::new(running), faults: Faults::default() };
+        let state = State { stores: Datastores::new(running), ..State::default() };
         Self {
             name: name.to_owned(),
             adapter,
@@ -87,10 +102,16 @@ impl Machine {
 
     /// What the command for the running configuration prints (CLI).
     pub fn shown_running(&self) -> String {
+        let running = self.state().stores.running().clone();
+        self.shown(&running)
+    }
+
+    /// A configuration as the element prints it (CLI).
+    pub fn shown(&self, tree: &ConfigTree) -> String {
         let (tree, hidden) = {
             let state = self.state();
             let hidden: Vec<String> = state.faults.dead().flat_map(|(_, nodes)| nodes.to_vec()).collect();
-            (printed(state.stores.running(), &state.faults), hidden)
+            (printed(tree, &state.faults), hidden)
         };
         let tree = self.adapter.normalise(&without(&tree, &hidden));
         let text = self.adapter.text(&tree);
@@ -134,16 +155,38 @@ impl Machine {
     }
 
     /// A number for a new session, and what ends it from outside.
-    pub fn open_session(&self, hangup: &CancellationToken) -> u32 {
+    pub fn open_session(&self, hangup: &CancellationToken, user: &str) -> u32 {
         let id = self.next_session.fetch_add(1, Ordering::Relaxed);
-        lock(&self.sessions).insert(id, hangup.clone());
+        lock(&self.sessions).insert(id, (hangup.clone(), user.to_owned()));
         id
+    }
+
+    /// The sessions with their users, sorted.
+    pub fn sessions(&self) -> Vec<(u32, String)> {
+        let mut all: Vec<(u32, String)> =
+            lock(&self.sessions).iter().map(|(id, (_, user))| (*id, user.clone())).collect();
+        all.sort();
+        all
+    }
+
+    /// The state that it shows for a command, or for `get` (empty).
+    pub fn state_shown(&self, what: &str) -> Option<String> {
+        let texts: Vec<(String, String)> = {
+            let state = self.state();
+            let shown = state.shown.iter().filter(|shown| shown.what == what);
+            shown.map(|shown| (shown.when.clone(), shown.text.clone())).collect()
+        };
+        if texts.is_empty() {
+            return None;
+        }
+        let running = self.text();
+        texts.into_iter().rev().find(|(when, _)| running.contains(when.as_str())).map(|(_, text)| text)
     }
 
     /// Ends another session; false if there is none.
     pub fn kill_session(&self, id: u32) -> bool {
         match lock(&self.sessions).remove(&id) {
-            Some(hangup) => {
+            Some((hangup, _)) => {
                 hangup.cancel();
                 true
             }
@@ -153,7 +196,26 @@ impl Machine {
 
     pub fn close_session(&self, id: u32) {
         lock(&self.sessions).remove(&id);
-        self.state().stores.session_ended(id);
+        let mut state = self.state();
+        state.stores.session_ended(id);
+        state.commits.session_ended(id);
+    }
+
+    /// The timer of a commit has run out.
+    pub fn expired(&self, ticket: u64) {
+        let mut state = self.state();
+        if let Some(before) = state.commits.expired(ticket) {
+            state.stores.set_running(before);
+        }
+    }
+
+    /// The timer of a commit runs out now; false where none is pending.
+    pub fn run_out(&self) -> bool {
+        let mut state = self.state();
+        let before = state.commits.run_out();
+        let waited = before.is_some();
+        before.into_iter().for_each(|before| state.stores.set_running(before));
+        waited
     }
 
     /// A new record of what one client sends.

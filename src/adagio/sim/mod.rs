@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  serve ──▶ per element: listener task ──▶ connection ──▶ session task ──▶ Machine (state behind one mutex)
-//!                                                        └▶ timer task of a confirmed commit
+//!                                                        └▶ timer task of a confirmed or timed commit
 //! ```
 //!
 //! For the demo, for trying the daemon without a router, and for fast tests with faults that no real element shows on
@@ -12,6 +12,7 @@
 //! what a YANG library alone can check (`must`, `when`, mandatory nodes) is not checked here.
 
 mod cli;
+mod commit;
 pub mod control;
 mod fault;
 mod files;
@@ -60,12 +61,35 @@ pub struct SimElement {
     pub address: SocketAddr,
     /// Who may log in, under any user name.
     pub login: Login,
-    /// What a NETCONF element can take back: A, B or C. A CLI is always D.
+    /// What a NETCONF element can take back: A, B or C. Of a CLI its adapter says it.
     pub class: Class,
     /// Whether a NETCONF element speaks base:1.1 (chunked framing) beside 1.0.
     pub base11: bool,
+    /// What else a NETCONF element can do.
+    pub abilities: Abilities,
     /// Its running configuration at the start: text of its CLI, or XML.
     pub running: String,
+}
+
+/// What a NETCONF element can do beside its class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Abilities {
+    /// `:startup`: a datastore of its own, and `copy-config` to it.
+    pub startup: bool,
+    /// `lock` and `unlock`.
+    pub lock: bool,
+    /// `:validate:1.1`.
+    pub validate: bool,
+    /// `:rollback-on-error`.
+    pub rollback_on_error: bool,
+    /// `:writable-running` beside a candidate.
+    pub writable_running: bool,
+}
+
+impl Default for Abilities {
+    fn default() -> Self {
+        Self { startup: false, lock: true, validate: true, rollback_on_error: true, writable_running: false }
+    }
 }
 
 impl SimElement {
@@ -78,6 +102,7 @@ impl SimElement {
             login: Login::default(),
             class: Class::A,
             base11: true,
+            abilities: Abilities::default(),
             running: String::new(),
         }
     }
@@ -239,6 +264,19 @@ impl SimHandle {
         self.find(element)?.machine.edit_by_hand(what)
     }
 
+    /// What it starts with after a restart, where it has a datastore for that.
+    pub fn startup(&self, element: &str) -> Result<Option<ConfigTree>, SimError> {
+        Ok(self.find(element)?.machine.state().stores.startup().cloned())
+    }
+
+    /// Lets it show this state: what a command prints (CLI), or what stands in the reply to a `get` (NETCONF, `what` is
+    /// then empty). `when` = only while its running configuration, as text, contains this; the last one that fits counts.
+    pub fn show(&self, element: &str, what: &str, when: &str, text: &str) -> Result<(), SimError> {
+        let shown = machine::Shown { what: what.to_owned(), when: when.to_owned(), text: text.to_owned() };
+        self.find(element)?.machine.state().shown.push(shown);
+        Ok(())
+    }
+
     /// Sets a fault.
     pub fn fault(&self, element: &str, fault: Fault) -> Result<(), SimError> {
         self.find(element)?.machine.fault(fault);
@@ -249,6 +287,17 @@ impl SimHandle {
     pub fn mend(&self, element: &str) -> Result<(), SimError> {
         self.find(element)?.machine.state().faults.clear();
         Ok(())
+    }
+
+    /// The timer of the commit that waits for its confirmation runs out now (CLI); false where none waits.
+    pub fn run_out(&self, element: &str) -> Result<bool, SimError> {
+        Ok(self.find(element)?.machine.run_out())
+    }
+
+    /// What commits have left on a CLI element: named sessions, a pending commit, edits in the candidate, sessions in
+    /// configuration mode. Empty when all is in order.
+    pub fn left_over(&self, element: &str) -> Result<Vec<String>, SimError> {
+        Ok(self.find(element)?.machine.state().commits.left_over())
     }
 
     /// Every byte that clients have sent inside SSH, session by session in the order of their beginning.
@@ -281,7 +330,7 @@ async fn start(
         Transport::Netconf => {
             let schema = schemas.get(&element.adapter).ok_or_else(|| wrong("no schema was given for it".into()))?;
             adapter = adapter.with_schema(schema.clone());
-            Language::Netconf { class: element.class, base11: element.base11 }
+            Language::Netconf { class: element.class, base11: element.base11, abilities: element.abilities }
         }
         Transport::Cli => {
             let file = folder.join("grammar.toml");
@@ -295,7 +344,8 @@ async fn start(
                     return Err(wrong(format!("the simulator's prompt {prompt:?} is none of its modes")));
                 }
             }
-            Language::Cli(Box::new(CommandLine { grammar, dialect, prompts }))
+            let commit = adapter.commit().map(commit::Script::new);
+            Language::Cli(Box::new(CommandLine { grammar, dialect, prompts, commit }))
         }
     };
     let read = adapter.parse(&element.running);

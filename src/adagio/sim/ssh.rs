@@ -75,7 +75,7 @@ pub(super) async fn listen(machine: Arc<Machine>, listener: TcpListener, key: Pr
 
 async fn connection(machine: Arc<Machine>, config: Arc<Config>, stream: TcpStream, login: Arc<Login>) {
     let hangup = machine.stop.child_token();
-    let door = Door { machine, login, hangup: hangup.clone(), channels: HashMap::new() };
+    let door = Door { machine, login, user: String::new(), hangup: hangup.clone(), channels: HashMap::new() };
     let running = match russh::server::run_stream(config, stream, door).await {
         Ok(running) => running,
         Err(_) => return, // a client that only looked at the host key
@@ -95,6 +95,7 @@ async fn connection(machine: Arc<Machine>, config: Arc<Config>, stream: TcpStrea
 struct Door {
     machine: Arc<Machine>,
     login: Arc<Login>,
+    user: String,
     hangup: CancellationToken,
     channels: HashMap<ChannelId, Channel<Msg>>,
 }
@@ -130,7 +131,8 @@ impl Door {
 impl Handler for Door {
     type Error = russh::Error;
 
-    async fn auth_password(&mut self, _: &str, password: &str) -> Result<Auth, Self::Error> {
+    async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, Self::Error> {
+        self.user = user.to_owned();
         Ok(self.password(password))
     }
 
@@ -138,16 +140,18 @@ impl Handler for Door {
         Ok(self.knows(offer.public_key))
     }
 
-    async fn auth_publickey(&mut self, _: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
+    async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
+        self.user = user.to_owned();
         Ok(self.knows(key.public_key))
     }
 
     async fn auth_keyboard_interactive<'a>(
         &'a mut self,
-        _: &str,
+        user: &str,
         _: &str,
         response: Option<Response<'a>>,
     ) -> Result<Auth, Self::Error> {
+        self.user = user.to_owned();
         let Some(mut response) = response else {
             let prompts = vec![(Cow::Borrowed("Password: "), false)];
             return Ok(Auth::Partial { name: "".into(), instructions: "".into(), prompts: prompts.into() });
@@ -209,7 +213,12 @@ impl Handler for Door {
     async fn subsystem_request(&mut self, id: ChannelId, name: &str, session: &mut Session) -> Result<(), Self::Error> {
         match (&self.machine.language, name, self.channels.remove(&id)) {
             (Language::Netconf { .. }, "netconf", Some(channel)) => {
-                let serve = super::netconf::serve(self.machine.clone(), channel.into_stream(), self.hangup.clone());
+                let serve = super::netconf::serve(
+                    self.machine.clone(),
+                    channel.into_stream(),
+                    self.hangup.clone(),
+                    self.user.clone(),
+                );
                 self.run(id, session, serve)
             }
             _ => session.channel_failure(id),

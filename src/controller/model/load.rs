@@ -1,13 +1,13 @@
 //! The mirror at start: everything that the store holds, read page by page and understood on all processors.
 
-use super::{Claimed, GONE, Meaning, Model, decode, element_of};
+use super::{Claimed, GONE, Meaning, Model, decode, element_of, unpacked};
 use crate::domain::StoredDocument;
 use crate::service::Service;
 use crate::store::{Store, StoreError, Table};
-use crate::tree::{Claims, ConfigTree};
+use crate::tree::{Claims, ConfigTree, Unpacker};
 use std::collections::BTreeMap;
 use std::num::NonZero;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 impl Model {
     /// Loads everything. `meaning` turns a stored document into its service.
@@ -43,13 +43,19 @@ impl Model {
 
     async fn load_claims(&mut self, store: &dyn Store) -> Result<(), StoreError> {
         let mut records: BTreeMap<String, Vec<(String, Claims)>> = BTreeMap::new();
+        let threads = threads();
+        let unpackers: Vec<Mutex<Unpacker>> = (0..threads).map(|_| Mutex::new(Unpacker::for_many())).collect();
         let mut pages = Pages::of(store, Table::Claims);
         while let Some(rows) = pages.next().await? {
-            let read = |(key, bytes): (String, Vec<u8>)| -> Result<(String, Claims), StoreError> {
-                let claims = decode(Table::Claims, &key, &bytes)?;
-                Ok((key, claims))
-            };
-            for record in side_by_side(rows, &read) {
+            for record in shares(rows, threads, &|rows, at| {
+                // What the records of many services have in common is kept once for each thread.
+                let mut unpacker = unpackers[at].lock().unwrap_or_else(PoisonError::into_inner);
+                let read = |(key, bytes): (String, Vec<u8>)| -> Result<(String, Claims), StoreError> {
+                    let claims = unpacked(&mut unpacker, &key, &bytes)?;
+                    Ok((key, claims))
+                };
+                rows.into_iter().map(read).collect()
+            }) {
                 let (key, claims) = record?;
                 match records.get_mut(element_of(&key)) {
                     Some(records) => records.push((key, claims)),
@@ -101,8 +107,20 @@ impl<'a> Pages<'a> {
 }
 
 /// Does the work on all processors; the results in the order of the items.
-fn side_by_side<T: Send, U: Send>(mut items: Vec<T>, work: &(dyn Fn(T) -> U + Sync)) -> Vec<U> {
-    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+fn side_by_side<T: Send, U: Send>(items: Vec<T>, work: &(dyn Fn(T) -> U + Sync)) -> Vec<U> {
+    shares(items, threads(), &|share, _| share.into_iter().map(work).collect())
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// Cuts the items into a share for each thread, at most so many; the results in the order of the items.
+fn shares<T: Send, U: Send>(
+    mut items: Vec<T>,
+    threads: usize,
+    work: &(dyn Fn(Vec<T>, usize) -> Vec<U> + Sync),
+) -> Vec<U> {
     let share = items.len().div_ceil(threads).max(1);
     let mut shares = Vec::new();
     while items.len() > share {
@@ -111,8 +129,8 @@ fn side_by_side<T: Send, U: Send>(mut items: Vec<T>, work: &(dyn Fn(T) -> U + Sy
     shares.push(items);
     shares.reverse();
     std::thread::scope(|scope| {
-        let done: Vec<_> =
-            shares.into_iter().map(|share| scope.spawn(|| share.into_iter().map(work).collect::<Vec<U>>())).collect();
+        let spawned = shares.into_iter().enumerate();
+        let done: Vec<_> = spawned.map(|(at, share)| scope.spawn(move || work(share, at))).collect();
         let joined = done.into_iter().map(|done| done.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         joined.flatten().collect()
     })

@@ -5,23 +5,31 @@
 use super::order::{Failed, Order, is_lost};
 use super::{Crew, ROUNDS, Tools};
 use crate::adagio::Payload;
-use crate::domain::Class;
+use crate::domain::{Class, ErrorClass};
 use crate::domain::outcome::{Cause, CauseKind};
 use crate::plan::ElementPlan;
 use crate::transaction::cause;
 use crate::transaction::machine::Answer;
 use crate::transaction::side::{self, Side};
 use crate::tree::{ConfigTree, Path};
+use std::time::Duration;
 
 impl Crew {
     pub(super) async fn restore(&mut self, tools: &Tools) -> Result<Answer, Failed> {
         self.open(tools).await?;
         let mut cancelled = false;
+        let mut not_pending = None;
         if let Some(confirm) = self.confirm.clone() {
+            // What others committed inside our window goes with the cancel: it can only be named if it was seen before.
+            self.glimpse(tools).await;
+            self.open(tools).await?;
             match self.order(tools, Order::Cancel(&confirm.persist)).await {
-                Ok(_) => cancelled = true,
+                Ok(_) => {
+                    cancelled = true;
+                    self.cancelled = true;
+                }
                 // "Not active" and its like: it went back, it never came, or somebody confirmed it. Reading tells (F4).
-                Err(error) if !is_lost(&error) => {}
+                Err(error) if !is_lost(&error) => not_pending = Some(error),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -30,15 +38,75 @@ impl Crew {
         }
         let actual = self.read_quiet(tools).await?;
         match side::side(&self.plan, &self.forgiving(&actual, &self.plan.before)) {
-            Side::Before => Ok(Answer::done()),
-            Side::After if cancelled => Err(Failed::Other(cause(
-                CauseKind::Unreachable,
-                Some(&self.name),
-                "the element accepted the cancel but still shows the new state; its own timer will take it back",
-            ))),
+            Side::Before => Ok(self.gone_back(&actual)),
+            // There are servers that answer ok to a cancel by the holder of the locks, forget the pending commit, and
+            // leave it standing: nothing will take it back but we.
+            Side::After if cancelled => match self.move_to(tools, Way::Back, actual, &[]).await? {
+                Answer::Conflict(why) => {
+                    let message = format!(
+                        "the element accepted the cancel, still shows the new state, and refuses to be brought back; its \
+                         own timer may do it: {}",
+                        why.message
+                    );
+                    Err(Failed::Other(cause(CauseKind::Unreachable, Some(&self.name), message)))
+                }
+                done => Ok(done),
+            },
             Side::Foreign(paths) if self.force.is_none() => self.move_to(tools, Way::Back, actual, &paths).await,
-            Side::Foreign(_) | Side::After | Side::OnTheWay => self.move_to(tools, Way::Back, actual, &[]).await,
+            Side::Foreign(_) | Side::After | Side::OnTheWay => {
+                let answer = self.move_to(tools, Way::Back, actual, &[]).await?;
+                // Nobody of us confirms before the decision. A cancel of ours that was answered ok, and then was none, is
+                // another matter. Neither is a revert.
+                Ok(match (answer, not_pending.filter(|_| !self.cancelled)) {
+                    (Answer::Done { residue, .. }, Some(error)) => {
+                        let detail = format!(
+                            "somebody else had confirmed our commit ({}); it was taken back by a commit of its own",
+                            error.message
+                        );
+                        Answer::Done { detail: Some(detail), residue }
+                    }
+                    (answer, _) => answer,
+                })
+            }
         }
+    }
+
+    /// Reads once before a cancel. An element that cannot be read now is cancelled all the same: its timer runs.
+    async fn glimpse(&mut self, tools: &Tools) {
+        let mut tools = tools.clone();
+        tools.limits.verify = tools.limits.verify.min(GLIMPSE);
+        if let Ok(reading) = self.read_here(&tools, "read before the cancel").await
+            && reading.partial.is_none()
+            // What is before already tells nothing of the window.
+            && !self.plan.is_before(&reading.tree)
+        {
+            self.noticed(&reading.tree);
+            self.inside = Some(reading.tree);
+        }
+    }
+
+    /// Notes what others changed since our commit was read back.
+    fn noticed(&mut self, now: &ConfigTree) {
+        let Some(earlier) = &self.inside else { return };
+        for path in side::others(&self.plan, earlier, now) {
+            self.report.note(&path, false);
+        }
+    }
+
+    /// It is as before. What went with it, beside ours, is named.
+    fn gone_back(&mut self, actual: &ConfigTree) -> Answer {
+        let Some(inside) = self.inside.take().filter(|_| self.plan.class == Class::A) else { return Answer::done() };
+        let gone = side::others(&self.plan, &inside, actual);
+        for path in &gone {
+            self.report.note(path, true);
+        }
+        let paths: Vec<String> = gone.iter().take(MAX_NAMED).map(ToString::to_string).collect();
+        let detail = (!paths.is_empty()).then(|| {
+            let more = gone.len().saturating_sub(MAX_NAMED);
+            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+            format!("the revert of our commit took along what is not of this plan: {}{more}", paths.join(", "))
+        });
+        Answer::Done { detail, residue: Vec::new() }
     }
 
     pub(super) async fn advance(&mut self, tools: &Tools) -> Result<Answer, Failed> {
@@ -49,9 +117,11 @@ impl Crew {
             self.clear_candidate(tools).await?;
         }
         let mut actual = self.read_quiet(tools).await?;
+        self.noticed(&actual);
         if let (Side::After, Some(confirm)) = (side::side(&self.plan, &actual), self.confirm.clone()) {
             match self.order(tools, Order::Confirm(&confirm.persist)).await {
-                Err(error) if is_lost(&error) => return Err(error.into()),
+                // Held by others, a dead session of ours perhaps: its timer still runs, and a reading does not show that.
+                Err(error) if is_lost(&error) || error.class == ErrorClass::Transient => return Err(error.into()),
                 // Confirmed now, confirmed before, or gone back a moment ago: reading tells.
                 Ok(_) | Err(_) => actual = self.read_quiet(tools).await?,
             }
@@ -81,7 +151,8 @@ impl Crew {
         actual: ConfigTree,
         foreign: &[Path],
     ) -> Result<Answer, Failed> {
-        let scope = side::cut(&self.plan, |path| !foreign.contains(path));
+        let mut foreign = foreign.to_vec();
+        let mut scope = side::cut(&self.plan, |path| !foreign.contains(path));
         let mut actual = actual;
         let mut refused: Vec<String> = Vec::new();
         for _ in 0..ROUNDS {
@@ -111,6 +182,11 @@ impl Crew {
             let now = self.read(tools).await?;
             let stuck = now == actual;
             actual = now;
+            // What somebody put there while we sent is his, as it would have been before.
+            if let Side::Foreign(more) = side::side(&scope, &self.forgiving(&actual, way.wanted(&scope))) {
+                foreign.extend(more);
+                scope = side::cut(&self.plan, |path| !foreign.contains(path));
+            }
             if stuck || self.arrived(way, &scope, &actual) {
                 break;
             }
@@ -122,7 +198,7 @@ impl Crew {
             return Ok(Answer::Conflict(Cause { path, ..cause(CauseKind::Refused, Some(&self.name), message) }));
         }
         if !foreign.is_empty() {
-            return Ok(Answer::Conflict(self.foreign(foreign)));
+            return Ok(Answer::Conflict(self.foreign(&foreign)));
         }
         Ok(Answer::Done { detail: Some(format!("brought {} by reading", way.word())), residue: self.residue.clone() })
     }
@@ -135,11 +211,7 @@ impl Crew {
     }
 
     pub(super) fn first_astray(&self, way: Way, scope: &ElementPlan, actual: &ConfigTree) -> (String, String) {
-        let wanted = match way {
-            Way::Back => &scope.before,
-            Way::Forward => &scope.after,
-        };
-        let turned = ElementPlan { after: wanted.clone(), ..scope.clone() };
+        let turned = ElementPlan { after: way.wanted(scope).clone(), ..scope.clone() };
         side::first_wrong(&turned, actual)
             .map_or_else(|| ("/".into(), "something else".into()), |wrong| (wrong.path.to_string(), wrong.found))
     }
@@ -165,7 +237,7 @@ impl Crew {
     pub(super) async fn send(&mut self, tools: &Tools, payload: &Payload) -> Result<Option<String>, Failed> {
         if self.plan.class != Class::D && !self.locked {
             self.drop_session();
-            self.open_and_lock(tools, false).await?;
+            let _ = self.open_and_lock(tools, false).await?;
         }
         if matches!(self.plan.class, Class::A | Class::B) {
             self.edited = true;
@@ -202,6 +274,11 @@ impl Crew {
     }
 }
 
+/// Longest reading before a cancel, which is more urgent.
+const GLIMPSE: Duration = Duration::from_secs(10);
+/// Paths that are named in words.
+const MAX_NAMED: usize = 5;
+
 /// Which side an element is brought to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
@@ -210,6 +287,13 @@ pub(super) enum Way {
 }
 
 impl Way {
+    fn wanted(self, plan: &ElementPlan) -> &ConfigTree {
+        match self {
+            Way::Back => &plan.before,
+            Way::Forward => &plan.after,
+        }
+    }
+
     pub(super) fn word(self) -> &'static str {
         match self {
             Way::Back => "back",

@@ -31,9 +31,14 @@ impl Crew {
     /// Reads from a fresh session, as the element says it; where the element does not give a second one, on the writer's, saying so.
     pub(super) async fn read_fresh(&mut self, tools: &Tools) -> Result<(Reading, Option<String>), DriverError> {
         let limits = &tools.limits;
+        if self.plan.one_session && self.writer.is_some() {
+            let reading = self.read_raw(tools, "read back").await?;
+            return Ok((reading, Some("read back on the same session: the element gives one only".into())));
+        }
         let opening = self.south.open_reader();
         let refused = match within(tools, &self.name, "open a session", limits.connect, opening).await {
             Ok(mut reader) => {
+                reader.patience(limits.verify);
                 let reading = within(tools, &self.name, "read back", limits.verify, reader.read_running()).await?;
                 let closing = async {
                     reader.close().await;

@@ -1,13 +1,12 @@
-//! The sessions of one element: opened, locked, emptied, saved, ended.
+//! The sessions of one element: opened, saved, ended.
 //!
 //! Guarantees: a session whose answer did not come is dropped; half a lock is never kept while waiting for the other half.
 //! It decides nothing.
 
-use super::order::{Failed, Order, is_lost, pause, unknown, within};
-use super::{Crew, FIRST_PAUSE, LONGEST_PAUSE, Tools};
+use super::order::{Failed, Order, is_lost, unknown, within};
+use super::{Crew, Tools};
 use crate::adagio::driver::Residue;
-use crate::adagio::{DriverError, Reading};
-use crate::domain::ErrorClass;
+use crate::adagio::{DriverError, Reading, Writer};
 use crate::domain::outcome::CauseKind;
 
 impl Crew {
@@ -17,60 +16,19 @@ impl Crew {
         }
         let opening = self.south.open_writer();
         let writer = within(tools, &self.name, "open a session", tools.limits.connect, opening).await;
-        self.writer = Some(writer.map_err(|error| Failed::Driver(Box::new(error), CauseKind::Unreachable))?);
+        let writer = writer.map_err(|error| Failed::Driver(Box::new(error), CauseKind::Unreachable))?;
+        self.opened(writer);
+        Ok(())
+    }
+
+    /// A new session: it is ours until it was ended in good order, also when nobody hears of it any more.
+    pub(super) fn opened(&mut self, writer: Box<dyn Writer>) {
+        if let Some(session) = writer.session() {
+            self.ours.insert(session);
+            self.report.session = Some(session);
+        }
+        self.writer = Some(writer);
         self.locked = false;
-        Ok(())
-    }
-
-    /// A session with locks. Waits while somebody else holds them, also a dead session of our own; every try is a new
-    /// session, so that half a lock is never kept while waiting.
-    pub(super) async fn open_and_lock(&mut self, tools: &Tools, may_give_up: bool) -> Result<(), Failed> {
-        let since = tools.ambient.elapsed();
-        let mut rest = FIRST_PAUSE;
-        loop {
-            self.open(tools).await?;
-            let error = match self.order(tools, Order::Lock).await {
-                Ok(_) => {
-                    self.locked = true;
-                    return Ok(());
-                }
-                Err(error) => error,
-            };
-            if is_lost(&error) {
-                return Err(Failed::Driver(Box::new(error), CauseKind::Unreachable));
-            }
-            self.release(tools).await;
-            let waited = tools.ambient.elapsed().saturating_sub(since);
-            // A dirty candidate (F6) does not pass; whoever left it has to be asked.
-            let passes = error.class == ErrorClass::Transient && error.tag.as_deref() != Some("resource-denied");
-            let again = passes && waited + rest <= tools.limits.lock;
-            if !again || !pause(tools, rest, may_give_up).await {
-                return Err(Failed::Driver(Box::new(error), CauseKind::Locked));
-            }
-            rest = (rest * 2).min(LONGEST_PAUSE);
-        }
-    }
-
-    /// Empties the candidate of our own edits. Without our lock it is first locked; a lock refused because the candidate
-    /// is dirty means that it is ours: we held its lock when it was edited.
-    pub(super) async fn clear_candidate(&mut self, tools: &Tools) -> Result<(), DriverError> {
-        if self.writer.is_none() {
-            let opening = self.south.open_writer();
-            self.writer = Some(within(tools, &self.name, "open a session", tools.limits.connect, opening).await?);
-            self.locked = false;
-        }
-        if !self.locked {
-            match self.order(tools, Order::Lock).await {
-                Ok(_) => self.locked = true,
-                Err(error) if is_lost(&error) => return Err(error),
-                Err(error) if error.tag.as_deref() == Some("resource-denied") => {}
-                // Held by others, or a confirmed commit is pending: then the candidate is not ours to empty.
-                Err(_) => return Ok(()),
-            }
-        }
-        self.order(tools, Order::Discard).await?;
-        self.edited = false;
-        Ok(())
     }
 
     /// Makes running survive a restart. A refusal is an alarm, not a reason to turn back; a lost answer is an error.
@@ -91,11 +49,15 @@ impl Crew {
             let _ = self.order(tools, Order::Unlock).await;
         }
         if let Some(writer) = self.writer.take() {
+            let session = writer.session();
             let closing = async {
                 writer.close().await;
                 Ok(())
             };
-            let _ = within(tools, &self.name, "close", tools.limits.confirm, closing).await;
+            let closed = within(tools, &self.name, "close", tools.limits.confirm, closing).await;
+            if let (Ok(()), Some(session)) = (closed, session) {
+                self.ours.remove(&session);
+            }
         }
         self.locked = false;
     }
@@ -111,6 +73,10 @@ impl Crew {
         let Some(writer) = self.writer.as_mut() else {
             return Err(unknown(&self.name, doing, "the session is gone".into()));
         };
+        writer.patience(limit);
+        if let (Order::Prepare(_) | Order::Discard, Some(confirm)) = (&order, &self.confirm) {
+            writer.announce(&confirm.persist);
+        }
         let work = async {
             match order {
                 Order::Lock => writer.lock().await,
@@ -139,6 +105,7 @@ impl Crew {
         let Some(writer) = self.writer.as_mut() else {
             return Err(unknown(&self.name, doing, "the session is gone".into()));
         };
+        writer.patience(tools.limits.verify);
         let result = within(tools, &self.name, doing, tools.limits.verify, writer.read_running()).await;
         self.drop_if_lost(&result);
         result

@@ -25,10 +25,12 @@
 
 mod intended;
 mod order;
+mod packed;
 mod shelf;
 mod spot;
 
 pub use intended::{Claimant, Intended, Place, Why};
+pub use packed::Unpacker;
 
 use super::path::{Path, Step};
 use super::tree::ConfigTree;

@@ -59,18 +59,20 @@ impl<'a> Reader<'a> {
             declare("", &namespace, out);
         }
         let qualified = text.trim_matches(is_space).split_once(':').map(|(prefix, _)| prefix.to_owned());
+        let qualified = qualified.filter(|prefix| !elements && !prefix.is_empty());
+        let mut declared = Vec::new();
         if let Some((prefix, binding)) =
-            qualified.filter(|_| !elements).and_then(|prefix| Some((prefix.clone(), self.source.binding(&prefix)?)))
+            qualified.and_then(|prefix| Some((prefix.clone(), self.source.binding(&prefix)?)))
         {
             declare(&prefix, &binding.namespace, out);
+            declared.push(prefix);
         }
         attributes.others.retain(|(namespace, ..)| namespace != NETCONF);
         attributes.others.sort();
-        let mut declared = Vec::new();
         for (namespace, prefix, local, value) in &attributes.others {
-            if !prefix.is_empty() && !declared.contains(&prefix) {
+            if !prefix.is_empty() && !declared.contains(prefix) {
                 declare(prefix, namespace, out);
-                declared.push(prefix);
+                declared.push(prefix.clone());
             }
             out.push(' ');
             if !prefix.is_empty() {

@@ -8,7 +8,10 @@ terminal; with a terminal it gets one of its own with the same size and modes, a
 client sees is what the program prints.
 A file FOLDER.cut (its first line `before` or `after`, then a pattern) cuts the connection once: the next message that
 contains the pattern is held back until it is complete, the session's sshd is killed, and the program gets the message
-(after: only the reply is lost) or does not (before). The file is gone when that has happened.
+(after: only the reply is lost) or does not (before). Two more first lines cut nothing: `garble` gives the program the
+message with another word in the pattern's place, which it can only refuse; `die` gives it the message and kills the
+server behind it at once; `stall` stops the session's sshd and gives it the message: the connection stays open on both
+sides, and nothing comes through any more. The file is gone when that has happened.
 A file FOLDER.server (the process id of the server behind the program) asks for patience after the client's hello:
 netconfd 2.13 takes the first RPC for more of the old framing, and never answers it, when one read brings it together
 with the hello. What follows the hello is held back until the program and the server are asleep again.
@@ -116,9 +119,10 @@ class Cut:
         self.ends = ends
         self.message = b""  # since the last end of a message
         self.held = b""
+        self.pattern = b""
 
     def pass_on(self, block):
-        """What the program gets now, and `before` or `after` when the connection is to be cut."""
+        """What the program gets now, and `before`, `after`, `die` or `stall` when that is to happen."""
         self.message += block
         complete = self.message.endswith(self.ends)
         block, self.held = self.held + block, b""
@@ -132,7 +136,9 @@ class Cut:
             try:
                 os.rename(self.order, f"{self.order}.{os.getpid()}")
             except OSError:
-                when = None  # another session was faster
+                return block, None  # another session was faster
+        if when == "garble":
+            return block.replace(self.pattern, self.pattern[:-1] + b"Z"), None  # the chunk keeps its size
         return block, when
 
     def wanted(self):
@@ -141,7 +147,8 @@ class Cut:
                 when, _, pattern = order.read().partition(b"\n")
         except OSError:
             return None
-        return when.decode() if pattern.strip() in self.message else None
+        self.pattern = pattern.strip()
+        return when.decode() if self.pattern in self.message else None
 
 
 def cut(when, block, pid, program, on_terminal):
@@ -163,6 +170,16 @@ def cut(when, block, pid, program, on_terminal):
     else:
         select.select([os.pidfd_open(pid)], [], [], 5)  # it ends when it cannot write its reply
         os.close(program)
+
+
+def kill_server(folder, block, program):
+    """The server gets the message and no time for it."""
+    with open(folder + ".server") as server:
+        server = int(server.read())
+    os.set_blocking(program, True)
+    write_all(program, block)
+    os.kill(server, signal.SIGKILL)
+    os.set_blocking(program, False)
 
 
 def flow(folder, log, pid, program, on_terminal, fault):
@@ -203,7 +220,12 @@ def flow(folder, log, pid, program, on_terminal, fault):
                 head, end, tail = waiting.partition(END_OF_MESSAGE[0])
                 if hello and end:
                     waiting, rest, hello = head + end, tail, "sent"
-                if when:
+                if when == "stall":
+                    os.kill(os.getppid(), signal.SIGSTOP)
+                elif when == "die":
+                    kill_server(folder, waiting, program)
+                    waiting = b""
+                elif when:
                     cut(when, waiting, pid, program, on_terminal)
                     return
             else:

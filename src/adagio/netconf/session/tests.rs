@@ -220,6 +220,21 @@ async fn a_timeout_is_unknown_and_ends_the_session() {
 }
 
 #[tokio::test]
+async fn a_reply_that_stalls_half_way_is_unknown() {
+    let (mut session, mut element) = open().await;
+    session.set_timeout(Duration::from_millis(50));
+    let serve = async {
+        element.read().await;
+        // The head and a part of a chunk; the rest never comes, and the connection stays open.
+        element.write(b"\n#500\n<rpc-reply message-id=\"1\" ").await;
+        element.leaves().await
+    };
+    let (result, left) = tokio::join!(session.commit(), serve);
+    assert!(matches!(result, Err(NetconfError::Unknown { cause: EndCause::TimedOut(_), .. })), "{result:?}");
+    assert!(left, "the session has not hung up");
+}
+
+#[tokio::test]
 async fn broken_answers_end_the_session() {
     let ns = message::BASE;
     let unasked = format!("<rpc-reply xmlns=\"{ns}\" message-id=\"77\"><ok/></rpc-reply>");

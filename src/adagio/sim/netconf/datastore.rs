@@ -24,6 +24,8 @@ pub(in crate::adagio::sim) struct Datastores {
     running: ConfigTree,
     /// `None` = as running.
     candidate: Option<ConfigTree>,
+    /// What it would start with.
+    startup: Option<ConfigTree>,
     running_lock: Option<u32>,
     candidate_lock: Option<u32>,
     pending: Option<Pending>,
@@ -51,6 +53,15 @@ pub(super) struct Timer {
 impl Datastores {
     pub fn new(running: ConfigTree) -> Self {
         Self { running, ..Self::default() }
+    }
+
+    /// What it would start with, once it was saved.
+    pub fn startup(&self) -> Option<&ConfigTree> {
+        self.startup.as_ref()
+    }
+
+    pub(super) fn save(&mut self) {
+        self.startup = Some(self.running.clone());
     }
 
     pub fn running(&self) -> &ConfigTree {

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! *Offered*: base:1.0 and 1.1 with both framings, candidate, confirmed-commit:1.1, validate:1.1, rollback-on-error,
-//! writable-running (class C), get-schema of the adapter's profiles, kill-session. *Not here*: copy-config, xpath
+//! writable-running (class C), startup, get-schema of the adapter's profiles, the list of sessions, kill-session; what of
+//! these an element has is said by [`Abilities`]. *Not here*: copy-config of anything but running to startup, xpath
 //! filters, notifications, with-defaults, and what only a YANG library can check (`must`, `when`, mandatory, ranges).
 
 mod datastore;
@@ -16,6 +17,7 @@ mod rpc;
 
 pub(super) use datastore::Datastores;
 
+use super::Abilities;
 use super::fault::Fault;
 use super::machine::{Language, Machine, State, lock, printed};
 use crate::adagio::netconf::framing::{Decoder, FrameLimits, Framing, encode};
@@ -37,8 +39,9 @@ pub(super) async fn serve(
     machine: Arc<Machine>,
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     hangup: CancellationToken,
+    user: String,
 ) {
-    let id = machine.open_session(&hangup);
+    let id = machine.open_session(&hangup, &user);
     let session = Session { machine: machine.clone(), id };
     tokio::select! {
         () = hangup.cancelled() => {}
@@ -136,16 +139,17 @@ impl Session {
             return Ok(false);
         }
         let result = match (&reaction.refuse, rpc.request) {
-            (Some(tag), _) => {
-                Err(Refusal { layer: Layer::Application, ..Refusal::protocol(tag, "refused by this element") })
-            }
-            (None, Err(refusal)) => Err(refusal),
-            (None, Ok(request)) => self.carry_out(request, base11),
+            (Some(tags), _) => Err(tags
+                .split('|')
+                .map(|tag| Refusal { layer: Layer::Application, ..Refusal::protocol(tag, "refused by this element") })
+                .collect()),
+            (None, Err(refusal)) => Err(vec![refusal]),
+            (None, Ok(request)) => self.carry_out(request, base11).map_err(|refusal| vec![refusal]),
         };
-        let outcome = result.unwrap_or_else(|refusal| {
+        let outcome = result.unwrap_or_else(|refusals: Vec<Refusal>| {
             let empty = SchemaIndex::default();
             let schema = self.machine.adapter.schema().map_or(&empty, Arc::as_ref);
-            Outcome { body: refusal.xml(schema), ..Outcome::default() }
+            Outcome { body: refusals.iter().map(|refusal| refusal.xml(schema)).collect(), ..Outcome::default() }
         });
         if let Some(timer) = outcome.timer {
             start(self.machine.clone(), timer);
@@ -173,8 +177,16 @@ impl Session {
         }
         let schema = self.machine.adapter.schema().ok_or_else(|| Refusal::protocol("operation-failed", "no schema"))?;
         let mut state = self.machine.state();
-        let State { stores, faults } = &mut *state;
+        let State { stores, faults, .. } = &mut *state;
         match request {
+            Request::Lock(_) | Request::Unlock(_) if !self.abilities().lock => {
+                Err(Refusal::protocol("operation-not-supported", "there are no locks"))
+            }
+            Request::Copy if self.abilities().startup => {
+                stores.save();
+                Ok(Outcome::ok())
+            }
+            Request::Copy => Err(Refusal::protocol("operation-not-supported", "there is no startup")),
             Request::Lock(store) => stores.lock(self.id, self.offered(store)?).map(|()| Outcome::ok()),
             Request::Unlock(store) => stores.unlock(self.id, self.offered(store)?).map(|()| Outcome::ok()),
             Request::Edit { target, default, test_only, config } => {
@@ -218,7 +230,13 @@ impl Session {
             Request::Get { filter } => {
                 let tree = printed(stores.running(), faults);
                 drop(state);
-                Ok(Outcome::data(&shown(&tree, filter.as_deref(), schema)))
+                let named = |name: &str| filter.as_ref().is_none_or(|items| items.iter().any(|item| item.name == name));
+                let mut text = shown(&tree, filter.as_deref(), schema);
+                if named("netconf-state") {
+                    text.push_str(&self.sessions());
+                }
+                text.push_str(&self.machine.state_shown("").unwrap_or_default());
+                Ok(Outcome::data(&text))
             }
             Request::GetSchema { identifier } => {
                 drop(state);
@@ -248,6 +266,27 @@ impl Session {
         }
     }
 
+    fn abilities(&self) -> Abilities {
+        match self.machine.language {
+            Language::Netconf { abilities, .. } => abilities,
+            Language::Cli(_) => Abilities::default(),
+        }
+    }
+
+    /// Who is here (RFC 6022 §2.1.4).
+    fn sessions(&self) -> String {
+        let mut out = format!("<netconf-state xmlns=\"{MONITORING}\"><sessions>");
+        for (id, user) in self.machine.sessions() {
+            out.push_str(&format!(
+                "<session><session-id>{id}</session-id><transport>netconf-ssh</transport><username>{}</username>\
+                 <source-host>127.0.0.1</source-host></session>",
+                escape(user.as_str())
+            ));
+        }
+        out.push_str("</sessions></netconf-state>");
+        out
+    }
+
     fn speaks_base11(&self) -> bool {
         matches!(self.machine.language, Language::Netconf { base11: true, .. })
     }
@@ -261,7 +300,7 @@ impl Session {
     }
 
     fn editable(&self, store: Datastore) -> Result<Datastore, Refusal> {
-        if store == Datastore::Running && self.class() != Class::C {
+        if store == Datastore::Running && self.class() != Class::C && !self.abilities().writable_running {
             return Err(Refusal::protocol("operation-not-supported", "running cannot be written, use the candidate"));
         }
         self.offered(store)
@@ -277,8 +316,15 @@ impl Session {
             Class::B => &["candidate:1.0"],
             Class::C | Class::D => &["writable-running:1.0"],
         };
-        let always = ["validate:1.1", "rollback-on-error:1.0"];
-        let abilities = abilities.iter().chain(&always);
+        let own = self.abilities();
+        let more = [
+            (own.validate, "validate:1.1"),
+            (own.rollback_on_error, "rollback-on-error:1.0"),
+            (own.startup, "startup:1.0"),
+            (own.writable_running && self.class() != Class::C, "writable-running:1.0"),
+        ];
+        let more = more.iter().filter(|(has, _)| *has).map(|(_, name)| name);
+        let abilities = abilities.iter().chain(more);
         uris.extend(abilities.map(|ability| format!("urn:ietf:params:netconf:capability:{ability}")));
         uris.push(MONITORING.to_owned());
         for module in self.machine.adapter.schema().map(|schema| schema.modules()).unwrap_or_default() {

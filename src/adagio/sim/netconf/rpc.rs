@@ -54,6 +54,8 @@ pub(super) enum Request {
     Commit(Commit),
     CancelCommit { persist_id: Option<String> },
     Discard,
+    /// Running to startup; there is no other copy.
+    Copy,
     GetConfig { source: Datastore, filter: Option<Vec<Item>> },
     Get { filter: Option<Vec<Item>> },
     GetSchema { identifier: String },
@@ -148,6 +150,13 @@ fn request(item: &Item) -> Result<Request, Refusal> {
         }
         "cancel-commit" => Request::CancelCommit { persist_id: text("persist-id") },
         "discard-changes" => Request::Discard,
+        "copy-config" => {
+            let named = |role: &str| item.child(role).and_then(|role| role.children.first()).map(|s| s.name.as_str());
+            match (named("target"), named("source")) {
+                (Some("startup"), Some("running")) => Request::Copy,
+                _ => return Err(unknown()),
+            }
+        }
         "get-config" => Request::GetConfig { source: store(item, "source")?, filter: filter(item) },
         "get" => Request::Get { filter: filter(item) },
         "kill-session" => {

@@ -1,0 +1,107 @@
+//! `docs/faults.md` says for each known fault which test shows what happens. Here: that the tests are there.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test that panics has failed, as it should
+
+use std::path::Path;
+
+fn read(file: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The rows of all tables, as cells, with their line numbers.
+fn rows() -> Vec<(usize, Vec<String>)> {
+    let text = read("docs/faults.md");
+    let lines = text.lines().enumerate().filter(|(_, line)| line.starts_with("| "));
+    let cells = |line: &str| line.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+    let rows = lines.map(|(number, line)| (number + 1, cells(line)));
+    rows.filter(|(_, cells)| !matches!(cells[0].as_str(), "Fault" | "Fact")).collect()
+}
+
+/// The names in backticks that look like `file::test`.
+fn named(cell: &str) -> Vec<(String, String)> {
+    let quoted = cell.split('`').skip(1).step_by(2);
+    let pairs = quoted.filter_map(|name| name.split_once(".rs::"));
+    pairs.map(|(file, test)| (format!("{file}.rs"), test.to_owned())).collect()
+}
+
+#[test]
+fn every_fault_has_its_test_or_the_reason_why_not() {
+    let rows = rows();
+    assert!(rows.len() > 80, "only {} rows were found; the reader of this test is broken", rows.len());
+    let mut wrong = Vec::new();
+    let mut reasons = 0;
+    for (line, cells) in &rows {
+        let [fault, does, shown] = cells.as_slice() else {
+            wrong.push(format!("docs/faults.md:{line}: {} cells", cells.len()));
+            continue;
+        };
+        if fault.is_empty() || does.is_empty() {
+            wrong.push(format!("docs/faults.md:{line}: an empty cell"));
+        }
+        let reason = shown.strip_prefix("no test: ").is_some_and(|reason| reason.len() > 20);
+        reasons += usize::from(reason);
+        let tests = named(shown);
+        if tests.is_empty() && !reason {
+            wrong.push(format!("docs/faults.md:{line}: neither a test nor a reason"));
+        }
+        for (file, test) in tests {
+            let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(&file)).unwrap_or_default();
+            // The attribute stands in the line before, or above others of its kind.
+            let at = text.find(&format!("fn {test}("));
+            let is_test = at.is_some_and(|at| {
+                let head = text[..at].trim_end_matches("async ").trim_end();
+                let above = head.lines().rev().take_while(|line| line.trim_start().starts_with("#["));
+                above.into_iter().any(|line| line.contains("test"))
+            });
+            if !is_test {
+                wrong.push(format!("docs/faults.md:{line}: there is no test {file}::{test}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    assert!(reasons < 8, "{reasons} faults have only a reason");
+}
+
+/// Each of the numbered facts has its row.
+#[test]
+fn no_fact_is_forgotten() {
+    let rows = rows();
+    for number in (1..=10).chain(20..=25) {
+        let fact = format!("F{number} ");
+        assert_eq!(rows.iter().filter(|(_, cells)| cells[0].starts_with(&fact)).count(), 1, "{fact}");
+    }
+}
+
+/// The time of day may jump. Whatever waits asks tokio's clock or the transaction's own, which do not.
+#[test]
+fn limits_are_not_counted_by_the_time_of_day() {
+    let mut wrong = Vec::new();
+    let mut asked = 0;
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+            for (number, line) in code.lines().enumerate() {
+                let line = line.trim_start();
+                if !line.starts_with("//") && (line.contains("SystemTime::now") || line.contains("Timestamp::now")) {
+                    let place = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap().display().to_string();
+                    asked += 1;
+                    if !TIME_OF_DAY.contains(&place.as_str()) {
+                        wrong.push(format!("{place}:{}: {line}", number + 1));
+                    }
+                }
+            }
+        }
+    }
+    assert!(asked > 0, "the reader of this test is broken");
+    assert!(wrong.is_empty(), "the time of day is asked for by\n{}", wrong.join("\n"));
+}
+
+/// Who may ask for the time of day: the clock of the records (`SystemAmbient::now`), and the command, for people.
+const TIME_OF_DAY: [&str; 2] = ["src/transaction/mod.rs", "src/noc/verbs.rs"];

@@ -1,0 +1,175 @@
+//! Planted bugs: the harness has to find each of them within a bounded number of seeds, or it proves nothing.
+
+use crate::plants::{Bug, Bugged, Idle};
+use crate::play::Planted;
+use crate::simulate;
+use crate::story::Story;
+use andante::domain::{AuditRecord, Event, JournalRecord, Phase};
+use andante::store::{Batch, Durability, Store, StoreError, Table};
+use async_trait::async_trait;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// After how many seeds the harness cries, and of which laws; the seeds are those of the ordinary test.
+fn found(name: &str, planted: &Planted, within: u64) {
+    for seed in 0..within {
+        let story = Story::from_seed(seed);
+        if let Err(broken) = simulate(&story, planted.clone()) {
+            // The same story without the bug is fine: it is the bug that was found.
+            assert!(simulate(&story, Planted::default()).is_ok(), "seed {seed} is broken anyway");
+            let laws: BTreeSet<&str> = broken.laws.iter().map(|(law, _)| *law).collect();
+            println!("{name}: found by seed {seed}: {laws:?}");
+            return;
+        }
+    }
+    panic!("{name}: not found within {within} seeds");
+}
+
+fn bugged(bug: Bug) -> Planted {
+    let south: Arc<crate::play::OnSouth> =
+        Arc::new(move |south, element, plan| Arc::new(Bugged::new(bug, south, element, plan)));
+    Planted { south: Some(south), ..Planted::default() }
+}
+
+fn forgetful(what: Forgets) -> Planted {
+    let store: Arc<crate::play::OnStore> = Arc::new(move |store| Arc::new(Forgetful { store, what }));
+    Planted { store: Some(store), ..Planted::default() }
+}
+
+#[test]
+fn a_lock_that_is_skipped_is_found() {
+    found("skips the lock", &bugged(Bug::SkipsTheLock), 20);
+}
+
+#[test]
+fn a_read_back_that_is_skipped_is_found() {
+    found("skips the read-back", &bugged(Bug::SkipsTheReadBack), 150);
+}
+
+#[test]
+fn a_confirm_before_the_decision_is_found() {
+    found("confirms before the decision", &bugged(Bug::ConfirmsAtOnce), 20);
+}
+
+#[test]
+fn a_timeout_taken_for_a_failure_is_found() {
+    found("takes a time-out for a failure", &bugged(Bug::TimeoutIsFailure), 150);
+}
+
+#[test]
+fn lines_that_are_sent_again_are_found() {
+    found("sends lines again", &bugged(Bug::RetriesLines), 300);
+}
+
+#[test]
+fn a_change_outside_the_plan_is_found() {
+    found("changes what the plan does not name", &bugged(Bug::Overzealous), 20);
+}
+
+#[test]
+fn a_session_that_is_forgotten_is_found() {
+    found("forgets a session", &bugged(Bug::LeaksSessions), 20);
+}
+
+#[test]
+fn a_save_that_is_skipped_is_found() {
+    found("skips the save", &bugged(Bug::SkipsTheSave), 300);
+}
+
+#[test]
+fn somebody_elses_candidate_thrown_away_is_found() {
+    found("throws a foreign candidate away", &bugged(Bug::DiscardsFirst), 300);
+}
+
+#[test]
+fn a_read_set_that_is_not_checked_is_found() {
+    found("skips the read-set", &bugged(Bug::SkipsTheReadSet), 300);
+}
+
+#[test]
+fn an_undo_that_does_nothing_is_found() {
+    found("undoes nothing", &Planted { undo: Some(Arc::new(Idle)), ..Planted::default() }, 150);
+}
+
+#[test]
+fn a_missing_journal_record_is_found() {
+    for phase in [Phase::Locked, Phase::Prepared, Phase::Applied, Phase::Decided] {
+        found(&format!("skips the intent of {phase:?}"), &forgetful(Forgets::Intent(phase)), 20);
+    }
+}
+
+#[test]
+fn commits_that_do_not_wait_for_the_disk_are_found() {
+    found("does not wait for the disk", &forgetful(Forgets::Sync), 20);
+}
+
+#[test]
+fn a_lost_end_is_found() {
+    found("forgets the end", &forgetful(Forgets::End), 20);
+}
+
+/// A store that forgets something.
+struct Forgetful {
+    store: Arc<dyn Store>,
+    what: Forgets,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Forgets {
+    /// The intent of a phase.
+    Intent(Phase),
+    /// To wait for the disk.
+    Sync,
+    /// The journal's last record.
+    End,
+}
+
+#[async_trait]
+impl Store for Forgetful {
+    async fn get_bytes(&self, table: Table, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.get_bytes(table, key).await
+    }
+
+    async fn list_bytes(&self, table: Table, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        self.store.list_bytes(table, prefix).await
+    }
+
+    async fn page_bytes(&self, table: Table, after: &str, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        self.store.page_bytes(table, after, limit).await
+    }
+
+    async fn commit(&self, epoch: u64, mut batch: Batch, mut durability: Durability) -> Result<(), StoreError> {
+        match self.what {
+            Forgets::Intent(skipped) => batch.journal.retain(
+                |(_, record)| !matches!(record, JournalRecord::Intent { phase, .. } if *phase == skipped),
+            ),
+            Forgets::Sync => durability = Durability::Lazy,
+            Forgets::End => {
+                if batch.journal.iter().any(|(_, record)| matches!(record, JournalRecord::Closed { .. })) {
+                    return Ok(());
+                }
+            }
+        }
+        self.store.commit(epoch, batch, durability).await
+    }
+
+    async fn journal(&self, transaction: &str) -> Result<Vec<JournalRecord>, StoreError> {
+        self.store.journal(transaction).await
+    }
+
+    async fn open_transactions(&self) -> Result<Vec<String>, StoreError> {
+        self.store.open_transactions().await
+    }
+
+    async fn events_after(&self, sequence: u64, limit: usize) -> Result<Vec<(u64, Event)>, StoreError> {
+        self.store.events_after(sequence, limit).await
+    }
+
+    async fn audit(&self, limit: usize) -> Result<Vec<AuditRecord>, StoreError> {
+        self.store.audit(limit).await
+    }
+
+    async fn take_lease(&self, holder: &str) -> Result<u64, StoreError> {
+        self.store.take_lease(holder).await
+    }
+}

@@ -1,0 +1,456 @@
+//! Sessions to simulated elements, as the transaction sees them: each call takes its way over the network, is struck by
+//! what the story has for it, is carried out, and comes back.
+
+use crate::director::Process;
+use crate::element::{By, Did, Element, Inner, KEEPALIVE, Lock, Pending};
+use crate::plans::operations;
+use crate::story::{Call, Fault, Habit, Wish};
+use andante::adagio::driver::{Holder, Residue};
+use andante::adagio::{Confirm, DriverError, Effect, Payload, Reader, Reading, Southbound, Writer};
+use andante::domain::{Class, ErrorClass};
+use andante::tree::ConfigTree;
+use async_trait::async_trait;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One element, as one transaction (or recovery) of one daemon reaches it.
+pub struct South {
+    pub element: Arc<Element>,
+    pub process: Arc<Process>,
+    pub owner: String,
+}
+
+pub struct Session {
+    element: Arc<Element>,
+    process: Arc<Process>,
+    owner: String,
+    id: u64,
+}
+
+type Done<T> = Result<T, DriverError>;
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let now = self.element.world.now();
+        let lingers = self.process.is_dead() && self.process.lingers();
+        self.element.on(|inner, element| {
+            if lingers || !inner.hears(self.id, now) {
+                // Nobody told the element.
+                if let Some(ends) = inner.sessions.get_mut(&self.id) {
+                    *ends = Some(now + KEEPALIVE);
+                }
+            } else {
+                inner.end(self.id, element);
+            }
+        });
+    }
+}
+
+impl Element {
+    fn error(&self, doing: &str, message: &str, effect: Effect, class: ErrorClass) -> DriverError {
+        DriverError {
+            element: self.name.clone(),
+            doing: doing.into(),
+            message: message.into(),
+            class,
+            effect,
+            tag: None,
+            path: None,
+        }
+    }
+
+    fn reset_by_peer(&self, doing: &str) -> DriverError {
+        self.error(doing, "connection reset", Effect::Unknown, ErrorClass::Transient)
+    }
+
+    /// One call. `session` 0 = none yet.
+    async fn call<T>(
+        &self,
+        process: &Process,
+        call: Call,
+        session: u64,
+        work: impl FnOnce(&mut Inner, Option<Fault>) -> Done<T>,
+    ) -> Done<T> {
+        let doing = format!("{call:?}").to_lowercase();
+        let slow = self.nature.habits.iter().find_map(|h| if let Habit::Slow(ms) = h { Some(*ms) } else { None });
+        let way = 4 + (self.index as u64 * 3 + call as u64 * 5) % 7 + slow.unwrap_or_default();
+        self.world.wait(Duration::from_millis(way)).await;
+        if process.is_dead() {
+            std::future::pending::<()>().await;
+        }
+        let fault = self.director.call(self.index, call);
+        if process.is_dead() {
+            std::future::pending::<()>().await;
+        }
+        let now = self.world.now();
+        let (hears, away, open) = self.on(|inner, _| {
+            let open = session == 0 || inner.sessions.contains_key(&session);
+            (inner.hears(session, now), inner.away_until > now, open)
+        });
+        if !hears {
+            std::future::pending::<()>().await;
+        }
+        if away {
+            let effect = if session == 0 { Effect::None } else { Effect::Unknown };
+            return Err(self.error(&doing, "no route to host", effect, ErrorClass::Transient));
+        }
+        if !open {
+            return Err(self.reset_by_peer(&doing));
+        }
+        self.on(|inner, _| inner.calls.push(call));
+        match fault {
+            Some(Fault::Refuse) => {
+                let message = "refused: 2 errors: invalid-value, missing-element";
+                let error = self.error(&doing, message, Effect::None, ErrorClass::Rejected);
+                return Err(DriverError { tag: Some("operation-failed".into()), ..error });
+            }
+            Some(Fault::Hang) => std::future::pending().await,
+            Some(Fault::CutBefore) => {
+                self.on(|inner, element| inner.end(session, element));
+                return Err(self.reset_by_peer(&doing));
+            }
+            _ => {}
+        }
+        let done = self.on(|inner, _| work(inner, fault));
+        match fault {
+            Some(Fault::LoseReply | Fault::PartThenHang(_)) => std::future::pending().await,
+            Some(Fault::LateReply(seconds)) => {
+                self.world.wait(Duration::from_secs(seconds)).await;
+                done
+            }
+            Some(Fault::CutAfter | Fault::Late | Fault::PartThenCut(_)) => {
+                self.on(|inner, element| inner.end(session, element));
+                Err(self.reset_by_peer(&doing))
+            }
+            _ if !self.on(|inner, _| inner.hears(session, self.world.now())) => std::future::pending().await,
+            _ => done,
+        }
+    }
+}
+
+impl South {
+    async fn open(&self, call: Call) -> Done<Session> {
+        let element = &self.element;
+        let open = |inner: &mut Inner, _| {
+            let limit = element.nature.habits.iter().find_map(|h| if let Habit::Sessions(n) = h { Some(*n) } else { None });
+            if limit.is_some_and(|limit| inner.sessions.len() >= limit) {
+                let error = element.error("open", "too many sessions", Effect::None, ErrorClass::Transient);
+                return Err(DriverError { tag: Some("resource-denied".into()), ..error });
+            }
+            inner.next_session += 1;
+            let id = inner.next_session;
+            // An answer that is lost leaves a session of which nobody knows.
+            inner.sessions.insert(id, Some(element.world.now() + KEEPALIVE));
+            Ok(id)
+        };
+        let id = element.call(&self.process, call, 0, open).await?;
+        element.on(|inner, _| {
+            if let Some(ends) = inner.sessions.get_mut(&id) {
+                *ends = None;
+            }
+        });
+        let (element, process, owner) = (element.clone(), self.process.clone(), self.owner.clone());
+        Ok(Session { element, process, owner, id })
+    }
+}
+
+#[async_trait]
+impl Southbound for South {
+    fn element(&self) -> &str {
+        &self.element.name
+    }
+
+    async fn open_reader(&self) -> Done<Box<dyn Reader>> {
+        Ok(Box::new(self.open(Call::OpenReader).await?))
+    }
+
+    async fn open_writer(&self) -> Done<Box<dyn Writer>> {
+        Ok(Box::new(self.open(Call::OpenWriter).await?))
+    }
+}
+
+#[async_trait]
+impl Reader for Session {
+    fn class(&self) -> Class {
+        match self.element.class() {
+            Class::A if self.element.has(Habit::Weaker) => Class::B,
+            class => class,
+        }
+    }
+
+    async fn read_running(&mut self) -> Done<Reading> {
+        let by = By::Ours(self.owner.clone());
+        let read = |inner: &mut Inner, fault: Option<Fault>| {
+            let partial = (fault == Some(Fault::PartialRead)).then(|| "staticd is not running".to_owned());
+            let tree = if partial.is_some() { ConfigTree::default() } else { inner.running.clone() };
+            inner.note(&self.element.world, by, Did::Read { tree: tree.clone() });
+            Ok(Reading { tree, partial, bytes: 1, defaults: Default::default() })
+        };
+        self.element.call(&self.process, Call::Read, self.id, read).await
+    }
+
+    fn session(&self) -> Option<u32> {
+        // Lines have no session that another one could name.
+        (self.element.class() != Class::D).then_some(self.id as u32)
+    }
+
+    async fn close(self: Box<Self>) {}
+}
+
+impl Session {
+    fn refused(&self, doing: &str, message: &str, class: ErrorClass) -> DriverError {
+        let error = self.element.error(doing, message, Effect::None, class);
+        DriverError { tag: Some("in-use".into()), ..error }
+    }
+
+    /// The reply that does not tell "already done" from "already reverted" (F4); the driver cannot know either.
+    fn not_active(&self, doing: &str, persist: &str) -> DriverError {
+        let mut words = "persistent confirmed commit not active".to_owned();
+        if self.element.has(Habit::EchoesPersist) {
+            words = format!("persist-id '{persist}' is not active");
+        }
+        let error = self.element.error(doing, &words, Effect::Unknown, ErrorClass::Rejected);
+        DriverError { tag: Some("operation-failed".into()), ..error }
+    }
+
+    fn sent(&self, inner: &mut Inner, call: Call, bytes: &str) {
+        let locked = inner.lock == Some(Lock::Session(self.id)) || self.element.class() == Class::D;
+        let did = Did::Sent { call, locked, bytes: bytes.to_owned() };
+        inner.note(&self.element.world, By::Ours(self.owner.clone()), did);
+    }
+
+    async fn call<T>(&self, call: Call, work: impl FnOnce(&mut Inner, Option<Fault>) -> Done<T>) -> Done<T> {
+        self.element.call(&self.process, call, self.id, work).await
+    }
+
+    fn held_by_others(&self, inner: &Inner) -> bool {
+        inner.lock.is_some_and(|holder| holder != Lock::Session(self.id))
+    }
+
+    /// The payload becomes running, or a part of it.
+    fn commit(&self, inner: &mut Inner, payload: &Payload, fault: Option<Fault>) -> Done<()> {
+        let world = &self.element.world;
+        let mut wanted = operations(payload);
+        if self.element.has_candidate() {
+            wanted = std::mem::take(&mut inner.candidate).into_iter().map(|(_, operation)| operation).collect();
+        }
+        let by = By::Ours(self.owner.clone());
+        let all = wanted.len();
+        match fault {
+            Some(Fault::Silent) => return Ok(()),
+            Some(Fault::Late) if !self.element.has_candidate() => {
+                inner.late.push((world.now() + Duration::from_millis(300), by, wanted));
+                return Ok(());
+            }
+            Some(Fault::Part(n) | Fault::PartThenCut(n) | Fault::PartThenHang(n)) => wanted.truncate(n),
+            _ => {}
+        }
+        let part = wanted.len() < all;
+        if !wanted.is_empty() {
+            inner.change(world, by, wanted.clone());
+        }
+        if fault == Some(Fault::Rewrite)
+            && let Some(operation) = Wish::Vlan(1, 666).operation(&inner.running)
+        {
+            inner.change(world, By::Element, vec![operation]);
+        }
+        if part {
+            let effect = if wanted.is_empty() { Effect::None } else { Effect::Partial };
+            let error = self.element.error("line", "% Unknown command", effect, ErrorClass::Rejected);
+            return Err(DriverError { tag: Some("operation-failed".into()), ..error });
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Writer for Session {
+    async fn lock(&mut self) -> Done<()> {
+        let lock = |inner: &mut Inner, _| {
+            self.sent(inner, Call::Lock, "");
+            if self.element.class() == Class::D {
+                return Ok(());
+            }
+            if self.held_by_others(inner) {
+                return Err(self.refused("lock", "lock-denied", ErrorClass::Transient));
+            }
+            if inner.pending.is_some() {
+                // F3: nobody can lock inside the window of a dead session.
+                return Err(self.refused("lock", "in-use: confirmed-commit pending", ErrorClass::Transient));
+            }
+            if !inner.candidate.is_empty() {
+                // F6.
+                let error = self.refused("lock", "discard-changes needed", ErrorClass::Transient);
+                return Err(DriverError { tag: Some("resource-denied".into()), ..error });
+            }
+            inner.lock = Some(Lock::Session(self.id));
+            Ok(())
+        };
+        self.call(Call::Lock, lock).await
+    }
+
+    async fn prepare(&mut self, payload: &Payload) -> Done<()> {
+        let prepare = |inner: &mut Inner, _| {
+            self.sent(inner, Call::Prepare, payload.native().as_ref());
+            if self.element.has_candidate() {
+                if self.held_by_others(inner) {
+                    return Err(self.refused("edit-config", "in-use: config locked", ErrorClass::Transient));
+                }
+                let by = By::Ours(self.owner.clone());
+                inner.candidate.extend(operations(payload).into_iter().map(|operation| (by.clone(), operation)));
+            }
+            Ok(())
+        };
+        self.call(Call::Prepare, prepare).await
+    }
+
+    async fn apply(&mut self, payload: &Payload, confirm: Option<&Confirm>) -> Done<Residue> {
+        let apply = |inner: &mut Inner, fault: Option<Fault>| {
+            self.sent(inner, Call::Apply, payload.native().as_ref());
+            if self.held_by_others(inner) || self.element.has_candidate() && inner.pending.is_some() {
+                return Err(self.refused("commit", "in-use", ErrorClass::Transient));
+            }
+            let (now, backup) = (self.element.world.now(), inner.running.clone());
+            let made = self.element.world.tick();
+            self.commit(inner, payload, fault)?;
+            if let (Class::A, Some(confirm)) = (self.class(), confirm) {
+                let short = self.element.has(Habit::ShortTimer);
+                let time = if short { confirm.timeout / 3 } else { confirm.timeout };
+                inner.pending = Some(Pending { persist: confirm.persist.clone(), backup, made, until: now + time });
+            }
+            Ok(vec![])
+        };
+        self.call(Call::Apply, apply).await
+    }
+
+    async fn extend(&mut self, confirm: &Confirm) -> Done<()> {
+        let extend = |inner: &mut Inner, _| {
+            let (world, running) = (&self.element.world, inner.running.clone());
+            match inner.pending.as_mut().filter(|pending| pending.persist == confirm.persist) {
+                Some(pending) => {
+                    pending.until = world.now() + confirm.timeout;
+                    if self.element.has(Habit::ClobbersBackup) {
+                        (pending.backup, pending.made) = (running, world.tick());
+                    }
+                    Ok(())
+                }
+                None => Err(self.not_active("extend", &confirm.persist)),
+            }
+        };
+        self.call(Call::Extend, extend).await
+    }
+
+    async fn confirm(&mut self, persist: &str) -> Done<()> {
+        let confirm = |inner: &mut Inner, fault: Option<Fault>| {
+            if fault == Some(Fault::Silent) {
+                return Ok(());
+            }
+            self.sent(inner, Call::Confirm, "");
+            if inner.pending.as_ref().is_none_or(|pending| pending.persist != persist) {
+                // F4.
+                return Err(self.not_active("confirm", persist));
+            }
+            if self.held_by_others(inner) {
+                return Err(self.refused("confirm", "in-use: config locked", ErrorClass::Transient));
+            }
+            inner.pending = None;
+            let (world, by) = (&self.element.world, By::Ours(self.owner.clone()));
+            inner.note(world, by.clone(), Did::Kept);
+            // F2: the confirming commit takes along what stands in the candidate.
+            let along: Vec<_> = std::mem::take(&mut inner.candidate).into_iter().map(|(_, o)| o).collect();
+            if !along.is_empty() {
+                inner.change(world, by, along);
+            }
+            Ok(())
+        };
+        self.call(Call::Confirm, confirm).await
+    }
+
+    async fn cancel(&mut self, persist: &str) -> Done<()> {
+        let cancel = |inner: &mut Inner, fault: Option<Fault>| {
+            if fault == Some(Fault::Silent) || self.element.has(Habit::IgnoresCancel) && inner.pending.is_some() {
+                return Ok(());
+            }
+            if inner.pending.as_ref().is_none_or(|pending| pending.persist != persist) {
+                return Err(self.not_active("cancel", persist));
+            }
+            if self.element.has(Habit::CancelForgets) && inner.lock == Some(Lock::Session(self.id)) {
+                inner.pending = None;
+                return Ok(());
+            }
+            inner.revert(&self.element.world, By::Ours(self.owner.clone()));
+            Ok(())
+        };
+        self.call(Call::Cancel, cancel).await
+    }
+
+    async fn discard(&mut self) -> Done<()> {
+        let discard = |inner: &mut Inner, _| {
+            if self.held_by_others(inner) {
+                return Err(self.refused("discard-changes", "in-use: config locked", ErrorClass::Transient));
+            }
+            if inner.candidate.iter().any(|(by, _)| *by == By::Human) {
+                inner.note(&self.element.world, By::Ours(self.owner.clone()), Did::DiscardedForeign);
+            }
+            inner.candidate.clear();
+            Ok(())
+        };
+        self.call(Call::Discard, discard).await
+    }
+
+    async fn save(&mut self) -> Done<()> {
+        let save = |inner: &mut Inner, _| {
+            self.sent(inner, Call::Save, "");
+            inner.startup = (inner.running.clone(), self.element.world.tick());
+            Ok(())
+        };
+        self.call(Call::Save, save).await
+    }
+
+    async fn unlock(&mut self) -> Done<()> {
+        let unlock = |inner: &mut Inner, _| {
+            if inner.lock == Some(Lock::Session(self.id)) {
+                inner.lock = None;
+            }
+            Ok(())
+        };
+        self.call(Call::Unlock, unlock).await
+    }
+
+    async fn holder(&mut self) -> Option<Holder> {
+        if self.element.has(Habit::TellsNoHolder) {
+            return None;
+        }
+        self.element.on(|inner, _| match inner.lock {
+            Some(Lock::Session(id)) => {
+                Some(Holder { session: id as u32, same_user: Some(true), ..Holder::default() })
+            }
+            Some(Lock::Foreign(_)) => {
+                let (user, same_user) = (Some("somebody".to_owned()), Some(false));
+                Some(Holder { session: 900_000, user, same_user, ..Holder::default() })
+            }
+            None => None,
+        })
+    }
+
+    async fn end_session(&mut self, session: u32) -> Done<()> {
+        let end = |inner: &mut Inner, _| {
+            inner.end(u64::from(session), &self.element);
+            Ok(())
+        };
+        self.call(Call::Discard, end).await
+    }
+
+    async fn read_candidate(&mut self) -> Done<Option<Reading>> {
+        if !self.element.has_candidate() || self.element.has(Habit::TellsNoHolder) {
+            return Ok(None);
+        }
+        let read = |inner: &mut Inner, fault: Option<Fault>| {
+            let partial = (fault == Some(Fault::PartialRead)).then(|| "cut short".to_owned());
+            let edits = inner.candidate.iter().map(|(_, operation)| operation);
+            let tree = edits.fold(inner.running.clone(), |tree, operation| operation.apply(&tree));
+            Ok(Some(Reading { tree, partial, bytes: 1, defaults: Default::default() }))
+        };
+        self.call(Call::Read, read).await
+    }
+}

@@ -1,0 +1,164 @@
+//! Locks that others hold, sessions and edits of ours that outlived us, and a candidate that somebody else edited.
+
+use crate::stage::{Stage, not_applied};
+use andante::adagio::netconf::{Datastore, DefaultOperation, EditConfig, NetconfSession};
+use andante::adagio::sim::Fault;
+use andante::domain::outcome::CauseKind;
+use andante::domain::{Class, JournalRecord, Outcome, Phase, Turn};
+use andante::store::{Batch, Durability, Store, Table};
+use std::collections::BTreeMap;
+
+const DRAFT: &str = "<vrfs xmlns=\"http://cisco.com/ns/yang/Cisco-IOS-XR-infra-rsi-cfg\"><vrf><vrf-name>draft</vrf-name>\
+                     <create/></vrf></vrfs>";
+
+async fn edits(session: &NetconfSession) {
+    let edit = EditConfig {
+        target: Datastore::Candidate,
+        default_operation: Some(DefaultOperation::Merge),
+        test_option: None,
+        error_option: None,
+        config: DRAFT,
+    };
+    session.edit_config(edit).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_foreign_lock_is_reported_with_its_holder() {
+    let stage = Stage::of(&[Class::A]).await;
+    let other = stage.session("pe1", "noc").await;
+    other.lock(Datastore::Candidate).await.unwrap();
+    let cause = not_applied(&stage.run().await);
+    let holder = format!("held by session {} of noc from 127.0.0.1", other.session_id());
+    assert!(cause.kind == CauseKind::Locked && cause.message.contains(&holder), "{cause}");
+    stage.all_before();
+    // It still holds it: a foreign session is never ended.
+    other.unlock(Datastore::Candidate).await.unwrap();
+    assert_eq!(stage.run_as("t2").await.outcome, Some(Outcome::Applied));
+}
+
+/// The same account is not enough either: only a session that the journal knows is ours.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_of_the_same_user_that_no_journal_knows_is_left_alone() {
+    let stage = Stage::of(&[Class::B]).await;
+    let other = stage.session("pe1", "andante").await;
+    other.lock(Datastore::Running).await.unwrap();
+    let cause = not_applied(&stage.run().await);
+    assert!(cause.kind == CauseKind::Locked && cause.message.contains("of andante"), "{cause}");
+    other.unlock(Datastore::Running).await.unwrap();
+}
+
+/// A daemon died in PREPARED and its session lives on at the element (half-open): it is found by its journaled id, ended,
+/// and what it left is gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stale_session_of_ours_is_ended_after_a_restart() {
+    let stage = Stage::of(&[Class::A]).await;
+    let stale = stage.session("pe1", "andante").await;
+    stale.lock(Datastore::Running).await.unwrap();
+    stale.lock(Datastore::Candidate).await.unwrap();
+    edits(&stale).await;
+    journaled(&stage, stale.session_id()).await;
+    let records = stage.recovery().run(&stage.south).await.unwrap();
+    not_applied(&records[0]);
+    assert_eq!(records[0].elements["pe1"].turn, Turn::Restored);
+    assert!(stale.lock(Datastore::Running).await.is_err(), "the session lives on");
+    assert_eq!(stage.run_as("t2").await.outcome, Some(Outcome::Applied));
+}
+
+/// The id alone is not enough: after a restart of the element it may be somebody else's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_of_somebody_else_with_a_journaled_id_is_left_alone() {
+    let stage = Stage::of(&[Class::A]).await;
+    let other = stage.session("pe1", "noc").await;
+    other.lock(Datastore::Running).await.unwrap();
+    journaled(&stage, other.session_id()).await;
+    stage.recovery().run(&stage.south).await.unwrap();
+    other.unlock(Datastore::Running).await.unwrap();
+}
+
+/// An open transaction of a dead daemon, in PREPARED.
+async fn journaled(stage: &Stage, session: u32) {
+    let mut record = andante::domain::TransactionRecord {
+        id: "t1".into(),
+        plan: String::new(),
+        phase: Phase::Prepared,
+        outcome: None,
+        principal: andante::domain::Principal::daemon(),
+        started: jiff::Timestamp::UNIX_EPOCH,
+        finished: None,
+        elements: BTreeMap::from([("pe1".to_owned(), andante::domain::ElementProgress::untouched(Class::A))]),
+        summary: String::new(),
+    };
+    record.elements.get_mut("pe1").unwrap().session = Some(session);
+    let mut batch = Batch::default();
+    batch.put(Table::Transactions, "t1", &record).unwrap();
+    batch.put(Table::Plans, "transaction/t1", &stage.plan.clone().sealed()).unwrap();
+    for phase in [Phase::Planned, Phase::Locked, Phase::Prepared] {
+        batch.append("t1", JournalRecord::Intent { phase, persist: BTreeMap::new() });
+    }
+    // Whoever holds the lease of the stage's runner.
+    let epoch = 1;
+    stage.store.commit(epoch, batch, Durability::Now).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_foreign_draft_is_shown_and_left_there() {
+    for lock in [true, false] {
+        let stage = Stage::with(&[Class::A], |element| element.abilities.lock = lock).await;
+        let other = stage.session("pe1", "noc").await;
+        edits(&other).await;
+        let cause = not_applied(&stage.run().await);
+        assert_eq!(cause.kind, CauseKind::Dirty, "lock {lock}: {cause}");
+        assert!(cause.message.contains("+ ") && cause.message.contains("vrf-name='draft'"), "lock {lock}: {cause}");
+        stage.all_before();
+        // Hours of edits survive: whoever made them commits them.
+        other.commit().await.unwrap();
+        assert!(stage.sim.text("pe1").unwrap().contains("draft"), "lock {lock}");
+    }
+}
+
+/// Our own edit that stayed in a candidate, because the element went away before it could be emptied, is emptied when the
+/// element is back; so it is by the next transaction, whoever comes first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_edit_of_ours_that_stayed_is_emptied_when_the_element_is_back() {
+    for by_recovery in [true, false] {
+        // Without locks the candidate outlives its session (F1).
+        let stage = Stage::with(&[Class::B, Class::B], |element| element.abilities.lock = element.name != "pe1").await;
+        let killer = stage.session("pe1", "noc").await;
+        let sim = stage.sim.clone();
+        stage.at.the("after-intent-prepared", move || async move {
+            sim.fault("pe2", Fault::Delay { on: "edit-config".into(), time: std::time::Duration::from_millis(500) }).unwrap();
+            sim.fault("pe2", Fault::Refuse { on: "edit-config".into(), answer: "too-big".into(), times: 1 }).unwrap();
+        });
+        let sim = stage.sim.clone();
+        stage.at.the("after-prepare:pe1", move || async move {
+            sim.fault("pe1", Fault::Unreachable).unwrap();
+            // Every session of ours ends; ids are small and count up.
+            for id in 1..20 {
+                if id != killer.session_id() {
+                    let _ = killer.kill_session(id).await;
+                }
+            }
+        });
+        let record = stage.run().await;
+        not_applied(&record);
+        stage.all_before();
+        assert!(record.elements["pe1"].detail.as_ref().unwrap().contains("not emptied"), "{record:#?}");
+        stage.sim.mend("pe1").unwrap();
+        assert!(dirty(&stage).await, "nothing was left behind, so nothing is shown here");
+        if by_recovery {
+            assert!(stage.recovery().has_left_edits());
+            stage.recovery().retry(&stage.south).await.unwrap();
+            assert!(!dirty(&stage).await && !stage.recovery().has_left_edits());
+        }
+        assert_eq!(stage.run_as("t2").await.outcome, Some(Outcome::Applied));
+        assert!(!stage.recovery().has_left_edits());
+        let left = stage.store.list_bytes(Table::Plans, "candidate/").await.unwrap();
+        assert!(left.is_empty(), "{} marks", left.len());
+    }
+}
+
+async fn dirty(stage: &Stage) -> bool {
+    let session = stage.session("pe1", "noc").await;
+    let read = |store| session.get_config(store, None, None);
+    read(Datastore::Candidate).await.unwrap().inner != read(Datastore::Running).await.unwrap().inner
+}

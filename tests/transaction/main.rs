@@ -1,0 +1,16 @@
+//! The element side of a transaction, with our own drivers and adapters over real SSH: simulated elements where a fault
+//! has to be ordered, netconfd and FRR where the question is what a real server does.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // an element that fails is a failed test
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod checks;
+mod live;
+mod locks;
+mod mixed;
+mod others;
+mod plans;
+mod protected;
+mod stage;
+mod variants;

@@ -1,0 +1,290 @@
+//! The stage: simulated elements over real SSH, our own drivers and adapters, a runner with short limits.
+
+use crate::plans::element_plan;
+use andante::adagio::connect::Connector;
+use andante::adagio::netconf::{NetconfLimits, NetconfSession};
+use andante::adagio::secret::NoSecrets;
+use andante::adagio::sim::{Fault, Login, SimElement, SimHandle, SimOptions, serve};
+use andante::adagio::ssh::SshLimits;
+use andante::adagio::tap::Tap;
+use andante::adagio::{Payload, Southbound};
+use andante::adapter::Adapter;
+use andante::domain::{Class, Element, Outcome, Principal, TransactionRecord};
+use andante::plan::{ElementPlan, Plan, as_sent, toward};
+use andante::store::{Batch, MemoryStore, Store};
+use andante::transaction::{
+    Probe, Recovery, Runner, StopSignal, SystemAmbient, TransactionLimits, TransactionRequest, Undo,
+};
+use andante::tree::{ConfigTree, SchemaIndex, diff};
+use andante::yang::{ModuleSet, YangWorker};
+use futures::future::BoxFuture;
+use russh::keys::PrivateKey;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Short limits: everything stands on one machine.
+pub fn limits() -> TransactionLimits {
+    TransactionLimits {
+        connect: Duration::from_secs(5),
+        lock: Duration::from_secs(1),
+        prepare: Duration::from_secs(5),
+        apply: Duration::from_secs(5),
+        verify: Duration::from_secs(5),
+        settle: Duration::from_millis(200),
+        confirm: Duration::from_secs(5),
+        margin: Duration::from_millis(50),
+        check: Duration::from_secs(2),
+        ..TransactionLimits::default()
+    }
+}
+
+type Deed = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
+
+/// Does something at a point of a transaction, once.
+#[derive(Default)]
+pub struct At {
+    deeds: Mutex<Vec<(String, Deed)>>,
+}
+
+impl At {
+    pub fn the<F>(&self, point: &str, deed: impl FnOnce() -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.deeds.lock().unwrap().push((point.to_owned(), Box::new(move || Box::pin(deed()))));
+    }
+}
+
+impl Probe for At {
+    fn at(&self, point: &str) -> BoxFuture<'static, ()> {
+        let mut deeds = self.deeds.lock().unwrap();
+        match deeds.iter().position(|(at, _)| at == point) {
+            Some(found) => (deeds.remove(found).1)(),
+            None => Box::pin(std::future::ready(())),
+        }
+    }
+}
+
+/// Undo by the adapters, as the controller does it.
+struct ByAdapter(BTreeMap<String, Arc<Adapter>>);
+
+impl ByAdapter {
+    fn way(&self, plan: &ElementPlan, actual: &ConfigTree, side: &ConfigTree) -> Result<Option<Payload>, String> {
+        let adapter = &self.0[&plan.element];
+        let target = toward(actual, side, plan.touched());
+        let change = diff(actual, &target);
+        if change.is_empty() {
+            return Ok(None);
+        }
+        let sent = as_sent(adapter, &change, actual, &target);
+        adapter.render(&sent, actual, &target).map(Some).map_err(|error| error.to_string())
+    }
+}
+
+impl Undo for ByAdapter {
+    fn toward_before(&self, _: &str, plan: &ElementPlan, actual: &ConfigTree) -> Result<Option<Payload>, String> {
+        self.way(plan, actual, &plan.before)
+    }
+
+    fn toward_after(&self, _: &str, plan: &ElementPlan, actual: &ConfigTree) -> Result<Option<Payload>, String> {
+        self.way(plan, actual, &plan.after)
+    }
+}
+
+pub struct Stage {
+    pub sim: Arc<SimHandle>,
+    pub store: Arc<MemoryStore>,
+    pub runner: Runner,
+    pub at: Arc<At>,
+    pub south: BTreeMap<String, Arc<dyn Southbound>>,
+    pub elements: BTreeMap<String, (ConfigTree, ConfigTree)>,
+    pub plan: Plan,
+    adapters: BTreeMap<String, Arc<Adapter>>,
+    connector: Connector,
+    folder: tempfile::TempDir,
+}
+
+impl Stage {
+    /// Elements of these classes, `pe1` first; D is FRR, the others IOS-XR.
+    pub async fn of(classes: &[Class]) -> Self {
+        Self::with(classes, |_| {}).await
+    }
+
+    pub async fn with(classes: &[Class], change: impl Fn(&mut SimElement)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let key = key_in(folder.path());
+        let (adapters, schemas) = platforms().await;
+        let elements = classes.iter().enumerate().map(|(at, class)| {
+            let adapter = if *class == Class::D { "frr" } else { "iosxr" };
+            let mut element = SimElement::new(&format!("pe{}", at + 1), adapter);
+            element.login = Login { keys: vec![key.public_key().clone()], password: None };
+            element.class = *class;
+            if *class == Class::D {
+                element.running = FRR_BEFORE.into();
+            }
+            change(&mut element);
+            element
+        });
+        let options = SimOptions { elements: elements.collect(), adapters: adapter_folder(), schemas, state: None };
+        let sim = Arc::new(serve(options).await.unwrap());
+        let connector = Connector {
+            ssh: SshLimits::default(),
+            netconf: NetconfLimits { rpc_timeout: Duration::from_secs(2), ..NetconfLimits::default() },
+            cli: Default::default(),
+            busy: Duration::from_millis(100),
+            secrets: Arc::new(NoSecrets),
+            inside: None,
+        };
+        let mut stage = Self {
+            sim,
+            store: Arc::new(MemoryStore::new()),
+            runner: placeholder(),
+            at: Arc::default(),
+            south: BTreeMap::new(),
+            elements: BTreeMap::new(),
+            plan: Plan { id: String::new(), services: vec![], elements: vec![], numbers: vec![], warnings: vec![] },
+            adapters: BTreeMap::new(),
+            connector,
+            folder,
+        };
+        for name in stage.sim.names() {
+            let adapter = &adapters[stage.sim.adapter(name).unwrap()];
+            let south = stage.connector.southbound(&stage.element(name, "andante"), adapter).unwrap();
+            // The driver has the last word on the class: without base:1.1 there is no class A.
+            let class = {
+                let reader = south.open_reader().await.unwrap();
+                let class = reader.class();
+                reader.close().await;
+                class
+            };
+            let before = stage.sim.running(name).unwrap();
+            let case = adapter_folder().join(adapter.name()).join("tests/change_vlan_id/element-service.json");
+            let wanted = serde_json::from_str(&std::fs::read_to_string(case).unwrap()).unwrap();
+            let after = before.overlay(&adapter.map(&wanted).unwrap());
+            stage.plan.elements.push(element_plan(name, adapter, class, &before, &after));
+            stage.south.insert(name.to_owned(), south);
+            stage.adapters.insert(name.to_owned(), adapter.clone());
+            stage.elements.insert(name.to_owned(), (before, after));
+        }
+        stage.runner = stage.runner_with(limits()).await;
+        stage
+    }
+
+    pub async fn runner_with(&self, limits: TransactionLimits) -> Runner {
+        let epoch = self.store.take_lease("stage").await.unwrap();
+        let (store, undo) = (self.store.clone(), Arc::new(ByAdapter(self.adapters.clone())));
+        Runner::new(store, epoch, Arc::new(SystemAmbient::new()), undo, self.at.clone(), limits)
+    }
+
+    pub fn recovery(&self) -> Recovery {
+        Recovery::new(self.runner.clone(), Arc::new(Batch::default()))
+    }
+
+    pub async fn run(&self) -> TransactionRecord {
+        self.run_as("t1").await
+    }
+
+    pub async fn run_as(&self, id: &str) -> TransactionRecord {
+        let request = TransactionRequest {
+            id: id.into(),
+            plan: self.plan.clone().sealed(),
+            principal: Principal::daemon(),
+            summary: "staged".into(),
+            closing: Arc::new(Batch::default()),
+            progress: None,
+        };
+        self.runner.run(request, &self.south, StopSignal::new()).await
+    }
+
+    /// Makes these checks on an element.
+    pub fn check(&mut self, element: &str, checks: &[&str]) {
+        let of = self.plan.elements.iter_mut().find(|of| of.element == element).unwrap();
+        of.checks = checks.iter().map(|name| (*name).to_owned()).collect();
+    }
+
+    pub fn element(&self, name: &str, user: &str) -> Element {
+        let adapter = self.sim.adapter(name).unwrap();
+        let text = format!(
+            "name='{name}'\nadapter='{adapter}'\naddress='{}'\nusername='{user}'\nhost_key='{}'\nprivate_key='{}'",
+            self.sim.address(name).unwrap(),
+            self.sim.host_key(name).unwrap(),
+            self.folder.path().join("key").display(),
+        );
+        toml::from_str(&text).unwrap()
+    }
+
+    /// A NETCONF session of somebody.
+    pub async fn session(&self, name: &str, user: &str) -> NetconfSession {
+        let target = self.connector.target(&self.element(name, user)).unwrap();
+        NetconfSession::connect(&target, &self.connector.ssh, self.connector.netconf, Tap::default()).await.unwrap()
+    }
+
+    pub fn fault(&self, element: &str, fault: Fault) {
+        self.sim.fault(element, fault).unwrap();
+    }
+
+    #[track_caller]
+    pub fn all_before(&self) {
+        for (name, (before, _)) in &self.elements {
+            assert!(&self.sim.running(name).unwrap() == before, "{name} is not as before:\n{}", self.sim.text(name).unwrap());
+        }
+    }
+
+    #[track_caller]
+    pub fn all_after(&self) {
+        for (name, (_, after)) in &self.elements {
+            assert!(&self.sim.running(name).unwrap() == after, "{name} is not as planned:\n{}", self.sim.text(name).unwrap());
+        }
+    }
+}
+
+#[track_caller]
+pub fn not_applied(record: &TransactionRecord) -> andante::domain::Cause {
+    match &record.outcome {
+        Some(Outcome::NotApplied { cause }) => cause.clone(),
+        other => panic!("{other:?}: {record:#?}"),
+    }
+}
+
+fn placeholder() -> Runner {
+    let store = Arc::new(MemoryStore::new());
+    let undo = Arc::new(ByAdapter(BTreeMap::new()));
+    Runner::new(store, 0, Arc::new(SystemAmbient::new()), undo, Arc::new(At::default()), limits())
+}
+
+const FRR_BEFORE: &str = "interface eth0\n description core\n ip address 10.0.0.2/30\nexit\n!\nrouter bgp 65000\n \
+                          bgp router-id 10.255.0.2\nexit\n!\nend\n";
+
+pub fn adapter_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("adapters")
+}
+
+fn key_in(folder: &Path) -> PrivateKey {
+    let key = PrivateKey::random(&mut russh::keys::key::safe_rng(), russh::keys::Algorithm::Ed25519).unwrap();
+    key.write_openssh_file(folder.join("key"), Default::default()).unwrap();
+    key
+}
+
+type Platforms = (BTreeMap<String, Arc<Adapter>>, BTreeMap<String, Arc<SchemaIndex>>);
+
+/// Adapters with their schemas, compiled once for all tests.
+pub async fn platforms() -> Platforms {
+    static ONCE: tokio::sync::OnceCell<Platforms> = tokio::sync::OnceCell::const_new();
+    ONCE.get_or_init(compiled).await.clone()
+}
+
+async fn compiled() -> Platforms {
+    let frr = Adapter::load(&adapter_folder().join("frr")).unwrap();
+    let iosxr = Adapter::load(&adapter_folder().join("iosxr")).unwrap();
+    let worker = Path::new(env!("CARGO_BIN_EXE_andanted"));
+    let worker = YangWorker::spawn(worker, &["yang-worker"], Duration::from_secs(30));
+    let (folder, _) = iosxr.profiles().unwrap();
+    let modules: Vec<&str> = iosxr.manifest().netconf.as_ref().unwrap().modules.iter().map(String::as_str).collect();
+    let loaded = worker.load(&ModuleSet::named(&modules, &[folder])).await.unwrap();
+    let iosxr = iosxr.with_schema(loaded.index.clone());
+    let schemas = BTreeMap::from([("iosxr".to_owned(), loaded.index.clone())]);
+    let adapters = [("frr".to_owned(), Arc::new(frr)), ("iosxr".to_owned(), Arc::new(iosxr))];
+    (adapters.into(), schemas)
+}

@@ -1,0 +1,90 @@
+//! What NETCONF servers have and have not: each variant commits, and takes back.
+
+use crate::stage::{Stage, not_applied};
+use andante::adagio::sim::{Abilities, Fault, SimElement};
+use andante::domain::outcome::CauseKind;
+use andante::domain::{Class, Outcome};
+
+type Variant = (&'static str, fn(&mut SimElement));
+
+const VARIANTS: [Variant; 8] = [
+    ("all that there is", |_| {}),
+    (":startup", |element| element.abilities.startup = true),
+    ("no :rollback-on-error", |element| element.abilities.rollback_on_error = false),
+    ("no :validate", |element| element.abilities.validate = false),
+    (":writable-running as well", |element| element.abilities.writable_running = true),
+    ("no locks", |element| element.abilities.lock = false),
+    ("1.0 only", |element| element.base11 = false),
+    ("as little as possible", |element| {
+        element.base11 = false;
+        element.abilities =
+            Abilities { startup: false, lock: false, validate: false, rollback_on_error: false, writable_running: false };
+    }),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_variant_of_every_class_commits() {
+    for class in [Class::A, Class::B, Class::C] {
+        for (what, variant) in VARIANTS {
+            let stage = Stage::with(&[class], variant).await;
+            let record = stage.run().await;
+            assert_eq!(record.outcome, Some(Outcome::Applied), "{class} {what}: {record:#?}");
+            stage.all_after();
+            let saved = stage.sim.startup("pe1").unwrap();
+            assert_eq!(saved.is_some(), what == ":startup", "{class} {what}");
+            assert!(saved.is_none_or(|saved| saved == stage.elements["pe1"].1), "{class} {what}");
+            let detail = record.elements["pe1"].detail.clone().unwrap_or_default();
+            let lockless = what == "no locks" || what == "as little as possible";
+            assert_eq!(detail.contains("cannot lock"), lockless, "{class} {what}: {detail}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_variant_of_every_class_takes_back() {
+    for class in [Class::A, Class::B, Class::C] {
+        for (what, variant) in VARIANTS {
+            // The second is of class D and refuses, when the first has committed.
+            let stage = Stage::with(&[class, Class::D], variant).await;
+            stage.fault("pe2", Fault::RefuseLine { number: 3, answer: "% no".into() });
+            let record = stage.run().await;
+            assert_eq!(not_applied(&record).kind, CauseKind::Refused, "{class} {what}");
+            stage.all_before();
+            assert!(stage.sim.startup("pe1").unwrap().is_none_or(|saved| saved == stage.elements["pe1"].0));
+        }
+    }
+}
+
+/// Without base:1.1 a confirmed commit cannot outlive its session (F5): such an element is of class B.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_element_that_speaks_only_the_old_framing_is_not_of_class_a() {
+    let stage = Stage::with(&[Class::A], |element| element.base11 = false).await;
+    assert_eq!(stage.plan.elements[0].class, Class::B);
+    assert_eq!(stage.run().await.outcome, Some(Outcome::Applied));
+    let typed: String = stage.sim.wire("pe1").unwrap().iter().map(|b| String::from_utf8_lossy(b).into_owned()).collect();
+    assert!(typed.contains("<commit/>") && !typed.contains("<confirmed/>"), "{typed}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_errors_of_one_reply_are_all_quoted() {
+    for (class, on) in [(Class::A, "edit-config"), (Class::A, "commit"), (Class::B, "commit"), (Class::C, "edit-config")] {
+        let stage = Stage::of(&[class]).await;
+        stage.fault("pe1", Fault::Refuse { on: on.into(), answer: "data-exists|invalid-value".into(), times: 1 });
+        let cause = not_applied(&stage.run().await);
+        assert_eq!(cause.kind, CauseKind::Refused, "{class} {on}: {cause}");
+        assert!(cause.message.contains("data-exists") && cause.message.contains("invalid-value"), "{class} {on}: {cause}");
+        stage.all_before();
+        // Nothing is left behind: the same again goes well.
+        assert_eq!(stage.run_as("t2").await.outcome, Some(Outcome::Applied), "{class} {on}");
+    }
+}
+
+/// A transaction id is used once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_id_that_has_a_journal_is_refused() {
+    let stage = Stage::of(&[Class::A]).await;
+    assert_eq!(stage.run().await.outcome, Some(Outcome::Applied));
+    let cause = not_applied(&stage.run().await);
+    assert!(cause.kind == CauseKind::Internal && cause.message.contains("journal"), "{cause}");
+    stage.all_after();
+}
