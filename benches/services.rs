@@ -308,7 +308,10 @@ impl House {
                 timed(step, start);
                 assert_eq!(plan.elements.len(), if step == "plan: change a VLAN" { 1 } else { 3 });
                 let start = Instant::now();
-                let batch = model.decided(&plan, "bench", Timestamp::UNIX_EPOCH, &BTreeMap::new()).unwrap();
+                let daemon = andante::domain::Principal::daemon();
+                let stamp = andante::domain::Stamp { principal: &daemon, transaction: "bench", at: Timestamp::UNIX_EPOCH };
+                let keep = andante::controller::HistoryLimits { revisions: 50, deleted: 1000 };
+                let batch = model.decided(&plan, &stamp, keep, &BTreeMap::new()).unwrap();
                 timed("decide (the batch)", start);
                 let start = Instant::now();
                 store.commit(epoch, batch.clone(), Durability::Now).await.unwrap();

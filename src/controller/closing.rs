@@ -32,12 +32,7 @@ pub(super) struct Done {
 }
 
 impl PlanClosing {
-    pub fn new(
-        model: Arc<RwLock<Arc<Model>>>,
-        ambient: Arc<dyn Ambient>,
-        plan: Plan,
-        keep: HistoryLimits,
-    ) -> Self {
+    pub fn new(model: Arc<RwLock<Arc<Model>>>, ambient: Arc<dyn Ambient>, plan: Plan, keep: HistoryLimits) -> Self {
         Self { model, ambient, plan, keep, done: Mutex::default() }
     }
 
@@ -122,8 +117,7 @@ impl Model {
             Some(_) if unchanged(self, change) => {}
             Some(body) => {
                 let (revision, oldest) = self.next_revision(&change.key, keep, batch)?;
-                let effect =
-                    if self.documents.contains_key(&change.key) { Effect::Modify } else { Effect::Create };
+                let effect = if self.documents.contains_key(&change.key) { Effect::Modify } else { Effect::Create };
                 let document = StoredDocument {
                     key: change.key.clone(),
                     revision,

@@ -60,7 +60,13 @@ impl Controller {
         let edits = self.edits_of(&kept.plan)?;
         let ticket = principal.ticket.clone().or(kept.ticket);
         let principal = &Principal { ticket, ..principal.clone() };
-        self.carried_out(principal, Work::Edits { edits, allowed: kept.allowed, purpose: kept.purpose }, Some(kept.plan), terms).await
+        self.carried_out(
+            principal,
+            Work::Edits { edits, allowed: kept.allowed, purpose: kept.purpose },
+            Some(kept.plan),
+            terms,
+        )
+        .await
     }
 
     /// Brings deviations of an element back to what is intended. `ids` empty = all of the element.

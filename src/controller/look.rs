@@ -15,9 +15,7 @@ use crate::adagio::{Reading, Southbound};
 use crate::domain::{
     Class, Deviation, ElementState, Event, Principal, Reachability, ServiceKey, SyncState, Verb, authorize,
 };
-use crate::plan::{
-    Allowed, Difference, ElementInput, Plan, content_digest, differences, matches_at, plan_heal, words,
-};
+use crate::plan::{Allowed, Difference, ElementInput, Plan, content_digest, differences, matches_at, plan_heal, words};
 use crate::store::{Batch, Table};
 use crate::tree::{ClaimConflict, ConfigTree, DefaultsMode, Intended, Layer, Path};
 use futures::future::join_all;

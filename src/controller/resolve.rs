@@ -147,7 +147,9 @@ impl Controller {
                             None => "what would be sent has to be looked at first".into(),
                             Some(_) => "what would be sent is no longer what was shown".into(),
                         },
-                        remedy: format!("look: andante transaction resolve {id} ELEMENT|--all --force-intent; then repeat with its digest"),
+                        remedy: format!(
+                            "look: andante transaction resolve {id} ELEMENT|--all --force-intent; then repeat with its digest"
+                        ),
                     });
                 }
                 detail = standing.elements.iter().map(in_words).collect::<Vec<_>>().join("; ");
@@ -259,7 +261,14 @@ impl Controller {
             Err(why) => {
                 let paths = of.touched().map(|at| path(at, None, false)).collect();
                 let text = String::new();
-                return Ok(ElementStanding { element: element.into(), progress, unread: Some(why), paths, payload: None, text });
+                return Ok(ElementStanding {
+                    element: element.into(),
+                    progress,
+                    unread: Some(why),
+                    paths,
+                    payload: None,
+                    text,
+                });
             }
         };
         let others = foreign(of, &actual);
@@ -431,7 +440,8 @@ fn in_words(found: &ElementStanding) -> String {
     if let Some(why) = &found.unread {
         return format!("{}: not read ({why})", found.element);
     }
-    let nothing = |value: &Option<String>| value.as_ref().map_or_else(|| "nothing".into(), |value| format!("'{value}'"));
+    let nothing =
+        |value: &Option<String>| value.as_ref().map_or_else(|| "nothing".into(), |value| format!("'{value}'"));
     let paths: Vec<String> = found
         .paths
         .iter()

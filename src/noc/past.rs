@@ -17,7 +17,8 @@ impl Noc {
         let list = match given.diff.as_slice() {
             [from] => {
                 let all_of_it = self.call("service-history", input.clone().into()).await?;
-                let newest = all(&all_of_it.body["andante:output"], "revision").first().map(|one| said(one, "revision"));
+                let newest =
+                    all(&all_of_it.body["andante:output"], "revision").first().map(|one| said(one, "revision"));
                 input.insert("compare-with".into(), from.to_string().into());
                 input.insert("revision".into(), newest.unwrap_or_default().into());
                 false
@@ -129,7 +130,8 @@ impl Noc {
                     if commit.is_none() {
                         self.show(&reply, |_, noc| {
                             let which = if given.all { "--all".into() } else { given.elements.join(" ") };
-                            let next = format!("andante transaction resolve {id} {which} --force-intent --commit {digest}");
+                            let next =
+                                format!("andante transaction resolve {id} {which} --force-intent --commit {digest}");
                             format!("{}\n{}\n", stand(output, true, noc.paint), noc.paint.strong(&next))
                         })?;
                         return Ok(Exit::Differences);
@@ -195,7 +197,11 @@ fn revisions_table(list: &[Value], now: Timestamp, paint: Paint) -> String {
 fn stand(output: &Value, payload: bool, paint: Paint) -> String {
     let mut out = String::new();
     let side = said(output, "goes-to");
-    let _ = writeln!(out, "it goes to {}", if side == "after" { "after: it is decided" } else { "before: it was not decided" });
+    let _ = writeln!(
+        out,
+        "it goes to {}",
+        if side == "after" { "after: it is decided" } else { "before: it was not decided" }
+    );
     for found in all(output, "standing") {
         let _ = writeln!(out, "\n{}  {}", paint.strong(&said(found, "element")), paint.state(&said(found, "state")));
         for (name, leaf) in [("", "detail"), ("not read: ", "unread")] {
@@ -254,8 +260,15 @@ mod tests {
         let paint = Paint::new(Color::Never, false);
         let text = stand(&output, true, paint);
         for part in [
-            "it goes to before", "pe2  conflict", "/frr:x  (somebody else's)", "before nothing", "after  'ours'",
-            "actual 'theirs\u{fffd}[2J'", "    vrf x\n", "not read: connection refused", "actual not known",
+            "it goes to before",
+            "pe2  conflict",
+            "/frr:x  (somebody else's)",
+            "before nothing",
+            "after  'ours'",
+            "actual 'theirs\u{fffd}[2J'",
+            "    vrf x\n",
+            "not read: connection refused",
+            "actual not known",
         ] {
             assert!(text.contains(part), "{part}\n{text}");
         }
@@ -265,7 +278,11 @@ mod tests {
         }
         assert_eq!(Value::from(named("ietf-l3vpn-ntw/a/b")), json!({"face": "ietf-l3vpn-ntw", "id": "a/b"}));
         assert_eq!(Value::from(named("a/b")), json!({"id": "a/b"}));
-        let rows = revisions_table(&[json!({"revision": "2", "effect": "delete", "author": "noc"})], Timestamp::UNIX_EPOCH, paint);
+        let rows = revisions_table(
+            &[json!({"revision": "2", "effect": "delete", "author": "noc"})],
+            Timestamp::UNIX_EPOCH,
+            paint,
+        );
         assert!(rows.contains("REVISION") && rows.contains("delete"), "{rows}");
     }
 }

@@ -135,9 +135,7 @@ impl Noc {
             }
             Service::Apply { files, consent } => self.at_once(documents::read(files)?, consent).await,
             Service::History(given) => self.history(given).await,
-            Service::Rollback { id, revision, commit, consent } => {
-                self.rollback(id, *revision, *commit, consent).await
-            }
+            Service::Rollback { id, revision, commit, consent } => self.rollback(id, *revision, *commit, consent).await,
             Service::Delete { id, consent } => {
                 let target = self.target(id).await?;
                 self.at_once(vec![json!({ "operation": "delete", "target": target })], consent).await

@@ -3,7 +3,7 @@
 use super::*;
 use crate::adapter::Adapter;
 use crate::controller::desk::{Desk, Wanted};
-use crate::domain::{Class, Element, Port};
+use crate::domain::{Class, Effect, Element, Port, Principal, Stamp};
 use crate::plan::{Allowed, Plan, adopted_owner};
 use crate::service::Ranges;
 use crate::service::canonical::{

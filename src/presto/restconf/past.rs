@@ -20,7 +20,8 @@ impl Restconf {
         let history = self.controller.history(principal, &key).await.map_err(|failure| self.failed(&failure))?;
         let present = history.first().filter(|newest| newest.body.is_some()).map(|newest| newest.revision);
         let number = |name: &str| input.leaf(name).and_then(|text| text.parse::<u64>().ok());
-        let found = |number: u64| self.controller.revision_in(&history, number).map_err(|failure| self.failed(&failure));
+        let found =
+            |number: u64| self.controller.revision_in(&history, number).map_err(|failure| self.failed(&failure));
         let asked = number("revision").map(found).transpose()?;
         let other = number("compare-with").map(found).transpose()?;
         let (mut document, mut diff) = (None, None);
@@ -45,7 +46,12 @@ impl Restconf {
         })
     }
 
-    pub(super) async fn rollback(&self, ask: &Ask, principal: &Principal, input: Reader<'_>) -> Result<Answer, Problem> {
+    pub(super) async fn rollback(
+        &self,
+        ask: &Ask,
+        principal: &Principal,
+        input: Reader<'_>,
+    ) -> Result<Answer, Problem> {
         let key = self.service_in(input)?;
         let revision = input.required("revision").map_err(bad_input)?;
         let revision = revision.parse().map_err(|_| wrong("revision", false, "is no number"))?;
@@ -74,7 +80,8 @@ impl Restconf {
         };
         let all = input.flag("all", false);
         let Some(offer) = offer else {
-            let standing = self.controller.standing(principal, &asked).await.map_err(|failure| self.failed(&failure))?;
+            let standing =
+                self.controller.standing(principal, &asked).await.map_err(|failure| self.failed(&failure))?;
             return self.output(ask, "resolve", |sheet| {
                 view::standing(sheet, &standing);
                 view::result(sheet, &standing.record);
