@@ -292,7 +292,9 @@ async fn intent_is_forced_over_a_hand_as_it_was_shown() {
     domain.sim.hand_edit("pe2", &format!("{CHANGED_BY_HAND} ip address 192.0.2.5/30\n")).unwrap();
     let words = ["transaction", "resolve", &id, "pe2", "--force-intent", "--commit", &digest, "--ticket", "CHG-2"];
     let done = domain.run(&words).await.with(0).out;
-    assert!(done.contains("not-applied") && done.contains("force-intent pe2"), "{done}");
+    assert!(done.contains("not-applied") && done.contains("restored"), "{done}");
+    let shown = domain.run(&["transaction", "show", &id]).await.with(0).out;
+    assert!(shown.contains("force-intent pe2 by root (CHG-2)"), "{shown}");
     assert_eq!(domain.texts(), empty);
     assert!(domain.audit().await.iter().any(|record| record.action == "resolve" && record.result.contains("by hand")));
     domain.run(&["deviation", "list"]).await.with(0);
