@@ -361,7 +361,7 @@ pub(super) struct ResolveArguments {
     #[arg(long)]
     pub force_intent: bool,
     /// With --force-intent: send it; with the digest of an earlier look exactly what was shown then
-    #[arg(long, value_name = "DIGEST", num_args = 0..=1, default_missing_value = "", requires = "force_intent")]
+    #[arg(long, value_name = "DIGEST", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["retry", "accept_actual"])]
     pub commit: Option<String>,
     /// Why; kept in the transaction and in the audit
     #[arg(long, value_name = "TEXT")]

@@ -85,7 +85,10 @@ async fn a_transaction_is_undone_by_a_plan() {
     let both = domain.json(&["service", "apply", folder.to_str().unwrap(), "--ticket", "CHG-2"], 0).await;
     let both = both["andante:output"]["transaction"].as_str().unwrap().to_owned();
     let shown = domain.run(&["transaction", "undo", &both]).await.with(2).out;
-    assert!(shown.contains("modify   ietf-l3vpn-ntw/acme") && shown.contains("delete   ietf-l3vpn-ntw/bravo"), "{shown}");
+    assert!(
+        shown.contains("modify   ietf-l3vpn-ntw/acme") && shown.contains("delete   ietf-l3vpn-ntw/bravo"),
+        "{shown}"
+    );
     assert_ne!(domain.texts(), with_acme);
 
     let later = domain.apply("acme", 400, "CHG-3").await;
@@ -161,7 +164,9 @@ async fn a_folder_is_one_transaction() {
     let tickets: Vec<_> = audited.iter().filter_map(|record| record.principal.ticket.as_deref()).collect();
     assert_eq!(tickets, ["CHG-8", "CHG-7"], "{audited:#?}");
     let events = domain.daemon.controller.events_after(0, 100).await.unwrap();
-    let of = |kind: &str| events.iter().filter(|(_, event)| event.kind == kind && event.content["ticket"] == "CHG-8").count();
+    let of = |kind: &str| {
+        events.iter().filter(|(_, event)| event.kind == kind && event.content["ticket"] == "CHG-8").count()
+    };
     assert_eq!((of("service-change"), of("transaction-end")), (3, 1), "{events:#?}");
     domain.daemon.end().await;
 }
@@ -190,7 +195,9 @@ async fn an_unresolved_transaction_is_retried_when_asked() {
     let (domain, id) = stuck().await;
     let shown = domain.run(&["transaction", "show", &id]).await.with(0).out;
     println!("{shown}");
-    for part in ["unresolved", "it goes to before", "pe2  conflict", "before nothing", "--accept-actual", "--force-intent"] {
+    for part in
+        ["unresolved", "it goes to before", "pe2  conflict", "before nothing", "--accept-actual", "--force-intent"]
+    {
         assert!(shown.contains(part), "{part}\n{shown}");
     }
     // Its paths are held, by name.
@@ -207,7 +214,11 @@ async fn an_unresolved_transaction_is_retried_when_asked() {
     assert_eq!(done["andante:output"]["outcome"], "not-applied", "{done:#}");
     let record = domain.transactions().await.into_iter().find(|one| one["id"] == id.as_str()).unwrap();
     let words = record["resolution"].as_array().unwrap();
-    assert_eq!((words.len(), &words[1]["ticket"], &words[1]["offer"]), (2, &json!("CHG-2"), &json!("retry")), "{record:#}");
+    assert_eq!(
+        (words.len(), &words[1]["ticket"], &words[1]["offer"]),
+        (2, &json!("CHG-2"), &json!("retry")),
+        "{record:#}"
+    );
     assert_eq!(state(&record, "pe2"), "restored");
     let again = domain.run(&["transaction", "resolve", &id, "--all", "--retry"]).await.with(3);
     assert!(again.err.contains("not-unresolved:"), "{}", again.err);
@@ -219,7 +230,8 @@ async fn an_unresolved_transaction_is_retried_when_asked() {
 async fn what_an_element_has_is_accepted_and_judged_as_a_deviation() {
     let (domain, id) = stuck().await;
     let left = domain.sim.text("pe2").unwrap();
-    let words = ["transaction", "resolve", &id, "pe2", "--accept-actual", "--ticket", "CHG-9", "--reason", "maintenance"];
+    let words =
+        ["transaction", "resolve", &id, "pe2", "--accept-actual", "--ticket", "CHG-9", "--reason", "maintenance"];
     let done = domain.run(&words).await.with(0).out;
     println!("{done}");
     assert!(done.contains("not-applied") && done.contains("accepted") && done.contains("deviation list"), "{done}");
@@ -230,7 +242,9 @@ async fn what_an_element_has_is_accepted_and_judged_as_a_deviation() {
     let audited = domain.audit().await;
     let word = audited.iter().find(|record| record.action == "resolve").unwrap();
     assert_eq!((word.principal.ticket.as_deref(), word.transaction.as_deref()), (Some("CHG-9"), Some(id.as_str())));
-    assert!(word.result.contains("accept-actual") && word.result.contains("maintenance") && word.result.contains("actual"));
+    assert!(
+        word.result.contains("accept-actual") && word.result.contains("maintenance") && word.result.contains("actual")
+    );
     // What was left is a deviation, by name of the transaction, look after look.
     domain.run(&["element", "check", "pe2"]).await.with(2);
     let found = domain.json(&["deviation", "list"], 2).await;
@@ -257,13 +271,15 @@ async fn intent_is_forced_over_a_hand_as_it_was_shown() {
     assert!(domain.sim.text("pe2").unwrap().contains("by hand"));
     let shown = domain.run(&["transaction", "resolve", &id, "pe2", "--force-intent"]).await.with(2).out;
     println!("{shown}");
-    for part in ["(somebody else's)", "by hand", "would be sent:", "no interface eth1.100", "--force-intent --commit "] {
+    for part in ["(somebody else's)", "by hand", "would be sent:", "no interface eth1.100", "--force-intent --commit "]
+    {
         assert!(shown.contains(part), "{part}\n{shown}");
     }
     assert!(domain.sim.text("pe2").unwrap().contains("by hand"), "a look sends nothing");
     let digest = shown.split("--commit ").nth(1).unwrap().trim().to_owned();
     let input = json!({"andante:input": {"transaction": id, "element": ["pe2"], "offer": "force-intent"}}).to_string();
-    let missing = domain.daemon.post("/restconf/operations/andante:resolve", input).await.refused(409, "operation-failed");
+    let missing =
+        domain.daemon.post("/restconf/operations/andante:resolve", input).await.refused(409, "operation-failed");
     assert_eq!(missing["error-app-tag"], "stale", "{missing}");
     let words = ["transaction", "resolve", &id, "pe2", "--force-intent", "--commit", &"0".repeat(64)];
     let stale = domain.run(&words).await.with(3);
@@ -276,7 +292,9 @@ async fn intent_is_forced_over_a_hand_as_it_was_shown() {
     domain.sim.hand_edit("pe2", &format!("{CHANGED_BY_HAND} ip address 192.0.2.5/30\n")).unwrap();
     let words = ["transaction", "resolve", &id, "pe2", "--force-intent", "--commit", &digest, "--ticket", "CHG-2"];
     let done = domain.run(&words).await.with(0).out;
-    assert!(done.contains("not-applied") && done.contains("force-intent pe2"), "{done}");
+    assert!(done.contains("not-applied") && done.contains("restored"), "{done}");
+    let shown = domain.run(&["transaction", "show", &id]).await.with(0).out;
+    assert!(shown.contains("force-intent pe2 by root (CHG-2)"), "{shown}");
     assert_eq!(domain.texts(), empty);
     assert!(domain.audit().await.iter().any(|record| record.action == "resolve" && record.result.contains("by hand")));
     domain.run(&["deviation", "list"]).await.with(0);

@@ -20,7 +20,10 @@ fn a_hand_is_accepted_before_the_decision() {
     let look = resolve(&daemon, json!({"transaction": id}), 200);
     assert_eq!(look["goes-to"], "before", "{look:#}");
     let astray = look["standing"][0]["path"].as_array().unwrap();
-    assert!(astray.iter().any(|path| path["foreign"] == true && path["actual"].to_string().contains("by hand")), "{look:#}");
+    assert!(
+        astray.iter().any(|path| path["foreign"] == true && path["actual"].to_string().contains("by hand")),
+        "{look:#}"
+    );
     let with_hand = domain.pe2.running_config();
     let word = json!({"transaction": id, "element": ["pe2"], "offer": "accept-actual", "ticket": "CHG-1"});
     let done = resolve(&daemon, word, 200);
