@@ -170,7 +170,7 @@ impl Recovery {
     ) -> Result<Option<TransactionRecord>, StoreError> {
         // A transaction that runs in this process is nobody else's business.
         let Some(_mark) = self.runner.queues.mark(id) else { return Ok(None) };
-        self.work_on(id, elements, None).await
+        self.work_on(id, elements, None, hurry).await
     }
 
     /// The work on one open transaction; the caller has its mark. With the word of an operator, that comes first.
@@ -179,6 +179,7 @@ impl Recovery {
         id: &str,
         elements: &BTreeMap<String, Arc<dyn Southbound>>,
         word: Option<Word>,
+        hurry: Option<&Hurry<'_>>,
     ) -> Result<Option<TransactionRecord>, StoreError> {
         let story = journal::story(&*self.runner.store, id).await?;
         if story.closed {

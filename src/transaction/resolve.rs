@@ -121,7 +121,7 @@ impl Recovery {
                 self.runner.ambient.sleep(PAUSE).await;
                 continue;
             };
-            let record = self.work_on(id, elements, Some(word)).await?;
+            let record = self.work_on(id, elements, Some(word), None).await?;
             return Ok(record.map_or(Settled::Closed, |record| Settled::Tried(Box::new(record))));
         }
         Ok(Settled::Busy)

@@ -365,7 +365,7 @@ fn illegal_pairs_are_refused_and_change_nothing() {
             Confirming => legal_verbs.push(Verb::Confirm),
             Restoring => legal_verbs.push(Verb::Restore),
             Closing => legal_verbs.push(Verb::Release),
-            Planned | Locking | Preparing | Applying | Verifying | Deciding | Closed | Abandoned => {}
+            Planned | Locking | Preparing | Applying | Verifying | Checking | Deciding | Closed | Abandoned => {}
         }
         let mut events = vec![(Event::Begin, matches!(state, Planned | Confirming | Restoring))];
         for record in records {
