@@ -54,9 +54,9 @@ impl Refused {
         match self {
             Refused::Conflict(conflict) => Some(&conflict.path),
             Refused::HandMade(found) => Some(&found.path),
-            Refused::ExistsUnowned { path, .. } | Refused::Collateral { path, .. } | Refused::Protected { path, .. } => {
-                Some(path)
-            }
+            Refused::ExistsUnowned { path, .. }
+            | Refused::Collateral { path, .. }
+            | Refused::Protected { path, .. } => Some(path),
             Refused::Render(_) => None,
         }
     }

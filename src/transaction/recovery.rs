@@ -285,7 +285,7 @@ fn progress(of: &ElementPlan, story: &Story, record: &TransactionRecord) -> Elem
 }
 
 /// At start the north waits for recovery: an element that does not answer is not waited for long, and not asked again.
-struct Hurry<'a> {
+pub(super) struct Hurry<'a> {
     connect: Duration,
     away: &'a BTreeSet<String>,
 }

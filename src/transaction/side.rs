@@ -170,7 +170,7 @@ pub(super) fn cut(plan: &ElementPlan, keep: impl Fn(&Path) -> bool) -> ElementPl
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::adapter::{Impact, Payload};
     use crate::domain::Class;
@@ -218,6 +218,34 @@ mod tests {
             checks: vec![],
             one_session: false,
         }
+    }
+
+    /// A plan that changes one leaf on each of these elements.
+    pub(in crate::transaction) fn plan_of(elements: &[(&str, Class)]) -> crate::plan::Plan {
+        let (before, after) = (tree(vec![leaf("vlan", "100")]), tree(vec![leaf("vlan", "200")]));
+        let of = |(name, class): &(&str, Class)| ElementPlan {
+            element: (*name).to_owned(),
+            class: *class,
+            ..plan(&before, &after)
+        };
+        let elements = elements.iter().map(of).collect();
+        crate::plan::Plan { id: String::new(), services: vec![], elements, numbers: vec![], warnings: vec![] }
+    }
+
+    #[test]
+    fn what_others_changed_is_named_and_ours_is_not() {
+        let before = tree(vec![leaf("vlan", "100")]);
+        let after = tree(vec![leaf("vlan", "200"), part("vrf", vec![leaf("rd", "1")])]);
+        let plan = plan(&before, &after);
+        assert_eq!(others(&plan, &before, &after), []);
+        let now =
+            tree(vec![leaf("vlan", "300"), part("vrf", vec![leaf("rd", "1")]), part("bgp", vec![leaf("as", "9")])]);
+        let named = |from: &ConfigTree, to: &ConfigTree| -> Vec<String> {
+            others(&plan, from, to).iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(named(&after, &now), ["/m:bgp"]);
+        // The way back takes it along: the same place, from the other side.
+        assert_eq!(named(&now, &before), ["/m:bgp"]);
     }
 
     #[test]

@@ -97,7 +97,7 @@ fn planning_one_service_among_thousands_looks_at_that_one() {
         ];
         for (word, after, nodes, edits) in ways {
             let state = State { before: &before, recorded: &recorded, actual: &actual, mode: DefaultsMode::Explicit };
-            let allowed = Allowed { overwrite: Permit::Nothing, collateral: Permit::Nothing };
+            let allowed = Allowed { overwrite: Permit::Nothing, collateral: Permit::Nothing, ..Allowed::default() };
             let (plan, seen) = cost(|| state.plan(&after, &allowed).unwrap().unwrap());
             println!("{n} services, {} nodes on the element: {seen} visited to plan one {word}", actual.count());
             assert_eq!(plan.diff.edits.len(), edits);

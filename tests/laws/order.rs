@@ -343,7 +343,7 @@ fn what_somebody_put_elsewhere_is_a_deviation_in_the_way_of_a_new_order_and_is_h
         if let Err(refused) = state.plan(&new, &Allowed::default()) {
             stopped += 1;
             assert!(refused.iter().all(|why| matches!(why, Refused::HandMade(_))), "{refused:?}");
-            let all = Allowed { overwrite: Permit::All, collateral: Permit::Nothing };
+            let all = Allowed { overwrite: Permit::All, collateral: Permit::Nothing, ..Allowed::default() };
             let plan = state.plan(&new, &all).unwrap().unwrap();
             in_order(&new, &executed(&adapter(), &hand, &plan.payload));
         }

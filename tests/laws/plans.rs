@@ -278,7 +278,7 @@ fn a_hand_made_change_is_in_the_way_of_a_plan_that_changes_it_and_of_no_other() 
                         (Permit::Paths(BTreeSet::from([path.parent().unwrap().to_string()])), true),
                         (Permit::All, true),
                     ] {
-                        let allowed = Allowed { overwrite: permit, collateral: Permit::Nothing };
+                        let allowed = Allowed { overwrite: permit, collateral: Permit::Nothing, ..Allowed::default() };
                         let plan = element.plan(&wish, &allowed);
                         assert_eq!(plan.is_ok(), enough, "{plan:?}");
                         let Ok(Some(plan)) = plan else { continue };

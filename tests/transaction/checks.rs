@@ -36,7 +36,9 @@ async fn a_state_no_worse_than_before_is_kept_in_the_record() {
     stage.check("pe1", &["interface"]);
     stage.check("pe2", &["bgp-session"]);
     let brief = |name: &str, state: &str| {
-        format!("<interface-brief><interface-name>{name}</interface-name><actual-state>{state}</actual-state></interface-brief>")
+        format!(
+            "<interface-brief><interface-name>{name}</interface-name><actual-state>{state}</actual-state></interface-brief>"
+        )
     };
     let xml = |second: &str| {
         format!(

@@ -11,9 +11,7 @@ use andante::domain::outcome::CauseKind;
 use andante::domain::{CheckVerdict, Class, Element, Outcome, Principal, TransactionRecord};
 use andante::plan::{ElementPlan, Plan, toward};
 use andante::store::{Batch, MemoryStore, Store};
-use andante::transaction::{
-    NoProbe, Runner, StopSignal, SystemAmbient, TransactionLimits, TransactionRequest, Undo,
-};
+use andante::transaction::{NoProbe, Runner, StopSignal, SystemAmbient, TransactionLimits, TransactionRequest, Undo};
 use andante::tree::{ConfigTree, diff};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -134,7 +132,10 @@ async fn a_bgp_session_that_goes_down_by_our_change_aborts_the_transaction() {
     wait_until("the session again", Duration::from_secs(60), || up(&pe1)).unwrap();
 
     // A change that leaves it alone is applied with the same checks.
-    let after = changed("neighbor 10.7.0.2 remote-as 65000", "neighbor 10.7.0.2 remote-as 65000\n neighbor 10.7.0.2 description core");
+    let after = changed(
+        "neighbor 10.7.0.2 remote-as 65000",
+        "neighbor 10.7.0.2 remote-as 65000\n neighbor 10.7.0.2 description core",
+    );
     let mut plan = element_plan("pe1", &adapter, Class::D, &before, &after);
     plan.checks = vec!["bgp-session".into(), "interface".into(), "route-count".into()];
     let record = run(&adapter, &of_element, plan, "t2").await;

@@ -126,7 +126,8 @@ async fn an_edit_of_ours_that_stayed_is_emptied_when_the_element_is_back() {
         let killer = stage.session("pe1", "noc").await;
         let sim = stage.sim.clone();
         stage.at.the("after-intent-prepared", move || async move {
-            sim.fault("pe2", Fault::Delay { on: "edit-config".into(), time: std::time::Duration::from_millis(500) }).unwrap();
+            sim.fault("pe2", Fault::Delay { on: "edit-config".into(), time: std::time::Duration::from_millis(500) })
+                .unwrap();
             sim.fault("pe2", Fault::Refuse { on: "edit-config".into(), answer: "too-big".into(), times: 1 }).unwrap();
         });
         let sim = stage.sim.clone();

@@ -5,8 +5,7 @@ use crate::stage::{Stage, not_applied};
 use andante::adagio::sim::Fault;
 use andante::domain::{Class, Turn};
 
-const FOREIGN: &str =
-    "<vrfs xmlns=\"http://cisco.com/ns/yang/Cisco-IOS-XR-infra-rsi-cfg\"><vrf><vrf-name>foreign</vrf-name><create/></vrf></vrfs>";
+const FOREIGN: &str = "<vrfs xmlns=\"http://cisco.com/ns/yang/Cisco-IOS-XR-infra-rsi-cfg\"><vrf><vrf-name>foreign</vrf-name><create/></vrf></vrfs>";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_revert_takes_along_is_named() {

@@ -228,14 +228,22 @@ impl Stage {
     #[track_caller]
     pub fn all_before(&self) {
         for (name, (before, _)) in &self.elements {
-            assert!(&self.sim.running(name).unwrap() == before, "{name} is not as before:\n{}", self.sim.text(name).unwrap());
+            assert!(
+                &self.sim.running(name).unwrap() == before,
+                "{name} is not as before:\n{}",
+                self.sim.text(name).unwrap()
+            );
         }
     }
 
     #[track_caller]
     pub fn all_after(&self) {
         for (name, (_, after)) in &self.elements {
-            assert!(&self.sim.running(name).unwrap() == after, "{name} is not as planned:\n{}", self.sim.text(name).unwrap());
+            assert!(
+                &self.sim.running(name).unwrap() == after,
+                "{name} is not as planned:\n{}",
+                self.sim.text(name).unwrap()
+            );
         }
     }
 }

@@ -17,8 +17,13 @@ const VARIANTS: [Variant; 8] = [
     ("1.0 only", |element| element.base11 = false),
     ("as little as possible", |element| {
         element.base11 = false;
-        element.abilities =
-            Abilities { startup: false, lock: false, validate: false, rollback_on_error: false, writable_running: false };
+        element.abilities = Abilities {
+            startup: false,
+            lock: false,
+            validate: false,
+            rollback_on_error: false,
+            writable_running: false,
+        };
     }),
 ];
 
@@ -61,18 +66,24 @@ async fn an_element_that_speaks_only_the_old_framing_is_not_of_class_a() {
     let stage = Stage::with(&[Class::A], |element| element.base11 = false).await;
     assert_eq!(stage.plan.elements[0].class, Class::B);
     assert_eq!(stage.run().await.outcome, Some(Outcome::Applied));
-    let typed: String = stage.sim.wire("pe1").unwrap().iter().map(|b| String::from_utf8_lossy(b).into_owned()).collect();
+    let typed: String =
+        stage.sim.wire("pe1").unwrap().iter().map(|b| String::from_utf8_lossy(b).into_owned()).collect();
     assert!(typed.contains("<commit/>") && !typed.contains("<confirmed/>"), "{typed}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn several_errors_of_one_reply_are_all_quoted() {
-    for (class, on) in [(Class::A, "edit-config"), (Class::A, "commit"), (Class::B, "commit"), (Class::C, "edit-config")] {
+    for (class, on) in
+        [(Class::A, "edit-config"), (Class::A, "commit"), (Class::B, "commit"), (Class::C, "edit-config")]
+    {
         let stage = Stage::of(&[class]).await;
         stage.fault("pe1", Fault::Refuse { on: on.into(), answer: "data-exists|invalid-value".into(), times: 1 });
         let cause = not_applied(&stage.run().await);
         assert_eq!(cause.kind, CauseKind::Refused, "{class} {on}: {cause}");
-        assert!(cause.message.contains("data-exists") && cause.message.contains("invalid-value"), "{class} {on}: {cause}");
+        assert!(
+            cause.message.contains("data-exists") && cause.message.contains("invalid-value"),
+            "{class} {on}: {cause}"
+        );
         stage.all_before();
         // Nothing is left behind: the same again goes well.
         assert_eq!(stage.run_as("t2").await.outcome, Some(Outcome::Applied), "{class} {on}");

@@ -63,7 +63,16 @@ impl SimFiles {
         let address =
             loopback(&element.address).map_err(|what| wrong(&self.elements, format!("{}: {what}", element.name)))?;
         let (name, adapter) = (element.name.clone(), element.adapter.clone());
-        Ok(SimElement { name, adapter, address, login, class: Class::A, base11: true, abilities: Abilities::default(), running })
+        Ok(SimElement {
+            name,
+            adapter,
+            address,
+            login,
+            class: Class::A,
+            base11: true,
+            abilities: Abilities::default(),
+            running,
+        })
     }
 }
 

@@ -2,10 +2,10 @@
 //!
 //! All state stands behind one mutex that is never held across an await; whoever holds it does pure work only.
 
-use super::{Abilities, SimError};
 use super::commit::{Commits, Script};
 use super::fault::{Fault, Faults, Reaction};
 use super::netconf::{Datastores, apply_by_hand};
+use super::{Abilities, SimError};
 use crate::adagio::cli::Dialect;
 use crate::adagio::cli::prompt::Prompts;
 use crate::adapter::{Adapter, Grammar};

@@ -86,17 +86,21 @@ impl Crew {
             let reading = writer.read_state(&self.plan.checks);
             return within(tools, &self.name, "read the state", limits.verify, reading).await;
         }
-        let opening = self.south.open_reader();
-        let mut reader = within(tools, &self.name, "open a session", limits.connect, opening).await?;
-        reader.patience(limits.verify);
-        let reading = reader.read_state(&self.plan.checks);
-        let read = within(tools, &self.name, "read the state", limits.verify, reading).await?;
-        let closing = async {
-            reader.close().await;
-            Ok(())
+        let (south, name, own, checks) =
+            (self.south.clone(), self.name.clone(), tools.clone(), self.plan.checks.clone());
+        let work = async move {
+            let (limits, opening) = (&own.limits, south.open_reader());
+            let mut reader = within(&own, &name, "open a session", limits.connect, opening).await?;
+            reader.patience(limits.verify);
+            let read = within(&own, &name, "read the state", limits.verify, reader.read_state(&checks)).await?;
+            let closing = async {
+                reader.close().await;
+                Ok(())
+            };
+            let _ = within(&own, &name, "close", limits.confirm, closing).await;
+            Ok(read)
         };
-        let _ = within(tools, &self.name, "close", limits.confirm, closing).await;
-        Ok(read)
+        self.keeping(tools, work).await
     }
 
     fn worst(&self, values: &[CheckValue]) -> Option<Cause> {

@@ -5,8 +5,8 @@
 use super::order::{Failed, Order, is_lost};
 use super::{Crew, ROUNDS, Tools};
 use crate::adagio::Payload;
-use crate::domain::{Class, ErrorClass};
 use crate::domain::outcome::{Cause, CauseKind};
+use crate::domain::{Class, ErrorClass};
 use crate::plan::ElementPlan;
 use crate::transaction::cause;
 use crate::transaction::machine::Answer;
@@ -18,7 +18,7 @@ impl Crew {
     pub(super) async fn restore(&mut self, tools: &Tools) -> Result<Answer, Failed> {
         self.open(tools).await?;
         let mut cancelled = false;
-        let mut not_pending = None;
+        let mut not_pending = false;
         if let Some(confirm) = self.confirm.clone() {
             // What others committed inside our window goes with the cancel: it can only be named if it was seen before.
             self.glimpse(tools).await;
@@ -29,7 +29,7 @@ impl Crew {
                     self.cancelled = true;
                 }
                 // "Not active" and its like: it went back, it never came, or somebody confirmed it. Reading tells (F4).
-                Err(error) if !is_lost(&error) => not_pending = Some(error),
+                Err(error) if !is_lost(&error) => not_pending = true,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -57,15 +57,19 @@ impl Crew {
                 let answer = self.move_to(tools, Way::Back, actual, &[]).await?;
                 // Nobody of us confirms before the decision. A cancel of ours that was answered ok, and then was none, is
                 // another matter. Neither is a revert.
-                Ok(match (answer, not_pending.filter(|_| !self.cancelled)) {
-                    (Answer::Done { residue, .. }, Some(error)) => {
-                        let detail = format!(
-                            "somebody else had confirmed our commit ({}); it was taken back by a commit of its own",
-                            error.message
-                        );
-                        Answer::Done { detail: Some(detail), residue }
+                Ok(match answer {
+                    // The element's own words may repeat the persist-id, which is a secret.
+                    Answer::Done { residue, .. } if not_pending && !self.cancelled => {
+                        let why = match self.took {
+                            Some(_) => "somebody else had confirmed our commit",
+                            None => {
+                                "our commit stood and did not wait to be confirmed (somebody else may have done it)"
+                            }
+                        };
+                        let detail = Some(format!("{why}; it was taken back by a commit of its own"));
+                        Answer::Done { detail, residue }
                     }
-                    (answer, _) => answer,
+                    answer => answer,
                 })
             }
         }

@@ -30,23 +30,28 @@ impl Crew {
 
     /// Reads from a fresh session, as the element says it; where the element does not give a second one, on the writer's, saying so.
     pub(super) async fn read_fresh(&mut self, tools: &Tools) -> Result<(Reading, Option<String>), DriverError> {
-        let limits = &tools.limits;
         if self.plan.one_session && self.writer.is_some() {
             let reading = self.read_raw(tools, "read back").await?;
             return Ok((reading, Some("read back on the same session: the element gives one only".into())));
         }
-        let opening = self.south.open_reader();
-        let refused = match within(tools, &self.name, "open a session", limits.connect, opening).await {
-            Ok(mut reader) => {
-                reader.patience(limits.verify);
-                let reading = within(tools, &self.name, "read back", limits.verify, reader.read_running()).await?;
-                let closing = async {
-                    reader.close().await;
-                    Ok(())
-                };
-                let _ = within(tools, &self.name, "close", limits.confirm, closing).await;
-                return Ok((reading, None));
-            }
+        let (south, name, own) = (self.south.clone(), self.name.clone(), tools.clone());
+        let work = async move {
+            let (limits, opening) = (&own.limits, south.open_reader());
+            let mut reader = match within(&own, &name, "open a session", limits.connect, opening).await {
+                Ok(reader) => reader,
+                Err(error) => return Ok(Err(error)),
+            };
+            reader.patience(limits.verify);
+            let reading = within(&own, &name, "read back", limits.verify, reader.read_running()).await?;
+            let closing = async {
+                reader.close().await;
+                Ok(())
+            };
+            let _ = within(&own, &name, "close", limits.confirm, closing).await;
+            Ok(Ok(reading))
+        };
+        let refused = match self.keeping(tools, work).await? {
+            Ok(reading) => return Ok((reading, None)),
             Err(error) => error,
         };
         // An element that reverts by itself and gives no new session may be cut off by our own change: it has to go back,

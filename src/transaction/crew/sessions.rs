@@ -8,6 +8,8 @@ use super::{Crew, Tools};
 use crate::adagio::driver::Residue;
 use crate::adagio::{DriverError, Reading, Writer};
 use crate::domain::outcome::CauseKind;
+use futures::future::{Either, select};
+use std::pin::pin;
 
 impl Crew {
     pub(super) async fn open(&mut self, tools: &Tools) -> Result<(), Failed> {
@@ -113,6 +115,35 @@ impl Crew {
 
     pub(super) fn meant(&self, tools: &Tools, reading: Reading) -> Reading {
         Reading { tree: tools.undo.meant(&self.name, &self.plan, reading.tree), ..reading }
+    }
+
+    /// Does something on another session, and starts the timer of our confirmed commit anew meanwhile: an element may be
+    /// so slow that its own window would run out while it answers.
+    pub(super) async fn keeping<T>(&mut self, tools: &Tools, work: impl Future<Output = T>) -> T {
+        let Some(confirm) = self.confirm.clone().filter(|_| self.writer.is_some()) else { return work.await };
+        let half = confirm.timeout / 2;
+        let mut work = pin!(work);
+        loop {
+            if let Either::Left((done, _)) = select(&mut work, tools.ambient.sleep(half)).await {
+                return done;
+            }
+            let Some(writer) = self.writer.as_mut() else { return work.await };
+            writer.patience(tools.limits.confirm);
+            let (done, extended) = {
+                let extending =
+                    pin!(within(tools, &self.name, "extend", tools.limits.confirm, writer.extend(&confirm)));
+                // The answer is waited for in any case: half an exchange would spoil the session.
+                match select(&mut work, extending).await {
+                    Either::Left((done, extending)) => (Some(done), extending.await),
+                    Either::Right((extended, _)) => (None, extended),
+                }
+            };
+            // A refusal is found out by the reading.
+            self.drop_if_lost(&extended);
+            if let Some(done) = done {
+                return done;
+            }
+        }
     }
 
     pub(super) fn drop_if_lost<T>(&mut self, result: &Result<T, DriverError>) {

@@ -46,7 +46,7 @@ fn well(_: &str, _: Verb) -> Answer {
 
 /// A machine that was driven as far as this state, with one class A element.
 fn in_state(state: State) -> Machine {
-    let mut machine = machine(&[Class::A]);
+    let mut machine = machine(&[Class::A]).with_checks(["pe1"]);
     let script = [
         Event::Begin,
         Event::Written(Record::Intent(Phase::Locked)),
@@ -57,6 +57,7 @@ fn in_state(state: State) -> Machine {
         answered("pe1", Verb::Apply, Answer::done()),
         Event::Written(Record::Intent(Phase::Verified)),
         answered("pe1", Verb::Verify, Answer::done()),
+        answered("pe1", Verb::Check, Answer::done()),
         Event::Written(Record::Intent(Phase::Decided)),
         answered("pe1", Verb::Confirm, Answer::done()),
         answered("pe1", Verb::Release, Answer::done()),
@@ -83,12 +84,13 @@ fn in_state(state: State) -> Machine {
     machine
 }
 
-const STATES: [State; 11] = [
+const STATES: [State; 12] = [
     State::Planned,
     State::Locking,
     State::Preparing,
     State::Applying,
     State::Verifying,
+    State::Checking,
     State::Deciding,
     State::Confirming,
     State::Restoring,
@@ -286,6 +288,58 @@ fn timers_are_started_anew_at_their_half_while_others_work() {
 }
 
 #[test]
+fn the_state_is_compared_before_the_decision_where_it_is_asked_for() {
+    let classes = [Class::A, Class::D];
+    let mut with = machine(&classes).with_checks(["pe2"]);
+    let acts = play(&mut with, well);
+    let checked: Vec<usize> =
+        acts.iter().enumerate().filter(|(_, act)| matches!(act, Act::Send(_, Verb::Check))).map(|(at, _)| at).collect();
+    let decided = acts.iter().position(|act| *act == Act::Write(Record::Intent(Phase::Decided))).unwrap();
+    let verified = acts.iter().rposition(|act| matches!(act, Act::Send(_, Verb::Verify))).unwrap();
+    assert!(checked.len() == 1 && verified < checked[0] && checked[0] < decided, "{acts:?}");
+    assert_eq!(with.outcome(), Some(Outcome::Applied));
+
+    let mut failed = machine(&classes).with_checks(["pe1", "pe2"]);
+    let acts = play(&mut failed, |name, verb| match (name, verb) {
+        ("pe2", Verb::Check) => Answer::Refused(why(CauseKind::Check)),
+        _ => Answer::done(),
+    });
+    assert!(matches!(failed.outcome(), Some(Outcome::NotApplied { cause }) if cause.kind == CauseKind::Check));
+    assert_eq!(acts.iter().filter(|act| matches!(act, Act::Send(_, Verb::Restore))).count(), 2, "all come back");
+    assert!(!acts.contains(&Act::Write(Record::Intent(Phase::Decided))));
+}
+
+#[test]
+fn timers_are_started_anew_while_the_state_is_compared() {
+    let mut machine = machine(&[Class::A, Class::A]).with_checks(["pe2"]);
+    let at = T0;
+    for event in [
+        Event::Begin,
+        Event::Written(Record::Intent(Phase::Locked)),
+        answered("pe1", Verb::Lock, Answer::done()),
+        answered("pe2", Verb::Lock, Answer::done()),
+        Event::Written(Record::Intent(Phase::Prepared)),
+        answered("pe1", Verb::Prepare, Answer::done()),
+        answered("pe2", Verb::Prepare, Answer::done()),
+        Event::Written(Record::Intent(Phase::Applied)),
+        answered("pe1", Verb::Apply, Answer::done()),
+        answered("pe2", Verb::Apply, Answer::done()),
+        Event::Written(Record::Intent(Phase::Verified)),
+        answered("pe1", Verb::Verify, Answer::done()),
+        answered("pe2", Verb::Verify, Answer::done()),
+    ] {
+        machine.step(at, event).unwrap();
+    }
+    assert_eq!((machine.state(), machine.next_tick()), (State::Checking, Some(at + WINDOW / 2)));
+    let acts = machine.step(at + WINDOW / 2, Event::Tick).unwrap();
+    assert_eq!(sent(&acts), [("pe1".into(), Verb::Extend)]);
+    // The check ends first: the decision waits for the timer's answer.
+    assert!(machine.step(at + WINDOW, answered("pe2", Verb::Check, Answer::done())).unwrap().is_empty());
+    let acts = machine.step(at + WINDOW, answered("pe1", Verb::Extend, Answer::done())).unwrap();
+    assert_eq!(acts, [Act::Write(Record::Intent(Phase::Decided))]);
+}
+
+#[test]
 fn recovery_starts_in_the_middle() {
     let progress = |class, turn| ElementProgress { turn, ..ElementProgress::untouched(class) };
     let members = || {
@@ -328,7 +382,8 @@ fn hands_off_sends_nothing_more_in_any_state() {
 #[test]
 fn illegal_pairs_are_refused_and_change_nothing() {
     use State::{
-        Abandoned, Applying, Closed, Closing, Confirming, Deciding, Locking, Planned, Preparing, Restoring, Verifying,
+        Abandoned, Applying, Checking, Closed, Closing, Confirming, Deciding, Locking, Planned, Preparing, Restoring,
+        Verifying,
     };
     let waits_for = |state: State| match state {
         Locking => Some(Record::Intent(Phase::Locked)),
@@ -351,6 +406,7 @@ fn illegal_pairs_are_refused_and_change_nothing() {
         Verb::Prepare,
         Verb::Apply,
         Verb::Verify,
+        Verb::Check,
         Verb::Extend,
         Verb::Confirm,
         Verb::Advance,
@@ -365,7 +421,8 @@ fn illegal_pairs_are_refused_and_change_nothing() {
             Confirming => legal_verbs.push(Verb::Confirm),
             Restoring => legal_verbs.push(Verb::Restore),
             Closing => legal_verbs.push(Verb::Release),
-            Planned | Locking | Preparing | Applying | Verifying | Checking | Deciding | Closed | Abandoned => {}
+            Checking => legal_verbs.push(Verb::Check),
+            Planned | Locking | Preparing | Applying | Verifying | Deciding | Closed | Abandoned => {}
         }
         let mut events = vec![(Event::Begin, matches!(state, Planned | Confirming | Restoring))];
         for record in records {

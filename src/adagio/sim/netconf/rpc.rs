@@ -49,16 +49,30 @@ pub(super) enum DefaultOperation {
 pub(super) enum Request {
     Lock(Datastore),
     Unlock(Datastore),
-    Edit { target: Datastore, default: DefaultOperation, test_only: bool, config: String },
+    Edit {
+        target: Datastore,
+        default: DefaultOperation,
+        test_only: bool,
+        config: String,
+    },
     Validate(Datastore),
     Commit(Commit),
-    CancelCommit { persist_id: Option<String> },
+    CancelCommit {
+        persist_id: Option<String>,
+    },
     Discard,
     /// Running to startup; there is no other copy.
     Copy,
-    GetConfig { source: Datastore, filter: Option<Vec<Item>> },
-    Get { filter: Option<Vec<Item>> },
-    GetSchema { identifier: String },
+    GetConfig {
+        source: Datastore,
+        filter: Option<Vec<Item>>,
+    },
+    Get {
+        filter: Option<Vec<Item>>,
+    },
+    GetSchema {
+        identifier: String,
+    },
     KillSession(u32),
     CloseSession,
 }
