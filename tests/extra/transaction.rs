@@ -59,6 +59,7 @@ impl Lab {
             },
             busy: Duration::from_millis(100),
             secrets: Arc::new(NoSecrets),
+            inside: None,
         };
         Some(Self { element, rider: Rider::new(adapter, limits), connector, before, after, text })
     }
