@@ -105,6 +105,7 @@ impl House {
             ranges: Ranges::default(),
             quarantine: Duration::ZERO,
             requests: andante::controller::RequestLimits::default(),
+            history: andante::controller::HistoryLimits { revisions: 20, deleted: 100 },
         };
         (Controller::start(parts).await.unwrap(), store)
     }
