@@ -229,8 +229,19 @@ impl House {
             let body = document(&id, &ends).to_string();
             let elements = ends.iter().map(|end| name(end.element)).collect();
             let (author, modified) = ("bench".into(), Timestamp::UNIX_EPOCH);
-            let document =
-                StoredDocument { key: key(&id), revision: 1, etag: id.clone(), author, modified, body, elements };
+            let document = StoredDocument {
+                key: key(&id),
+                revision: 1,
+                etag: id.clone(),
+                author,
+                modified,
+                body,
+                elements,
+                effect: Default::default(),
+                ticket: None,
+                transaction: None,
+                oldest: 0,
+            };
             batch.put(Table::Documents, &document.key.to_string(), &document).unwrap();
             let rt = Take::held("rt@65000", &key(&id), "", n as u64 + 1);
             batch.put(Table::Numbers, &rt.key(), &rt).unwrap();
@@ -297,7 +308,11 @@ impl House {
                 timed(step, start);
                 assert_eq!(plan.elements.len(), if step == "plan: change a VLAN" { 1 } else { 3 });
                 let start = Instant::now();
-                let batch = model.decided(&plan, "bench", Timestamp::UNIX_EPOCH, &BTreeMap::new()).unwrap();
+                let daemon = andante::domain::Principal::daemon();
+                let stamp =
+                    andante::domain::Stamp { principal: &daemon, transaction: "bench", at: Timestamp::UNIX_EPOCH };
+                let keep = andante::controller::HistoryLimits { revisions: 50, deleted: 1000 };
+                let batch = model.decided(&plan, &stamp, keep, &BTreeMap::new()).unwrap();
                 timed("decide (the batch)", start);
                 let start = Instant::now();
                 store.commit(epoch, batch.clone(), Durability::Now).await.unwrap();

@@ -29,6 +29,8 @@ pub struct Settings {
     pub yang: Yang,
     /// Kept plans.
     pub plan: Plan,
+    /// The past of services.
+    pub history: History,
     /// Secrets.
     pub secrets: Secrets,
     /// Automatic numbers.
@@ -129,6 +131,10 @@ pub struct Transaction {
     pub confirm_window: u64,
     /// The same, at least.
     pub confirm_window_min: u64,
+    /// Seconds for which the name of a request is remembered.
+    pub request_keep: u64,
+    /// How many names are remembered.
+    pub request_max: usize,
 }
 
 /// `[reconcile]`
@@ -153,6 +159,16 @@ pub struct Plan {
     pub keep_max: usize,
     /// Total size of kept plans, bytes.
     pub keep_bytes: usize,
+}
+
+/// `[history]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct History {
+    /// How many revisions of a service are kept, the present one included.
+    pub revisions: u64,
+    /// How many deleted services are remembered.
+    pub deleted: usize,
 }
 
 /// `[yang]`
@@ -254,6 +270,8 @@ impl Default for Transaction {
             check_timeout: 30,
             confirm_window: 300,
             confirm_window_min: 60,
+            request_keep: 86_400,
+            request_max: 100_000,
         }
     }
 }
@@ -267,6 +285,12 @@ impl Default for Reconcile {
 impl Default for Plan {
     fn default() -> Self {
         Self { keep_hours: 24, keep_max: 1000, keep_bytes: 256 << 20 }
+    }
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self { revisions: 50, deleted: 1000 }
     }
 }
 
@@ -341,6 +365,9 @@ impl Settings {
         }
         if self.reconcile.parallel == 0 {
             return Err("reconcile.parallel: must be at least 1".into());
+        }
+        if self.history.revisions == 0 {
+            return Err("history.revisions: must be at least 1, the present one".into());
         }
         if self.yang.memory_limit > 0 && self.yang.memory_limit < LEAST_MEMORY {
             return Err(format!(

@@ -18,24 +18,34 @@ mod desk;
 mod execute;
 mod failure;
 mod gate;
+mod history;
 mod inventory;
 mod kept;
 mod look;
 mod model;
 mod numbers;
 mod propose;
+mod queue;
 mod request;
+mod requests;
+mod resolve;
 mod rewrite;
 mod schemas;
+mod underway;
 mod undo;
 mod vault;
+mod watch;
 
 pub use desk::{Desk, Drafted, Wanted};
 pub use failure::Failure;
+pub use history::HistoryLimits;
 pub use model::{Meaning, Model};
 pub use request::{Absent, AdapterSummary, CheckReport, DocumentEdit, Expect, KeptPlan, Probe, Terms, Why};
+pub use requests::{Repeated, RequestLimits, RequestName};
+pub use resolve::{AstrayPath, ElementStanding, ResolveAsked, Standing};
 pub use rewrite::RewriteAsked;
 pub use schemas::SchemaSettings;
+pub use crate::transaction::{Progress, Timing};
 pub use vault::{Vault, VaultError};
 
 use crate::adagio::Southbound;
@@ -46,17 +56,20 @@ use crate::domain::{
 };
 use crate::face;
 use crate::service::{Ranges, Service};
-use crate::store::{self, Batch, Store, Table};
+use crate::store::{Batch, Store};
 use crate::transaction::{Ambient, Probe as Points, Recovery, Runner, StopSignal, TransactionLimits};
 use crate::tree::{ConfigTree, Limits, Path, Policy, SchemaIndex, json};
 use crate::yang::client::{Loaded, YangWorker};
 use crate::yang::protocol::{DocumentKind, Encoding};
 use closing::EndClosing;
 use gate::Gate;
+use queue::Pace;
+use requests::Requests;
 use schemas::Schemas;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
+use underway::Underway;
 use undo::AdapterUndo;
 
 /// What a controller is made of; `bin` wires it.
@@ -95,6 +108,10 @@ pub struct Parts {
     pub ranges: Ranges,
     /// How long a released number rests after no element carries it any more.
     pub quarantine: Duration,
+    /// How long, and how many, names of requests are kept.
+    pub requests: RequestLimits,
+    /// How much of the past of services is kept.
+    pub history: HistoryLimits,
 }
 
 /// The controller. Share it by `Arc`.
@@ -103,6 +120,9 @@ pub struct Controller {
     model: Arc<RwLock<Arc<Model>>>,
     schemas: Arc<Schemas>,
     gate: Gate,
+    underway: Underway,
+    requests: Requests,
+    pace: Pace,
     runner: Runner,
     recovery: Recovery,
 }
@@ -120,14 +140,17 @@ impl Controller {
         let (store, ambient, probe) = (parts.store.clone(), parts.ambient.clone(), parts.probe.clone());
         let runner = Runner::new(store, parts.epoch, ambient.clone(), Arc::new(undo), probe, parts.limits.clone());
         let recovery = Recovery::new(runner.clone(), Arc::new(EndClosing { ambient }));
-        let this = Arc::new(Self { parts, model, schemas, gate: Gate::default(), runner, recovery });
+        let requests = Requests::load(parts.store.as_ref()).await?;
+        let this = Arc::new(Self { parts, model, schemas, gate: Gate::default(), underway: Underway::default(), requests, pace: Pace::default(), runner, recovery });
         this.open_vault().await?;
         Ok(this)
     }
 
     /// Ends what a daemon before us left open; call it before anything else is sent.
     pub async fn recover(&self) -> Result<Vec<TransactionRecord>, Failure> {
-        Ok(self.recovery.run(&self.reachable()).await?)
+        let mut ended = self.end_promised().await?;
+        ended.extend(self.recovery.run(&self.reachable()).await?);
+        Ok(ended)
     }
 
     /// Tries again what is still unresolved and due. Answers in how long there is something to do.
@@ -197,22 +220,6 @@ impl Controller {
     /// The modules that are served as faces, with the path of their list's container.
     pub fn faces(&self) -> Vec<(&'static str, Path)> {
         face::FACES.iter().map(|face| (face.module, face.services_path())).collect()
-    }
-
-    /// Transactions, newest first.
-    pub async fn transactions(&self, principal: &Principal) -> Result<Vec<TransactionRecord>, Failure> {
-        authorize(principal, Verb::Read, "transactions")?;
-        let rows = store::list(self.parts.store.as_ref(), Table::Transactions, "").await?;
-        let mut records: Vec<TransactionRecord> = rows.into_iter().map(|(_, record)| record).collect();
-        records.sort_by(|a, b| (b.started, &b.id).cmp(&(a.started, &a.id)));
-        Ok(records)
-    }
-
-    /// The transaction whose id begins so.
-    pub async fn transaction(&self, principal: &Principal, id: &str) -> Result<Option<TransactionRecord>, Failure> {
-        authorize(principal, Verb::Read, "transactions")?;
-        let mut found = store::list(self.parts.store.as_ref(), Table::Transactions, id).await?;
-        Ok(if found.len() == 1 { found.pop().map(|(_, record)| record) } else { None })
     }
 
     /// Outbox rows after a sequence number.

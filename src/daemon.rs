@@ -10,7 +10,7 @@ use crate::adagio::netconf::{framing::FrameLimits, session::NetconfLimits};
 use crate::adagio::{cli::session::CliLimits, ssh::SshLimits};
 use crate::adapter::Adapter;
 use crate::config::{LogFormat, Settings, seconds};
-use crate::controller::{Absent, Controller, Failure, Parts, SchemaSettings, Vault};
+use crate::controller::{Absent, Controller, Failure, HistoryLimits, Parts, RequestLimits, SchemaSettings, Vault};
 use crate::domain::{Element, Principal};
 use crate::reconcile::{self, Loop, queue::Rhythm};
 use crate::store::{self, Batch, Durability, Store, Table, sqlite::SqliteStore};
@@ -69,6 +69,7 @@ pub async fn run(invocation: Invocation) -> Result<(), DaemonError> {
     };
     let looking = tokio::spawn(reconcile::run(controller.clone(), looks, stop.clone()));
     let healing = tokio::spawn(recover_forever(controller.clone(), stop.clone()));
+    let queues = tokio::spawn(queues_forever(controller.clone(), stop.clone()));
     notify(&[sd_notify::NotifyState::Ready]);
     tracing::info!(domain = settings.daemon.domain, listen = %server.address(), "ready");
 
@@ -79,7 +80,7 @@ pub async fn run(invocation: Invocation) -> Result<(), DaemonError> {
     stop.cancel();
     server.finished().await;
     controller.quiet().await;
-    let _ = tokio::join!(looking, healing);
+    let _ = tokio::join!(looking, healing, queues);
     tracing::info!("stopped");
     Ok(())
 }
@@ -170,6 +171,11 @@ pub async fn start_with(
         keep_bytes: settings.plan.keep_bytes,
         ranges: ranges(&settings.ledger),
         quarantine: seconds(settings.ledger.quarantine),
+        requests: RequestLimits {
+            keep: seconds(settings.transaction.request_keep),
+            max: settings.transaction.request_max,
+        },
+        history: HistoryLimits { revisions: settings.history.revisions, deleted: settings.history.deleted },
     };
     let controller = Controller::start(parts).await.map_err(|error| failed("cannot load the store")(error.into()))?;
     inventory(&controller, &settings.paths.elements).await?;
@@ -357,6 +363,20 @@ async fn hash_key(store: &dyn Store, epoch: u64) -> Result<(), store::StoreError
     };
     crate::tree::set_hash_key(key);
     Ok(())
+}
+
+/// Changes for elements that were away are carried out when they are back.
+async fn queues_forever(controller: Arc<Controller>, stop: CancellationToken) {
+    loop {
+        let pause = tokio::select! {
+            () = stop.cancelled() => return,
+            pause = controller.run_queues() => pause,
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
 }
 
 /// Unresolved transactions are tried again, with growing pauses.

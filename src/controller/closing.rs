@@ -1,8 +1,10 @@
 //! What becomes durable with the decision of a transaction: documents, claims, what is recorded, numbers, audit, events.
 //! Only what the plan changes is written: an element or a store with much in it does not make a commit dearer.
 
+use super::history::HistoryLimits;
 use super::model::{ClaimChange, Model, claim_change, document_key, owner_of};
-use crate::domain::{AuditRecord, Event, Outcome, Rewrite, StoredDocument, TransactionRecord};
+use super::queue::Queueing;
+use crate::domain::{AuditRecord, Effect, Event, Origin, Outcome, Rewrite, Stamp, StoredDocument, TransactionRecord};
 use crate::plan::{Plan, ServiceChange, ServiceEffect, content_digest};
 use crate::service::ledger::Take;
 use crate::store::{Batch, StoreError, Table};
@@ -17,6 +19,13 @@ pub(super) struct PlanClosing {
     pub model: Arc<RwLock<Arc<Model>>>,
     pub ambient: Arc<dyn Ambient>,
     pub plan: Plan,
+    /// What becomes durable with the first record.
+    pub beginning: Batch,
+    /// How it was asked for.
+    pub origin: Origin,
+    pub keep: HistoryLimits,
+    /// What becomes of the queues of elements.
+    pub queueing: Queueing,
     pub done: Mutex<Done>,
 }
 
@@ -30,10 +39,6 @@ pub(super) struct Done {
 }
 
 impl PlanClosing {
-    pub fn new(model: Arc<RwLock<Arc<Model>>>, ambient: Arc<dyn Ambient>, plan: Plan) -> Self {
-        Self { model, ambient, plan, done: Mutex::default() }
-    }
-
     fn model(&self) -> Arc<Model> {
         self.model.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -44,13 +49,14 @@ impl Model {
     pub fn decided(
         &self,
         plan: &Plan,
-        author: &str,
-        now: Timestamp,
+        stamp: &Stamp<'_>,
+        keep: HistoryLimits,
         read: &BTreeMap<String, ConfigTree>,
     ) -> Result<Batch, StoreError> {
+        let now = stamp.at;
         let mut batch = Batch::default();
         for change in &plan.services {
-            self.document(change, author, now, &mut batch)?;
+            self.document(change, stamp, keep, &mut batch)?;
             for take in self.ledger.unasked(&change.key, &change.asked) {
                 let take = self.released(take, change, now, read);
                 batch.put(Table::Numbers, &take.key(), &take)?;
@@ -100,25 +106,33 @@ impl Model {
     fn document(
         &self,
         change: &ServiceChange,
-        author: &str,
-        now: Timestamp,
+        stamp: &Stamp<'_>,
+        keep: HistoryLimits,
         batch: &mut Batch,
     ) -> Result<(), StoreError> {
         let key = document_key(&change.key);
         match &change.document {
-            None => batch.delete(Table::Documents, &key),
+            None => {
+                batch.delete(Table::Documents, &key);
+                self.deleted(&change.key, stamp, keep, batch)?;
+            }
             // The same words again: the document stays as it is, its revision and entity tag too.
             Some(_) if unchanged(self, change) => {}
             Some(body) => {
-                let revision = self.documents.get(&change.key).map_or(1, |old| old.revision + 1);
+                let (revision, oldest) = self.next_revision(&change.key, keep, batch)?;
+                let effect = if self.documents.contains_key(&change.key) { Effect::Modify } else { Effect::Create };
                 let document = StoredDocument {
                     key: change.key.clone(),
                     revision,
                     etag: content_digest(&(revision, body))[..16].to_string(),
-                    author: author.into(),
-                    modified: now,
+                    author: stamp.principal.user.clone(),
+                    modified: stamp.at,
                     body: body.clone(),
                     elements: elements_of(change),
+                    effect,
+                    ticket: stamp.principal.ticket.clone(),
+                    transaction: Some(stamp.transaction.into()),
+                    oldest,
                 };
                 batch.put(Table::Documents, &key, &document)?;
             }
@@ -127,7 +141,7 @@ impl Model {
     }
 
     /// A number that the service no longer asks for. What was read back may show already that elements are without it.
-    fn released(
+    pub(super) fn released(
         &self,
         take: &Take,
         change: &ServiceChange,
@@ -190,14 +204,22 @@ impl Model {
 }
 
 impl Closing for PlanClosing {
+    fn begun(&self, record: &mut TransactionRecord) -> Result<Batch, StoreError> {
+        record.origin = self.origin.clone();
+        Ok(self.beginning.clone())
+    }
+
     fn decided(&self, record: &TransactionRecord, read: &BTreeMap<String, ConfigTree>) -> Result<Batch, StoreError> {
         let model = self.model();
         let now = self.ambient.now();
-        let mut batch = model.decided(&self.plan, &record.principal.user, now, read)?;
+        let stamp = Stamp { principal: &record.principal, transaction: &record.id, at: now };
+        let mut batch = model.decided(&self.plan, &stamp, self.keep, read)?;
         model.shown(&self.plan, record, now, read, &mut batch)?;
         for change in self.plan.services.iter().filter(|change| !unchanged(&model, change)) {
             batch.events.push(service_event(now, change, record));
         }
+        self.queueing.still_carried(&model, &self.plan, now, read, &mut batch)?;
+        self.queueing.decided(&model, &self.plan, record, now, &mut batch)?;
         let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
         done.batch = Some(batch.clone());
         done.read = read.clone();
@@ -228,7 +250,7 @@ impl Closing for EndClosing {
 }
 
 /// Audit and event of an end.
-fn end(record: &TransactionRecord, now: Timestamp) -> Batch {
+pub(super) fn end(record: &TransactionRecord, now: Timestamp) -> Batch {
     let mut batch = Batch::default();
     if let Some(outcome) = &record.outcome {
         batch.audit.push(AuditRecord {
@@ -243,7 +265,10 @@ fn end(record: &TransactionRecord, now: Timestamp) -> Batch {
         batch.events.push(Event {
             at: now,
             kind: "transaction-end".into(),
-            content: serde_json::json!({ "id": record.id, "outcome": in_words(outcome) }),
+            content: serde_json::json!({
+                "id": record.id, "outcome": in_words(outcome),
+                "principal": record.principal.user, "ticket": record.principal.ticket,
+            }),
         });
     }
     batch
@@ -277,6 +302,7 @@ fn service_event(now: Timestamp, change: &ServiceChange, record: &TransactionRec
     };
     let content = serde_json::json!({
         "face": change.key.face, "id": change.key.id, "effect": effect, "transaction": record.id,
+        "principal": record.principal.user, "ticket": record.principal.ticket,
     });
     Event { at: now, kind: "service-change".into(), content }
 }

@@ -58,6 +58,26 @@ impl Drafted {
     pub fn elements(&self) -> impl Iterator<Item = &str> {
         self.touched.keys().map(String::as_str)
     }
+
+    /// Leaves elements as they are: the services keep there what they claim now. Answers what is put off by that.
+    pub(super) fn hold(&mut self, model: &Model, held: &BTreeSet<String>) -> BTreeSet<(String, ServiceKey)> {
+        let mut put_off = BTreeSet::new();
+        self.touched.retain(|element, _| !held.contains(element));
+        for change in &mut self.changes {
+            for element in held {
+                let known = model.claimed.get(element).and_then(|known| known.of(&change.key)).cloned();
+                let Some(wanted) = change.claims.get(element) else { continue };
+                if *wanted != known {
+                    put_off.insert((element.clone(), change.key.clone()));
+                }
+                match known {
+                    Some(known) => drop(change.claims.insert(element.clone(), Some(known))),
+                    None => drop(change.claims.remove(element)),
+                }
+            }
+        }
+        put_off
+    }
 }
 
 impl Desk<'_> {
@@ -154,7 +174,9 @@ impl Desk<'_> {
             (Some(_), None) => ServiceEffect::Create,
         };
         let mut claims: BTreeMap<String, Option<Claims>> = BTreeMap::new();
-        for element in stored.iter().flat_map(|document| &document.elements) {
+        // Of a deleted service, and of elements that were away, the queue knows where something of it still is.
+        let queued = model.queued_for(&want.key).map(|change| &change.element);
+        for element in stored.iter().flat_map(|document| &document.elements).chain(queued) {
             let known = model.claimed.get(element);
             if known.is_some_and(|known| known.of(&want.key).is_some()) {
                 claims.insert(element.clone(), None);

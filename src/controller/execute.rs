@@ -7,13 +7,16 @@ use super::closing::{self, PlanClosing};
 use super::gate::Pass;
 use super::kept::same_bytes;
 use super::propose::Proposal;
+use super::queue::{Leave, Queueing};
+use super::underway::Errand;
 use super::{Controller, DocumentEdit, Failure, Terms, meaning};
-use crate::domain::{Outcome, Principal, TransactionRecord, Verb, authorize};
-use crate::plan::{Allowed, Plan, ServiceChange};
-use crate::store::{self, Batch, Change, Durability, Store, Table};
+use crate::domain::{Outcome, Principal, QueuedChange, TransactionRecord, Verb, authorize};
+use crate::plan::{Allowed, Plan, Refused, ServiceChange};
+use crate::store::{self, Batch, Change, Durability, Store};
 use crate::transaction::TransactionRequest;
 use crate::tree::Path;
 use futures::FutureExt;
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
@@ -26,17 +29,29 @@ const ASK_PAUSE: Duration = Duration::from_secs(1);
 const ATTEMPTS: u32 = 3;
 
 /// What a write is made of.
-enum Work {
-    Edits { edits: Vec<DocumentEdit>, allowed: Allowed },
+pub(super) enum Work {
+    Edits { edits: Vec<DocumentEdit>, allowed: Allowed, purpose: Option<String> },
     Heal { element: String, paths: Vec<Path> },
+    Queued { change: QueuedChange },
 }
 
 impl Work {
+    /// What is sure to be held by it, and this element.
+    fn names(&self, element: &str) -> BTreeSet<String> {
+        let mut names = BTreeSet::from([format!("element {element}")]);
+        match self {
+            Work::Edits { edits, .. } => names.extend(edits.iter().map(|edit| format!("service {}", edit.key()))),
+            Work::Queued { change } => drop(names.insert(format!("service {}", change.key))),
+            Work::Heal { .. } => {}
+        }
+        names
+    }
+
     fn allowed(&self) -> &Allowed {
         static NOTHING: LazyLock<Allowed> = LazyLock::new(Allowed::default);
         match self {
             Work::Edits { allowed, .. } => allowed,
-            Work::Heal { .. } => &NOTHING,
+            Work::Heal { .. } | Work::Queued { .. } => &NOTHING,
         }
     }
 }
@@ -54,7 +69,7 @@ impl Controller {
             authorize(principal, Verb::Write, &edit.key().to_string())?;
         }
         let edits = self.cut(edits)?;
-        self.carried_out(principal, Work::Edits { edits, allowed: allowed.clone() }, None, terms).await
+        self.carried_out(principal, Work::Edits { edits, allowed: allowed.clone(), purpose: None }, None, terms).await
     }
 
     /// Commits a kept plan: exactly its bytes, or [`Failure::Stale`].
@@ -69,7 +84,15 @@ impl Controller {
             authorize(principal, Verb::Write, &change.key.to_string())?;
         }
         let edits = self.edits_of(&kept.plan)?;
-        self.carried_out(principal, Work::Edits { edits, allowed: kept.allowed }, Some(kept.plan), terms).await
+        let ticket = principal.ticket.clone().or(kept.ticket);
+        let principal = &Principal { ticket, ..principal.clone() };
+        self.carried_out(
+            principal,
+            Work::Edits { edits, allowed: kept.allowed, purpose: kept.purpose },
+            Some(kept.plan),
+            terms,
+        )
+        .await
     }
 
     /// Brings deviations of an element back to what is intended. `ids` empty = all of the element.
@@ -85,58 +108,128 @@ impl Controller {
         self.carried_out(principal, Work::Heal { element: element.into(), paths }, None, terms).await
     }
 
-    /// Runs the work in a task of its own, so that a caller who goes away does not end it, and waits as long as asked.
-    async fn carried_out(
+    /// Runs the work in a task of its own, so that a caller who goes away does not end it, and waits as long as asked. A
+    /// request whose name is known already is not run again: what became of the first is answered.
+    pub(super) async fn carried_out(
         self: &Arc<Self>,
         principal: &Principal,
         work: Work,
         pinned: Option<Plan>,
         terms: &Terms,
     ) -> Result<TransactionRecord, Failure> {
-        let id = Arc::new(Mutex::new(new_id()));
-        let (this, who, what, how) = (self.clone(), principal.clone(), id.clone(), terms.clone());
-        let mut task = tokio::spawn(async move { this.execute(&who, &what, work, pinned, &how).await });
-        if let Some(wait) = terms.wait {
-            // The task is polled to its end here or below, never both.
-            if let Ok(done) = tokio::time::timeout(wait, &mut task).await {
-                return done.unwrap_or_else(|error| Err(Failure::Internal(error.to_string())));
+        let errand = loop {
+            let (stop, now) = (self.parts.stop.child(), self.parts.ambient.now());
+            let errand = Errand::new(principal, terms.request.clone(), stop, new_id(), now);
+            match (self.underway.begin(errand), &terms.request) {
+                (Ok(errand), None) => break Under { controller: self.clone(), errand },
+                (Ok(errand), Some(request)) => {
+                    let under = Under { controller: self.clone(), errand };
+                    // Looked up while the name is ours: nobody begins it in between.
+                    match self.stored_request(principal, request).await? {
+                        Some(repeated) => return Ok(repeated.record),
+                        None => break under,
+                    }
+                }
+                (Err(first), Some(request)) => {
+                    if let Some(repeated) = self.joined(&first, request, terms.wait).await? {
+                        return Ok(repeated.record);
+                    }
+                }
+                (Err(_), None) => {
+                    return Err(Failure::Internal("a request without a name was taken for another".into()));
+                }
             }
-            // Without a record nothing was sent yet; then it is still planning, and worth waiting for. One that has ended
-            // is about to be answered, or made anew because what it read had moved.
-            let id = current(&id);
-            let record: Option<TransactionRecord> =
-                store::get(self.parts.store.as_ref(), Table::Transactions, &id).await?;
-            if let Some(record) = record.filter(|record| record.finished.is_none()) {
+        };
+        let (this, how, known) = (self.clone(), terms.clone(), errand.errand.clone());
+        let mut task = tokio::spawn(async move {
+            let done = this.execute(&errand.errand, &work, pinned, &how).await;
+            this.concluded(&errand.errand, done).await
+        });
+        let ended = |done: Result<_, tokio::task::JoinError>| {
+            done.unwrap_or_else(|error| Err(Failure::Internal(error.to_string())))
+        };
+        // The task is polled to its end here or below, never both.
+        let answered = match (terms.at_once, terms.wait) {
+            (true, wait) => {
+                let understood = async {
+                    known.understood.cancelled().await;
+                    // What is done by then need not be promised.
+                    tokio::task::yield_now().await;
+                };
+                tokio::select! {
+                    biased;
+                    done = &mut task => return ended(done),
+                    () = understood => true,
+                    () = tokio::time::sleep(wait.unwrap_or(Duration::MAX)) => true,
+                }
+            }
+            (false, Some(wait)) => match tokio::time::timeout(wait, &mut task).await {
+                Ok(done) => return ended(done),
+                Err(_) => true,
+            },
+            (false, None) => false,
+        };
+        if answered {
+            self.promise(&known).await?;
+            if let Some(record) = known.record().filter(|_| !known.ended.is_cancelled()) {
                 return Ok(record);
             }
         }
-        task.await.unwrap_or_else(|error| Err(Failure::Internal(error.to_string())))
+        ended(task.await)
     }
 
     async fn execute(
         &self,
-        principal: &Principal,
-        id: &Mutex<String>,
-        work: Work,
+        errand: &Arc<Errand>,
+        work: &Work,
         pinned: Option<Plan>,
         terms: &Terms,
     ) -> Result<TransactionRecord, Failure> {
         let mut attempt = 0;
+        let leave = &match (work, terms.queue) {
+            (Work::Queued { change }, _) => Leave::AllBut(change.element.clone()),
+            (Work::Edits { .. }, Some(_)) => Leave::Away,
+            (Work::Edits { .. } | Work::Heal { .. }, _) => Leave::Nothing,
+        };
         loop {
             attempt += 1;
-            let proposal = self.planned(&work, None).await?;
-            let mut proposal = self.drawn(proposal, work.allowed())?;
-            let pass = self.gate.enter(proposal.names()).await;
+            let still = |failure| if pinned.is_some() { moved(failure) } else { failure };
+            let (mut proposal, pass) = match errand.unless_cancelled(self.planned(work, None, leave)).await? {
+                Ok(proposal) => {
+                    let proposal = self.drawn(proposal, work.allowed(), leave)?;
+                    weak_in(&proposal.plan, terms)?;
+                    errand.understood.cancel();
+                    let pass = errand.unless_cancelled(self.gate.enter(proposal.names())).await?;
+                    (proposal, pass)
+                }
+                // The element is in the hands of another transaction: what was read there may be half of it. What it is
+                // when that one has ended counts.
+                Err(Failure::Refused { element, .. }) if self.is_busy(&element) => {
+                    errand.understood.cancel();
+                    let pass = errand.unless_cancelled(self.gate.enter(work.names(&element))).await?;
+                    let again = errand.unless_cancelled(self.planned(work, Some(&pass), leave)).await?;
+                    (again.map_err(still)?, pass)
+                }
+                Err(failure) => return Err(still(failure)),
+            };
             // Somebody else may have been decided while we waited.
             if self.model().generation != proposal.generation {
-                proposal = match self.proposed_again(&mut proposal, work.allowed(), Some(&pass)) {
-                    Some(again) => again?,
-                    None => self.planned(&work, Some(&pass)).await?,
+                proposal = match self.proposed_again(&mut proposal, work.allowed(), Some(&pass), leave) {
+                    Some(again) => again.map_err(still)?,
+                    None => errand.unless_cancelled(self.planned(work, Some(&pass), leave)).await?.map_err(still)?,
                 };
             }
             if !pass.covers(&proposal.names()) {
                 continue;
             }
+            let queueing = Queueing {
+                policy: terms.queue,
+                put_off: std::mem::take(&mut proposal.put_off),
+                run: match work {
+                    Work::Queued { change } => Some(change.clone()),
+                    Work::Edits { .. } | Work::Heal { .. } => None,
+                },
+            };
             let plan = match &pinned {
                 Some(pinned) => {
                     same_bytes(pinned, &proposal.plan)?;
@@ -145,27 +238,35 @@ impl Controller {
                 }
                 None => proposal.plan,
             };
-            if let Some(want) = terms.require_class
-                && let Some(weak) = plan.elements.iter().find(|element| element.class > want)
-            {
-                return Err(Failure::ClassTooWeak { element: weak.element.clone(), have: weak.class, want });
-            }
+            weak_in(&plan, terms)?;
             self.seal_now(&plan).await?;
-            let summary = self.summary(&work, &plan);
-            let record = self.run(principal, &current(id), plan, summary).await?;
-            if is_stale(&record) && pinned.is_none() && attempt < ATTEMPTS {
+            let summary = self.summary(work, &plan);
+            let record = self.run(errand, plan, summary, queueing).await?;
+            // An element that went away since it was read can be left for later, where that is allowed.
+            let again = is_stale(&record) || (is_away(&record) && *leave == Leave::Away);
+            if again && pinned.is_none() && attempt < ATTEMPTS && !errand.stop.is_cancelled() {
                 tracing::info!(transaction = record.id, "what was read has moved; planning again");
                 // The journal of this one is closed. Under its id recovery would not see what another attempt sends.
-                *id.lock().unwrap_or_else(PoisonError::into_inner) = new_id();
+                errand.stage.lock().await.begun = false;
+                self.underway.again(errand, new_id());
                 continue;
             }
             return Ok(record);
         }
     }
 
-    async fn planned(&self, work: &Work, pass: Option<&Pass<'_>>) -> Result<Proposal, Failure> {
+    /// Whether a transaction holds the element, or waits for it.
+    fn is_busy(&self, element: &str) -> bool {
+        !self.gate.held_of(&BTreeSet::from([format!("element {element}")])).is_empty()
+    }
+
+    async fn planned(&self, work: &Work, pass: Option<&Pass<'_>>, leave: &Leave) -> Result<Proposal, Failure> {
         match work {
-            Work::Edits { edits, allowed } => self.proposal(edits, allowed, pass).await,
+            Work::Edits { edits, allowed, .. } => self.proposal(edits, allowed, pass, leave).await,
+            Work::Queued { change } => {
+                let edits = [self.queued_edit(change)?];
+                self.proposal(&edits, work.allowed(), pass, leave).await
+            }
             Work::Heal { element, paths } => self.healing(element, paths).await,
         }
     }
@@ -173,9 +274,14 @@ impl Controller {
     fn summary(&self, work: &Work, plan: &Plan) -> String {
         match work {
             Work::Heal { element, paths } => format!("heal {element} ({} deviation(s))", paths.len()),
-            Work::Edits { .. } => {
+            Work::Queued { change } => format!("queued for {}: {}", change.element, change.key),
+            Work::Edits { purpose, .. } => {
                 let verb = |change: &ServiceChange| format!("{:?} {}", change.effect, change.key).to_lowercase();
-                plan.services.iter().map(verb).collect::<Vec<_>>().join(", ")
+                let services = plan.services.iter().map(verb).collect::<Vec<_>>().join(", ");
+                match purpose {
+                    Some(purpose) => format!("{purpose} ({services})"),
+                    None => services,
+                }
             }
         }
     }
@@ -183,25 +289,39 @@ impl Controller {
     /// The transaction; the pass of the gate is held by the caller.
     async fn run(
         &self,
-        principal: &Principal,
-        id: &str,
+        errand: &Errand,
         plan: Plan,
         summary: String,
+        queueing: Queueing,
     ) -> Result<TransactionRecord, Failure> {
+        let id = errand.id();
         let elements = {
             let model = self.model();
             self.southbounds(&model, plan.elements.iter().map(|element| element.element.as_str()))?
         };
-        let closing = Arc::new(PlanClosing::new(self.model.clone(), self.parts.ambient.clone(), plan.clone()));
+        // From here on the runner writes the record; a promise that is being made is kept first.
+        let mut stage = errand.stage.lock().await;
+        let beginning = self.beginning(errand).await?;
+        stage.begun = true;
+        drop(stage);
+        let mut origin = errand.record().map(|record| record.origin).unwrap_or_default();
+        if queueing.policy.is_some() {
+            let put_off: BTreeSet<&String> = queueing.put_off.iter().map(|(element, _)| element).collect();
+            origin.queued = put_off.into_iter().cloned().collect();
+        }
+        let (model, ambient) = (self.model.clone(), self.parts.ambient.clone());
+        let (keep, done) = (self.parts.history, Mutex::default());
+        let closing =
+            Arc::new(PlanClosing { model, ambient, plan: plan.clone(), beginning, origin, keep, queueing, done });
         let request = TransactionRequest {
-            id: id.into(),
+            id: id.clone(),
             plan,
-            principal: principal.clone(),
+            principal: errand.principal.clone(),
             summary,
             closing: closing.clone(),
-            progress: None,
+            progress: Some(errand.progress.clone()),
         };
-        let ride = self.runner.run(request, &elements, self.parts.stop.child());
+        let ride = self.runner.run(request, &elements, errand.stop.clone());
         let ride = AssertUnwindSafe(ride).catch_unwind().await;
         if let Ok(record) = &ride {
             say(record);
@@ -286,9 +406,40 @@ fn new_id() -> String {
     uuid::Uuid::now_v7().to_string()
 }
 
-/// The id of the attempt that is under way.
-fn current(id: &Mutex<String>) -> String {
-    id.lock().unwrap_or_else(PoisonError::into_inner).clone()
+/// What cannot be planned any more could be when the pinned plan was made: something has moved since.
+fn moved(failure: Failure) -> Failure {
+    match failure {
+        Failure::Refused { element, reasons } => {
+            let path = reasons.iter().find_map(Refused::path).map_or_else(|| "/".into(), ToString::to_string);
+            Failure::Stale { element: Some(element), path }
+        }
+        Failure::Document(faults) => {
+            let path = faults.into_iter().next().map_or_else(|| "/".into(), |fault| fault.path);
+            Failure::Stale { element: None, path }
+        }
+        other => other,
+    }
+}
+
+/// Refuses a plan of an element that can take back less than the caller demands.
+fn weak_in(plan: &Plan, terms: &Terms) -> Result<(), Failure> {
+    let Some(want) = terms.require_class else { return Ok(()) };
+    match plan.elements.iter().find(|element| element.class > want) {
+        Some(weak) => Err(Failure::ClassTooWeak { element: weak.element.clone(), have: weak.class, want }),
+        None => Ok(()),
+    }
+}
+
+/// An errand that is in the register; it leaves it with the last who works on it.
+struct Under {
+    controller: Arc<Controller>,
+    errand: Arc<Errand>,
+}
+
+impl Drop for Under {
+    fn drop(&mut self) {
+        self.controller.underway.leave(&self.errand);
+    }
 }
 
 /// One line in the log for what was asked for and how it ended, and one for every piece that an element kept.
@@ -308,13 +459,18 @@ fn say(record: &TransactionRecord) {
     }
 }
 
+fn is_away(record: &TransactionRecord) -> bool {
+    use crate::domain::outcome::CauseKind;
+    matches!(&record.outcome, Some(Outcome::NotApplied { cause }) if cause.kind == CauseKind::Unreachable)
+}
+
 fn is_stale(record: &TransactionRecord) -> bool {
     use crate::domain::outcome::CauseKind;
     matches!(&record.outcome, Some(Outcome::NotApplied { cause }) if cause.kind == CauseKind::Stale)
 }
 
 /// The records of a batch as the store has them.
-async fn as_stored(store: &dyn Store, batch: &Batch) -> Result<Batch, store::StoreError> {
+pub(super) async fn as_stored(store: &dyn Store, batch: &Batch) -> Result<Batch, store::StoreError> {
     let mut stored = Batch::default();
     for change in &batch.changes {
         let (Change::Put(table, key, _) | Change::Delete(table, key)) = change;
@@ -329,6 +485,7 @@ async fn as_stored(store: &dyn Store, batch: &Batch) -> Result<Batch, store::Sto
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Table;
     use crate::store::memory::MemoryStore;
 
     #[tokio::test]

@@ -1,5 +1,6 @@
 //! Why a verb of the controller did not do what was asked. Presto and the command turn these into answers.
 
+use crate::domain::outcome::{Cause, CauseKind};
 use crate::domain::{Class, Denied, Fault, ServiceKey};
 use crate::plan::Refused;
 use crate::store::StoreError;
@@ -69,12 +70,70 @@ pub enum Failure {
         /// What is demanded.
         want: Class,
     },
+    /// It was called off before anything was sent.
+    #[error("{0}")]
+    Cancelled(String),
+    /// A transaction that cannot be called off any more.
+    #[error("transaction {transaction}: {message}")]
+    TooLate {
+        /// Which.
+        transaction: String,
+        /// Why.
+        message: String,
+        /// What to do instead.
+        remedy: String,
+    },
+    /// The name of a request stands for another request already.
+    #[error("request {id}: this name was given to a request with other content; its transaction is {transaction}")]
+    RequestReused {
+        /// The name.
+        id: String,
+        /// What the first request of this name became.
+        transaction: String,
+    },
+    /// It cannot be done as things stand, and that is nobody's fault.
+    #[error("{message}")]
+    Declined {
+        /// For programs.
+        tag: &'static str,
+        /// What stands in the way.
+        message: String,
+        /// What to do.
+        remedy: String,
+    },
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
     /// A fault of this program.
     #[error("internal: {0}")]
     Internal(String),
+}
+
+impl Failure {
+    /// The same as the cause of a transaction that never began.
+    pub(super) fn cause(&self) -> Cause {
+        let (kind, element, path) = match self {
+            Failure::Unreachable { element, .. } | Failure::Incomplete { element, .. } => {
+                (CauseKind::Unreachable, Some(element), None)
+            }
+            Failure::Stale { element, path } => (CauseKind::Stale, element.as_ref(), Some(path.clone())),
+            Failure::Refused { element, reasons } => {
+                let path = reasons.iter().find_map(Refused::path).map(ToString::to_string);
+                (CauseKind::Refused, Some(element), path)
+            }
+            Failure::ClassTooWeak { element, .. } => (CauseKind::Refused, Some(element), None),
+            Failure::Document(faults) => (CauseKind::Refused, None, faults.first().map(|fault| fault.path.clone())),
+            Failure::Denied(_)
+            | Failure::NotFound { .. }
+            | Failure::Precondition { .. }
+            | Failure::TooLate { .. }
+            | Failure::Declined { .. }
+            | Failure::RequestReused { .. } => (CauseKind::Refused, None, None),
+            Failure::Cancelled(_) => (CauseKind::Cancelled, None, None),
+            Failure::Store(_) | Failure::Internal(_) => (CauseKind::Internal, None, None),
+        };
+        Cause { element: element.cloned(), path, message: self.to_string(), ..Cause::of(kind) }
+    }
 }
 
 fn lines<T: std::fmt::Display>(items: &[T]) -> String {

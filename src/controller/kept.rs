@@ -3,6 +3,7 @@
 //! Guarantees: proposing writes nothing, takes no lock and no number; plans expire, and their number and size are bounded.
 
 use super::model::KEPT;
+use super::queue::Leave;
 use super::{Controller, DocumentEdit, Failure, KeptPlan, parsed};
 use crate::domain::{Principal, Verb, authorize};
 use crate::plan::{Allowed, Plan, ServiceChange};
@@ -22,7 +23,7 @@ impl Controller {
         for edit in &edits {
             authorize(principal, Verb::Plan, &edit.key().to_string())?;
         }
-        Ok(self.proposal(&self.cut(edits)?, allowed, None).await?.plan)
+        Ok(self.proposal(&self.cut(edits)?, allowed, None, &Leave::Nothing).await?.plan)
     }
 
     /// Plans edits and keeps the plan for a later commit.
@@ -32,11 +33,23 @@ impl Controller {
         edits: Vec<DocumentEdit>,
         allowed: &Allowed,
     ) -> Result<KeptPlan, Failure> {
+        self.keep_for(principal, edits, allowed, None).await
+    }
+
+    /// The same, with what it is for.
+    pub(super) async fn keep_for(
+        &self,
+        principal: &Principal,
+        edits: Vec<DocumentEdit>,
+        allowed: &Allowed,
+        purpose: Option<String>,
+    ) -> Result<KeptPlan, Failure> {
         let plan = self.propose(principal, edits, allowed).await?;
         let created = self.parts.ambient.now();
         let expires = created.saturating_add(jiff::SignedDuration::try_from(self.parts.keep).unwrap_or_default());
         let expires = expires.unwrap_or(created);
-        let kept = KeptPlan { plan, allowed: allowed.clone(), created, expires, author: principal.user.clone() };
+        let (author, ticket) = (principal.user.clone(), principal.ticket.clone());
+        let kept = KeptPlan { plan, allowed: allowed.clone(), created, expires, author, purpose, ticket };
         let mut batch = self.without_old_plans();
         batch.put(Table::Plans, &kept_key(&kept.plan.id), &kept)?;
         self.seal(&kept.plan, &mut batch)?;

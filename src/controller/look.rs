@@ -15,10 +15,9 @@ use crate::adagio::{Reading, Southbound};
 use crate::domain::{
     Class, Deviation, ElementState, Event, Principal, Reachability, ServiceKey, SyncState, Verb, authorize,
 };
-use crate::plan::{Allowed, Difference, ElementInput, Plan, content_digest, differences, plan_heal};
+use crate::plan::{Allowed, Difference, ElementInput, Plan, content_digest, differences, matches_at, plan_heal, words};
 use crate::store::{Batch, Durability, Table};
 use crate::tree::{ClaimConflict, ConfigTree, DefaultsMode, Intended, Layer, Path};
-use futures::future::join_all;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -191,7 +190,12 @@ impl Controller {
             // A prefix too short to be meant would heal what nobody asked for.
             ids.is_empty() || ids.iter().any(|wanted| wanted.len() >= ID_MIN && id.starts_with(wanted.as_str()))
         };
-        let paths: Vec<Path> = found.into_iter().filter(chosen).map(|difference| difference.found.path).collect();
+        let mut paths: Vec<Path> = found.into_iter().filter(chosen).map(|difference| difference.found.path).collect();
+        let left = still_left(&model, element, &intended, &actual);
+        let meant = |found: &&Deviation| {
+            ids.is_empty() || ids.iter().any(|wanted| wanted.len() >= ID_MIN && found.id.starts_with(wanted.as_str()))
+        };
+        paths.extend(left.filter(meant).filter_map(|found| Some(found.left.as_ref()?.path.clone())));
         if paths.is_empty() {
             return Err(Failure::NotFound { what: format!("a deviation to heal on {element}") });
         }
@@ -219,8 +223,12 @@ impl Controller {
             allowed: &allowed,
             inventory: model.inventory.get(element).map(AsRef::as_ref),
         };
+        let left: Vec<(Path, ConfigTree)> = still_left(&model, element, &intended, &actual)
+            .filter_map(|found| found.left.as_ref())
+            .map(|left| (left.path.clone(), left.side.clone()))
+            .collect();
         let mut plan =
-            plan_heal(&input, paths).map_err(|reasons| Failure::Refused { element: element.into(), reasons })?;
+            plan_heal(&input, paths, &left).map_err(|reasons| Failure::Refused { element: element.into(), reasons })?;
         let mut warnings = Vec::new();
         if let Some(plan) = &mut plan {
             warnings = self.sendable(plan)?;
@@ -237,17 +245,12 @@ impl Controller {
         }
         let elements = plan.into_iter().collect();
         let plan = Plan { id: String::new(), services: vec![], elements, numbers: vec![], warnings }.sealed();
-        Ok(Proposal { plan, generation: model.generation, source: None })
-    }
-
-    /// Reads elements side by side; all must be complete.
-    pub(super) async fn read_all(&self, model: &Model, names: &[&str]) -> Result<Vec<(Reading, Class)>, Failure> {
-        let reads = names.iter().map(|name| self.complete(model, name));
-        join_all(reads).await.into_iter().collect()
+        let (held, put_off) = (BTreeSet::new(), BTreeSet::new());
+        Ok(Proposal { plan, generation: model.generation, held, put_off, source: None })
     }
 
     /// A complete reading of an element that is going to be changed.
-    async fn complete(&self, model: &Model, element: &str) -> Result<(Reading, Class), Failure> {
+    pub(super) async fn complete(&self, model: &Model, element: &str) -> Result<(Reading, Class), Failure> {
         if model.inventory.get(element).is_some_and(|known| !known.managed) {
             let message = "it is not managed: it left the inventory; put it back to change it".into();
             return Err(Failure::Unreachable { element: element.into(), message });
@@ -310,7 +313,17 @@ impl Controller {
         let actual = as_meant(model, element, actual, &[&intended.tree, &recorded]);
         let adapter = self.adapter_of(model, element)?;
         let found = differences(&intended, &recorded, &actual, &adapter.defaults(defaults));
-        Ok(found.into_iter().map(|difference| deviation(model, element, difference, now)).collect())
+        let mut found: Vec<Deviation> =
+            found.into_iter().map(|difference| deviation(model, element, difference, now)).collect();
+        for left in still_left(model, element, &intended, &actual) {
+            if found.iter().any(|known| known.id == left.id) {
+                continue;
+            }
+            let actual = left.left.as_ref().and_then(|left| words(actual.at(&left.path)));
+            let seen = left.seen.saturating_add(1);
+            found.push(Deviation { actual, last_seen: now, seen, ..left.clone() });
+        }
+        Ok(found)
     }
 }
 
@@ -334,8 +347,22 @@ fn deviation(model: &Model, element: &str, found: Difference, now: Timestamp) ->
         seen: before.map_or(1, |before| before.seen.saturating_add(1)),
         policy: "report".into(),
         gate: "healed on request only".into(),
+        left: None,
         id,
     }
+}
+
+/// What unresolved transactions left where nobody claims anything, as far as it still stands so.
+fn still_left<'a>(
+    model: &'a Model,
+    element: &'a str,
+    intended: &'a Intended,
+    actual: &'a ConfigTree,
+) -> impl Iterator<Item = &'a Deviation> {
+    model.deviations_of(element).filter(|found| {
+        let Some(left) = &found.left else { return false };
+        intended.tree.at(&left.path).is_none() && !matches_at(actual, &left.side, &left.path)
+    })
 }
 
 /// The services that own a path or something below it.
@@ -388,7 +415,7 @@ fn conflict(element: &str, found: &[ClaimConflict]) -> Failure {
     Failure::Internal(format!("{element}: stored claims conflict: {first}"))
 }
 
-fn deviation_id(element: &str, path: &Path) -> String {
+pub(super) fn deviation_id(element: &str, path: &Path) -> String {
     content_digest(&(element, path))[..16].to_string()
 }
 

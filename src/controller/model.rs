@@ -9,7 +9,9 @@ mod load;
 
 pub(super) use claimed::{ClaimChange, Claimed};
 
-use crate::domain::{Deviation, ElementState, Inventory, Map, Rewrite, ServiceKey, StoredDocument, Visits};
+use crate::domain::{
+    Deviation, ElementState, Gone, Inventory, Map, QueuedChange, Rewrite, ServiceKey, StoredDocument, Visits,
+};
 use crate::face;
 use crate::service::ledger::{Ledger, Take};
 use crate::service::{NumberUse, PortUse, Service, explicit_numbers};
@@ -44,8 +46,16 @@ pub struct Model {
     deviating: Map<(String, String), ()>,
     /// The plans that are kept in the store, by key.
     pub(super) kept: Map<String, KeptSize>,
+    /// Deleted services whose history is kept.
+    pub(super) gone: Map<ServiceKey, Gone>,
+    /// The same, the longest gone first.
+    pub(super) gone_since: Map<(Timestamp, ServiceKey), ()>,
     /// What elements write in their own way, by element, then by key in the store.
     pub(super) rewrites: Map<String, Arc<BTreeMap<String, Rewrite>>>,
+    /// Changes for elements that are away, by element and place.
+    queue: Map<(String, u64), Arc<QueuedChange>>,
+    /// Their places, by service and element.
+    queued: Map<(ServiceKey, String), u64>,
     /// Counts the changes of documents, claims, numbers, rewrites and inventory.
     pub(super) generation: u64,
     /// Counts the changes of the inventory.
@@ -75,7 +85,11 @@ impl Default for Model {
             deviations: Map::new(&visits),
             deviating: Map::new(&visits),
             kept: Map::new(&visits),
+            gone: Map::new(&visits),
+            gone_since: Map::new(&visits),
             rewrites: Map::new(&visits),
+            queue: Map::new(&visits),
+            queued: Map::new(&visits),
             generation: 0,
             inventory_generation: 0,
             visits,
@@ -149,6 +163,37 @@ impl Model {
         here.filter_map(|((_, id), ())| self.deviation(id))
     }
 
+    /// All queued changes, by element in their order.
+    pub(super) fn queue(&self) -> impl Iterator<Item = &QueuedChange> {
+        self.queue.values().map(|change| &**change)
+    }
+
+    /// The queued changes of an element, in their order.
+    pub(super) fn queued_on<'a>(&'a self, element: &'a str) -> impl Iterator<Item = &'a QueuedChange> {
+        let here = self.queue.range((element.to_string(), 0)..).take_while(move |((on, _), _)| on == element);
+        here.map(|(_, change)| &**change)
+    }
+
+    /// The queued changes of a service, by element.
+    pub(super) fn queued_for<'a>(&'a self, key: &'a ServiceKey) -> impl Iterator<Item = &'a QueuedChange> {
+        let of = self.queued.range((key.clone(), String::new())..).take_while(move |((of, _), _)| of == key);
+        of.filter_map(|((_, element), index)| Some(&**self.queue.get(&(element.clone(), *index))?))
+    }
+
+    /// The queued change of a service on an element.
+    pub(super) fn queued(&self, element: &str, key: &ServiceKey) -> Option<&QueuedChange> {
+        let index = self.queued.get(&(key.clone(), element.to_string()))?;
+        self.queue.get(&(element.to_string(), *index)).map(|change| &**change)
+    }
+
+    fn unqueue(&mut self, element: &str, key: &ServiceKey) {
+        let of = (key.clone(), element.to_string());
+        if let Some(index) = self.queued.get(&of).copied() {
+            self.queue.remove(&(element.to_string(), index));
+            self.queued.remove(&of);
+        }
+    }
+
     fn change_claimed(&mut self, element: &str, change: impl FnOnce(&mut Claimed)) {
         let (name, visits) = (element.to_string(), self.visits.clone());
         let absent = || Arc::new(Claimed::new(element, &visits));
@@ -187,6 +232,13 @@ impl Model {
                 let Times { created, expires } = decode(table, key, bytes)?;
                 self.kept.insert(key.into(), KeptSize { created, expires, bytes: bytes.len() });
             }
+            // Revisions are read when somebody asks for them.
+            Table::History if !key.starts_with(GONE) => {}
+            Table::History => {
+                let gone: Gone = decode(table, key, bytes)?;
+                self.gone_since.insert((gone.at, gone.key.clone()), ());
+                self.gone.insert(gone.key.clone(), gone);
+            }
             Table::Rewrites => {
                 let fact: Rewrite = decode(table, key, bytes)?;
                 let element = fact.element.clone();
@@ -195,7 +247,19 @@ impl Model {
                 });
                 self.generation += 1;
             }
-            Table::Claims | Table::Recorded | Table::Transactions | Table::Secrets | Table::Installation => {}
+            Table::Queue => {
+                let change: QueuedChange = decode(table, key, bytes)?;
+                self.unqueue(&change.element, &change.key);
+                self.queued.insert((change.key.clone(), change.element.clone()), change.index);
+                self.queue.insert((change.element.clone(), change.index), Arc::new(change));
+                self.generation += 1;
+            }
+            Table::Claims
+            | Table::Recorded
+            | Table::Transactions
+            | Table::Secrets
+            | Table::Requests
+            | Table::Installation => {}
         }
         Ok(())
     }
@@ -239,6 +303,14 @@ impl Model {
                 }
             }
             Table::Plans => drop(self.kept.remove(key)),
+            Table::History => {
+                let gone = key.strip_prefix(GONE).and_then(service_key);
+                let gone = gone.and_then(|key| self.gone.get(&key).cloned());
+                if let Some(gone) = gone {
+                    self.gone_since.remove(&(gone.at, gone.key.clone()));
+                    self.gone.remove(&gone.key);
+                }
+            }
             Table::Rewrites => {
                 let element = element_of(key).to_string();
                 if let Some(facts) = self.rewrites.get_mut(&element) {
@@ -249,7 +321,20 @@ impl Model {
                 }
                 self.generation += 1;
             }
-            Table::Claims | Table::Recorded | Table::Transactions | Table::Secrets | Table::Installation => {}
+            Table::Queue => {
+                if let Some((element, service)) = key.split_once('/')
+                    && let Some(service) = service_key(service)
+                {
+                    self.unqueue(element, &service);
+                }
+                self.generation += 1;
+            }
+            Table::Claims
+            | Table::Recorded
+            | Table::Transactions
+            | Table::Secrets
+            | Table::Requests
+            | Table::Installation => {}
         }
     }
 
@@ -286,6 +371,24 @@ pub(super) fn document_key(key: &ServiceKey) -> String {
 /// Key of a service's claims on an element in the store.
 pub(super) fn claims_key(element: &str, service: &ServiceKey) -> String {
     format!("{element}/{service}")
+}
+
+/// Before the name of a deleted service in its key in the history.
+pub(super) const GONE: &str = "\u{1f}gone\u{1f}";
+
+/// Before the number of a revision in its key in the history. No id holds this character (RFC 7950 §9.4).
+pub(super) fn revisions_key(key: &ServiceKey) -> String {
+    format!("{key}\u{1f}")
+}
+
+/// Key of one revision in the history.
+pub(super) fn revision_key(key: &ServiceKey, revision: u64) -> String {
+    format!("{key}\u{1f}{revision:010}")
+}
+
+/// Key of a deleted service in the history.
+pub(super) fn gone_key(key: &ServiceKey) -> String {
+    format!("{GONE}{key}")
 }
 
 /// Before the id of a kept plan in its key in the store.

@@ -8,13 +8,15 @@ use super::failure::Failure;
 use super::gate::Pass;
 use super::model::Model;
 use super::numbers::{NUMBER, is_number, name_of, numbers_in};
+use super::queue::Leave;
 use super::request::{DocumentEdit, Expect};
 use crate::adapter::Adapter;
-use crate::domain::{Class, Fault, FaultTag};
+use crate::domain::{Class, Fault, FaultTag, ServiceKey};
 use crate::face;
 use crate::plan::{Allowed, Plan};
 use crate::service::ledger::Exclusions;
 use crate::tree::{ConfigTree, json};
+use futures::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -25,6 +27,10 @@ const MODULE_CHANGES: usize = 4;
 pub(super) struct Proposal {
     pub plan: Plan,
     pub generation: u64,
+    /// Elements that it leaves as they are.
+    pub held: BTreeSet<String>,
+    /// What is put off by that.
+    pub put_off: BTreeSet<(String, ServiceKey)>,
     /// What it was made of; `None` where only the elements can say it again (heal).
     pub source: Option<Source>,
 }
@@ -45,7 +51,8 @@ impl Proposal {
         // Two plans over disjoint elements may have drawn the same free number; only one of them may go on with it.
         let numbers = self.plan.numbers.iter().map(name_of);
         let services = services.map(|change| format!("service {}", change.key));
-        services.chain(elements).chain(planned).chain(numbers).collect()
+        let put_off = self.put_off.iter().map(|(name, _)| format!("element {name}"));
+        services.chain(elements).chain(planned).chain(numbers).chain(put_off).collect()
     }
 }
 
@@ -56,13 +63,14 @@ impl Controller {
         edits: &[DocumentEdit],
         allowed: &Allowed,
         pass: Option<&Pass<'_>>,
+        leave: &Leave,
     ) -> Result<Proposal, Failure> {
         let model = self.model();
         let excluded = &self.about_to_be_taken(pass);
         once_each(edits)?;
         let mut wanted = Vec::new();
         for edit in edits {
-            wanted.push(self.understood(&model, edit).await?);
+            wanted.push(self.understood(&model, edit, leave).await?);
         }
         // A turn more for each element whose schema comes first, and a few for those whose modules change meanwhile.
         for _ in 0..model.inventory.len() + MODULE_CHANGES {
@@ -76,22 +84,31 @@ impl Controller {
                 }
                 drafted => drafted?,
             };
-            let names: Vec<&str> = drafted.elements().collect();
-            let read = self.read_all(&model, &names).await?;
+            let mut drafted = drafted;
+            let mut held = leave.at_first(&model, &drafted);
+            let mut put_off = drafted.hold(&model, &held);
+            let names: Vec<String> = drafted.elements().map(str::to_owned).collect();
+            let read = join_all(names.iter().map(|name| self.complete(&model, name))).await;
             let now = self.schemas.own();
-            let of = |all: &BTreeMap<String, Arc<Adapter>>, name: &str| all.get(name).map(Arc::as_ptr);
+            let of = |all: &BTreeMap<String, Arc<Adapter>>, name: &String| all.get(name).map(Arc::as_ptr);
             if names.iter().any(|name| of(&own, name) != of(&now, name)) {
                 // An element turned out to have other modules now.
                 continue;
             }
-            let readings: BTreeMap<_, _> = names
-                .iter()
-                .zip(read)
-                .map(|(name, (reading, class))| (name.to_string(), (reading.tree, class)))
-                .collect();
+            let mut readings = BTreeMap::new();
+            let mut away = BTreeSet::new();
+            for (name, read) in names.into_iter().zip(read) {
+                match read {
+                    Ok((reading, class)) => drop(readings.insert(name, (reading.tree, class))),
+                    Err(Failure::Unreachable { .. }) if leave.away(&model, &name) => drop(away.insert(name)),
+                    Err(failure) => return Err(failure),
+                }
+            }
+            put_off.extend(drafted.hold(&model, &away));
+            held.extend(away);
             let plan = self.sendable_plan(desk.plan(drafted, &readings, allowed)?)?;
             let (generation, source) = (model.generation, Some(Source { model, wanted, readings }));
-            return Ok(Proposal { plan, generation, source });
+            return Ok(Proposal { plan, generation, held, put_off, source });
         }
         Err(Failure::Internal("elements change their modules faster than they can be read; try again later".into()))
     }
@@ -104,6 +121,7 @@ impl Controller {
         proposal: &mut Proposal,
         allowed: &Allowed,
         pass: Option<&Pass<'_>>,
+        leave: &Leave,
     ) -> Option<Result<Proposal, Failure>> {
         let Source { model: before, wanted, readings } = proposal.source.take()?;
         let model = self.model();
@@ -120,30 +138,36 @@ impl Controller {
         }
         let (own, excluded) = (self.schemas.own(), self.about_to_be_taken(pass));
         let desk = self.desk(&model, &own, &excluded);
-        let drafted = match desk.draft(wanted.clone()) {
+        let mut drafted = match desk.draft(wanted.clone()) {
             Ok(drafted) => drafted,
             Err(failure) => return Some(Err(failure)),
         };
+        // Something may wait for other elements by now: then it is looked at from its beginning.
+        if leave.at_first(&model, &drafted).iter().any(|element| !proposal.held.contains(element)) {
+            return None;
+        }
+        let held = proposal.held.clone();
+        let put_off = drafted.hold(&model, &held);
         if !drafted.elements().all(|element| readings.contains_key(element)) {
             return None;
         }
         let plan = desk.plan(drafted, &readings, allowed).and_then(|plan| self.sendable_plan(plan));
         Some(plan.map(|plan| {
             let (generation, source) = (model.generation, Some(Source { model, wanted, readings }));
-            Proposal { plan, generation, source }
+            Proposal { plan, generation, held, put_off, source }
         }))
     }
 
     /// The plan with other numbers where somebody was quicker: that another is about to take one is no reason to wait for
     /// its end, for others are free.
-    pub(super) fn drawn(&self, mut proposal: Proposal, allowed: &Allowed) -> Result<Proposal, Failure> {
+    pub(super) fn drawn(&self, mut proposal: Proposal, allowed: &Allowed, leave: &Leave) -> Result<Proposal, Failure> {
         for _ in 0..DRAWS {
             let names = proposal.names();
             let held = self.gate.held_of(&names);
             if held.is_empty() || !held.iter().all(|name| is_number(name)) {
                 break;
             }
-            match self.proposed_again(&mut proposal, allowed, None) {
+            match self.proposed_again(&mut proposal, allowed, None, leave) {
                 Some(again) => proposal = again?,
                 // What it was made of has moved; it is made anew behind the gate.
                 None => break,
@@ -187,12 +211,12 @@ impl Controller {
     }
 
     /// Precondition, validation by libyang, meaning.
-    async fn understood(&self, model: &Model, edit: &DocumentEdit) -> Result<Wanted, Failure> {
+    async fn understood(&self, model: &Model, edit: &DocumentEdit, leave: &Leave) -> Result<Wanted, Failure> {
         let stored = model.documents.get(edit.key());
         precondition(edit, stored.map(|document| document.etag.as_str()))?;
         let key = edit.key().clone();
         match edit {
-            DocumentEdit::Delete { .. } if stored.is_none() => {
+            DocumentEdit::Delete { .. } if stored.is_none() && !matches!(leave, Leave::AllBut(_)) => {
                 Err(Failure::NotFound { what: format!("service {key}") })
             }
             DocumentEdit::Delete { .. } => Ok(Wanted { key, document: None }),
@@ -264,7 +288,10 @@ mod tests {
             numbers: vec![take(service)],
             warnings: vec![],
         };
-        let names = |service: &str| Proposal { plan: plan(service), generation: 1, source: None }.names();
+        let names = |service: &str| {
+            let (held, put_off) = (BTreeSet::new(), BTreeSet::new());
+            Proposal { plan: plan(service), generation: 1, held, put_off, source: None }.names()
+        };
         assert!(!names("a").is_disjoint(&names("b")), "both would be given route target 65000:7");
     }
 

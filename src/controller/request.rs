@@ -1,6 +1,7 @@
 //! What callers of the controller hand in and get back.
 
-use crate::domain::{Class, Deviation, ElementState, ServiceKey};
+use super::requests::RequestName;
+use crate::domain::{Class, Deviation, ElementState, QueuePolicy, ServiceKey};
 use crate::plan::{Allowed, Plan};
 use crate::tree::ConfigTree;
 use jiff::Timestamp;
@@ -62,6 +63,13 @@ pub struct Terms {
     pub require_class: Option<Class>,
     /// How long to wait; then the running transaction is answered as it stands. `None` = to the end.
     pub wait: Option<Duration>,
+    /// Answer as soon as the request was planned once: what can be refused by looking is refused, the rest is told by the
+    /// transaction.
+    pub at_once: bool,
+    /// Elements that are away are left for later, and this happens if that fails; `None` = they are a reason to refuse.
+    pub queue: Option<QueuePolicy>,
+    /// The caller's name of the request.
+    pub request: Option<RequestName>,
 }
 
 /// A plan that was kept for a later commit.
@@ -78,6 +86,12 @@ pub struct KeptPlan {
     pub expires: Timestamp,
     /// Who made it.
     pub author: String,
+    /// What it is for, if it was not asked for by documents: a rollback, an undo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+    /// The ticket that was given with it; a commit without one takes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
 }
 
 /// What one look at an element found.

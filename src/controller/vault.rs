@@ -132,9 +132,9 @@ impl Vault {
         }
     }
 
-    /// Whether nothing is stored.
-    fn is_empty(&self) -> bool {
-        self.held().stored.is_empty()
+    /// Whether others than these are stored.
+    fn has_others(&self, tokens: &BTreeSet<String>) -> bool {
+        self.held().stored.keys().any(|token| !tokens.contains(token))
     }
 
     /// Removes all stored ones but these; answers which went.
@@ -228,24 +228,34 @@ impl Controller {
         Ok(())
     }
 
-    /// Loads the secrets, and removes those that no document, kept plan or open transaction refers to.
+    /// Loads the secrets, and removes those that no document, present or past, kept plan or open transaction refers to.
     pub(super) async fn open_vault(&self) -> Result<(), Failure> {
         let vault = &self.parts.vault;
         vault.load(self.parts.store.as_ref()).await?;
-        if vault.is_empty() {
+        if !vault.has_others(&BTreeSet::new()) {
             return Ok(());
         }
         let mut used = BTreeSet::new();
         for document in self.model().documents.values() {
             found_in(&document.body, &mut used);
         }
-        for table in [Table::Plans, Table::Claims, Table::Recorded] {
+        for table in [Table::Plans, Table::Claims, Table::Recorded, Table::Deviations] {
             let mut after = String::new();
             loop {
                 let page = self.parts.store.page_bytes(table, &after, PAGE).await?;
                 let Some((last, _)) = page.last() else { break };
                 after.clone_from(last);
                 page.iter().for_each(|(_, bytes)| found_in(&String::from_utf8_lossy(bytes), &mut used));
+            }
+        }
+        // The past may be large: it is looked at only when a secret would go.
+        if vault.has_others(&used) {
+            let mut after = String::new();
+            loop {
+                let rows = self.parts.store.page_bytes(Table::History, &after, PAGE).await?;
+                let Some((last, _)) = rows.last() else { break };
+                after.clone_from(last);
+                rows.iter().for_each(|(_, bytes)| found_in(&String::from_utf8_lossy(bytes), &mut used));
             }
         }
         let gone = vault.keep_only(&used);
@@ -284,6 +294,9 @@ impl Controller {
         Ok(warnings.into_iter().collect())
     }
 }
+
+/// Revisions of the past that are read at once.
+const PAGE: usize = 1000;
 
 /// The tokens that a plan sends, stores, or would send to go back.
 fn referred(plan: &Plan) -> BTreeSet<String> {
@@ -325,7 +338,6 @@ fn unfit(clear: &str) -> Option<&'static str> {
 }
 
 /// How many records are looked through at once.
-const PAGE: usize = 1024;
 
 /// How many secrets of plans that nobody kept are held.
 const WAITING_MAX: usize = 1024;

@@ -1,6 +1,7 @@
 //! A difference found without a request.
 
 use super::document::ServiceKey;
+use crate::tree::{ConfigTree, Path};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -48,4 +49,19 @@ pub struct Deviation {
     pub policy: String,
     /// What holds a fix now, in words.
     pub gate: String,
+    /// It stands where nobody claims anything: an unresolved transaction left it, and an operator accepted that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<Left>,
+}
+
+/// What an unresolved transaction left on an element.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Left {
+    /// The transaction.
+    pub transaction: String,
+    /// Where.
+    pub path: Path,
+    /// What should stand there: the side to which the transaction went, cut to this path. Empty = nothing.
+    pub side: ConfigTree,
 }

@@ -12,11 +12,12 @@ pub mod inventory;
 pub mod map;
 pub mod outcome;
 pub mod principal;
+mod queue;
 pub mod rewrite;
 pub mod transaction;
 
-pub use deviation::{Deviation, DeviationKind};
-pub use document::{ServiceKey, StoredDocument};
+pub use deviation::{Deviation, DeviationKind, Left};
+pub use document::{Effect, Gone, Revision, ServiceKey, Stamp, StoredDocument};
 pub use element::{Class, Element, ElementState, Port, Reachability, SyncState};
 pub use error_class::ErrorClass;
 pub use event::{AuditRecord, Event};
@@ -25,7 +26,9 @@ pub use inventory::Inventory;
 pub use map::{Map, Visits};
 pub use outcome::{Cause, Outcome};
 pub use principal::{Denied, Principal, Role, Verb, authorize};
+pub use queue::{QueuePolicy, QueueState, QueuedChange};
 pub use rewrite::{Echo, Rewrite, echoes, read_as};
 pub use transaction::{
-    CheckValue, CheckVerdict, ElementProgress, ForeignChange, JournalRecord, Phase, TransactionRecord, Turn,
+    CheckValue, CheckVerdict, ElementProgress, ForeignChange, JournalRecord, Offer, Origin, Phase, Resolution,
+    ServiceTouched, TransactionRecord, Turn,
 };

@@ -43,6 +43,13 @@ pub struct Cause {
     pub message: String,
 }
 
+impl Cause {
+    /// A cause of this kind that says nothing more yet.
+    pub fn of(kind: CauseKind) -> Self {
+        Self { kind, element: None, path: None, sent: None, says: None, message: String::new() }
+    }
+}
+
 /// Kinds of causes; Presto maps them to status codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -49,8 +49,12 @@ pub enum Verb {
     Write,
     /// Heal a deviation.
     Heal,
+    /// Call a transaction off.
+    Cancel,
     /// Confirm how an element writes a value, or take that back.
     Confirm,
+    /// Say what becomes of an element that recovery could not bring to its side.
+    Resolve,
     /// Change the inventory.
     Onboard,
 }
@@ -74,7 +78,7 @@ pub struct Denied {
 pub fn authorize(principal: &Principal, verb: Verb, path: &str) -> Result<(), Denied> {
     let needed = match verb {
         Verb::Read | Verb::Plan => Role::Observer,
-        Verb::Write | Verb::Heal | Verb::Confirm => Role::Operator,
+        Verb::Write | Verb::Heal | Verb::Cancel | Verb::Confirm | Verb::Resolve => Role::Operator,
         Verb::Onboard => Role::Administrator,
     };
     if principal.role >= needed {

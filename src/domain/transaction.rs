@@ -1,6 +1,7 @@
 //! What is kept of a transaction: its record, its progress per element and the records of its journal.
 
 use super::element::Class;
+use super::document::{Effect, ServiceKey};
 use super::outcome::{Cause, Outcome};
 use super::principal::Principal;
 use jiff::Timestamp;
@@ -51,6 +52,8 @@ pub enum Turn {
     Restored,
     /// Neither before nor after: somebody else's value, left alone.
     Conflict,
+    /// Not brought to the side of the others: what it has stands, by an operator's word.
+    Accepted,
 }
 
 /// Progress of one element.
@@ -157,6 +160,89 @@ pub struct TransactionRecord {
     pub elements: BTreeMap<String, ElementProgress>,
     /// In words, for people: what is being done, or what it was for.
     pub summary: String,
+    /// When the decision was written; `None` = it never was, or not yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided: Option<Timestamp>,
+    /// The attempt that went on with the same request, because what this one had read had moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continued_by: Option<String>,
+    /// How it was asked for.
+    #[serde(default, skip_serializing_if = "Origin::is_plain")]
+    pub origin: Origin,
+    /// The services that it changes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<ServiceTouched>,
+    /// What operators have said about it while it was unresolved, in the order of time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resolutions: Vec<Resolution>,
+}
+
+/// How a transaction was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Origin {
+    /// The caller's own name of the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
+    /// Elements of its services that were away: what concerns them waits in their queues.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub queued: Vec<String>,
+}
+
+impl Origin {
+    fn is_plain(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What a transaction does to a service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ServiceTouched {
+    /// Which.
+    pub key: ServiceKey,
+    /// What.
+    pub effect: Effect,
+}
+
+/// What an operator said about one element of an unresolved transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Resolution {
+    /// Which element.
+    pub element: String,
+    /// What.
+    pub offer: Offer,
+    /// Who, with the ticket.
+    pub principal: Principal,
+    /// When.
+    pub at: Timestamp,
+    /// Why, in the operator's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// The three offers for an element that recovery could not bring to its side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Offer {
+    /// Recovery tries again now.
+    Retry,
+    /// What the element has stands; nothing is sent, what differs is noted as a deviation.
+    AcceptActual,
+    /// Its side is sent also over values of somebody else.
+    ForceIntent,
+}
+
+impl Offer {
+    /// As module `andante` and the command write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Offer::Retry => "retry",
+            Offer::AcceptActual => "accept-actual",
+            Offer::ForceIntent => "force-intent",
+        }
+    }
 }
 
 /// One record of the journal, durable in the order in which it was appended.

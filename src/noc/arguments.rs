@@ -53,6 +53,8 @@ pub(super) enum Verb {
         /// Refuse if an element can take back less than this class (A is best)
         #[arg(long, value_name = "CLASS")]
         require_class: Option<String>,
+        #[command(flatten)]
+        mode: Mode,
     },
     /// Services: their documents and their state
     #[command(subcommand)]
@@ -66,6 +68,9 @@ pub(super) enum Verb {
     /// Transactions: what was attempted and how it ended
     #[command(subcommand)]
     Transaction(TransactionVerb),
+    /// Changes that wait for elements that are away
+    #[command(subcommand)]
+    Queue(QueueVerb),
     /// Who owns a line of an element, and why it is there
     Why {
         /// The element
@@ -117,6 +122,29 @@ pub(super) struct Consent {
     pub require_class: Option<String>,
 }
 
+/// How a write is carried out.
+#[derive(Args, Debug, Default)]
+pub(super) struct Mode {
+    /// Do not wait for the end: print the transaction and how to watch it
+    #[arg(long = "async", conflicts_with = "follow")]
+    pub at_once: bool,
+    /// Print a line for each phase until the end
+    #[arg(long)]
+    pub follow: bool,
+    /// Name of the request: given again with the same content it is not carried out again, its result is shown
+    #[arg(long, value_name = "NAME")]
+    pub request_id: Option<String>,
+}
+
+/// What is done about elements that are away.
+#[derive(Args, Debug, Default)]
+pub(super) struct Away {
+    /// Carry out the rest, and what concerns them when they are back; if that fails: block, skip or revert-service
+    #[arg(long, value_name = "POLICY", num_args = 0..=1, default_missing_value = "block")]
+    #[arg(value_parser = ["block", "skip", "revert-service"])]
+    pub queue: Option<String>,
+}
+
 /// `service …`
 #[derive(Debug, Subcommand)]
 pub(super) enum Service {
@@ -134,6 +162,24 @@ pub(super) enum Service {
         files: Vec<PathBuf>,
         #[command(flatten)]
         consent: Consent,
+        #[command(flatten)]
+        mode: Mode,
+        #[command(flatten)]
+        away: Away,
+    },
+    /// Its revisions, of a deleted service too: what happened, when, by whom, in which transaction
+    History(HistoryArguments),
+    /// Plan the way back to an earlier document, and show the plan; --commit carries it out
+    Rollback {
+        /// ID, or FACE/ID; the service may be deleted
+        id: String,
+        /// The revision to go back to, as 'service history' numbers it
+        revision: u64,
+        /// Commit the plan at once
+        #[arg(long)]
+        commit: bool,
+        #[command(flatten)]
+        consent: Consent,
     },
     /// Remove a service from all its elements
     Delete {
@@ -141,7 +187,24 @@ pub(super) enum Service {
         id: String,
         #[command(flatten)]
         consent: Consent,
+        #[command(flatten)]
+        mode: Mode,
+        #[command(flatten)]
+        away: Away,
     },
+}
+
+/// `service history`
+#[derive(Args, Debug)]
+pub(super) struct HistoryArguments {
+    /// ID, or FACE/ID
+    pub id: String,
+    /// Print the document of this revision
+    #[arg(long, value_name = "REV")]
+    pub show: Option<u64>,
+    /// Print what differs between two revisions; with one, between it and the present one
+    #[arg(long, value_name = "REV", num_args = 1..=2, conflicts_with = "show")]
+    pub diff: Vec<u64>,
 }
 
 /// `element …`
@@ -243,11 +306,86 @@ pub(super) enum DeviationVerb {
 pub(super) enum TransactionVerb {
     /// All transactions, the newest first
     List,
-    /// One transaction
+    /// One transaction; of an unresolved one also what stands on the elements that are astray, and what can be done
     Show {
         /// Its id, or a unique beginning of it
         id: String,
     },
+    /// Print a line for each phase until the end
+    Watch {
+        /// Its id, or a unique beginning of it
+        id: String,
+    },
+    /// Call it off: before the decision everything goes back, afterwards it is refused
+    Cancel {
+        /// Its id, or a unique beginning of it
+        id: String,
+    },
+    /// Plan the inverse of an applied transaction, and show the plan; --commit carries it out
+    Undo {
+        /// Its id, or a unique beginning of it
+        id: String,
+        /// Also where its services were changed since: those changes go too
+        #[arg(long)]
+        over_later: bool,
+        /// Commit the plan at once
+        #[arg(long)]
+        commit: bool,
+        #[command(flatten)]
+        consent: Consent,
+    },
+    /// Say what becomes of elements that an unresolved transaction could not bring to its side
+    Resolve(ResolveArguments),
+}
+
+/// `transaction resolve`
+#[derive(Args, Debug)]
+#[command(group(clap::ArgGroup::new("which").args(["elements", "all"]).required(true)))]
+#[command(group(clap::ArgGroup::new("offer").args(["retry", "accept_actual", "force_intent"]).required(true)))]
+pub(super) struct ResolveArguments {
+    /// Its id, or a unique beginning of it
+    pub id: String,
+    /// The elements meant
+    #[arg(value_name = "ELEMENT")]
+    pub elements: Vec<String>,
+    /// All elements that are astray
+    #[arg(long)]
+    pub all: bool,
+    /// Try again now
+    #[arg(long)]
+    pub retry: bool,
+    /// What the element has stands: nothing is sent, what differs is noted as a deviation
+    #[arg(long)]
+    pub accept_actual: bool,
+    /// Send what the transaction goes to, over values of somebody else too; without --commit it is only shown
+    #[arg(long)]
+    pub force_intent: bool,
+    /// With --force-intent: send it; with the digest of an earlier look exactly what was shown then
+    #[arg(long, value_name = "DIGEST", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["retry", "accept_actual"])]
+    pub commit: Option<String>,
+    /// Why; kept in the transaction and in the audit
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+/// `queue …`
+#[derive(Debug, Subcommand)]
+pub(super) enum QueueVerb {
+    /// What waits, or failed, for which element
+    List,
+    /// Try a change again now
+    Retry(QueuedArguments),
+    /// Give a change up: those behind it go on, the element stays as it is
+    Drop(QueuedArguments),
+}
+
+/// Which queued change is meant.
+#[derive(Args, Debug)]
+pub(super) struct QueuedArguments {
+    /// The element
+    pub element: String,
+    /// The service: ID, or FACE/ID
+    pub service: String,
 }
 
 /// `adapter …`
@@ -287,6 +425,21 @@ mod tests {
         assert!(read("andante plan --delete acme").is_ok());
         assert!(read("andante deviation heal").is_err());
         assert!(read("andante deviation heal --element pe1 --ticket T-1").is_ok());
+        assert!(read("andante commit 0123456789 --follow --request-id x").is_ok());
+        assert!(read("andante commit 0123456789 --follow --async").is_err());
+        assert!(read("andante transaction cancel 0123456789 --ticket T-1").is_ok());
+        assert!(read("andante service apply x --queue skip --async").is_ok());
+        assert!(read("andante service apply x --queue sometimes").is_err());
+        assert!(read("andante queue drop pe2 acme").is_ok());
         assert!(read("andante element list --url http://x --socket y").is_err());
+        assert!(read("andante transaction resolve 0123 pe1 --retry").is_ok());
+        assert!(read("andante transaction resolve 0123 --all --force-intent --commit --reason x").is_ok());
+        assert!(read("andante transaction resolve 0123 pe1 --retry --accept-actual").is_err());
+        assert!(read("andante transaction resolve 0123 pe1 --all --retry").is_err());
+        assert!(read("andante transaction resolve 0123 pe1 --retry --commit").is_err());
+        assert!(read("andante transaction resolve 0123 --retry").is_err());
+        assert!(read("andante service history acme --diff 1 2").is_ok());
+        assert!(read("andante service rollback acme 3 --commit --overwrite all").is_ok());
+        assert!(read("andante transaction undo 0123 --over-later").is_ok());
     }
 }

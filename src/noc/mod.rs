@@ -12,9 +12,11 @@ mod client;
 mod documents;
 mod failure;
 mod paint;
+mod past;
 mod plan;
 mod reports;
 mod verbs;
+mod watch;
 
 use crate::domain::Element;
 use arguments::Arguments;

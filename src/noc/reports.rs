@@ -78,6 +78,7 @@ pub(super) fn deviation(found: &Value, now: Timestamp, paint: Paint) -> String {
         ("by", said(found, "actor")),
         ("policy", said(found, "policy")),
         ("gate", said(found, "gate")),
+        ("left by", said(found, "left-by")),
     ] {
         if !text.is_empty() {
             let _ = writeln!(out, "  {name:<10}{}", text.replace('\n', "\n            "));
@@ -121,9 +122,16 @@ pub(super) fn transaction(one: &Value, now: Timestamp, paint: Paint) -> String {
         ("phase", said(one, "phase")),
         ("plan", said(one, "plan-id")),
         ("started", when(one["started"].as_str(), now)),
+        ("decided", when(one["decided"].as_str(), now)),
         ("finished", when(one["finished"].as_str(), now)),
+        ("due", when(one["deadline"].as_str(), now)),
+        ("window", when(one["window"].as_str(), now)),
+        ("request", said(one, "request-id")),
+        ("queued", joined(one, "queued")),
+        ("goes on", said(one, "continued-by")),
         ("by", said(one, "principal")),
         ("ticket", said(one, "ticket")),
+        ("for", said(one, "summary")),
         (
             "cause",
             [said(cause, "kind"), said(cause, "element"), said(cause, "path"), said(cause, "message")]
@@ -151,7 +159,17 @@ pub(super) fn transaction(one: &Value, now: Timestamp, paint: Paint) -> String {
     if !rows.is_empty() {
         out.push_str(&table(&["element", "class", "state", "detail", "residue"], rows));
     }
+    for said_of in all(one, "resolution") {
+        let reason = said_of["reason"].as_str().map(|text| format!(": {}", clean(text))).unwrap_or_default();
+        let ticket = said_of["ticket"].as_str().map(|text| format!(" ({})", clean(text))).unwrap_or_default();
+        let (offer, element, by) = (said(said_of, "offer"), said(said_of, "element"), said(said_of, "principal"));
+        let _ = writeln!(out, "  {offer} {element} by {by}{ticket}, {}{reason}", when(said_of["at"].as_str(), now));
+    }
+    let accepted = all(one, "element").iter().any(|element| said(element, "state") == "accepted");
     out.push_str(match outcome {
+        "applied" | "not-applied" if accepted => {
+            "the accepted elements have what they have; what differs stands in 'andante deviation list'\n"
+        }
         "applied" => "",
         "not-applied" => "the network is as before; the documents are as before\n",
         "unresolved" => {
@@ -160,6 +178,32 @@ pub(super) fn transaction(one: &Value, now: Timestamp, paint: Paint) -> String {
         _ => "it still runs; look again with 'andante transaction show'\n",
     });
     out
+}
+
+/// `queue list`.
+pub(super) fn queue(list: &[Value], now: Timestamp, paint: Paint) -> String {
+    let rows = list.iter().map(|change| {
+        let what = match said(change, "revision") {
+            revision if revision.is_empty() => "delete".into(),
+            revision => format!("revision {revision}"),
+        };
+        vec![
+            said(change, "element"),
+            said(change, "id"),
+            what,
+            paint.state(&said(change, "state")),
+            said(change, "policy"),
+            when(change["since"].as_str(), now),
+            when(change["tried"].as_str(), now),
+            said(change, "principal"),
+            said(change, "reason"),
+        ]
+    });
+    listed(
+        &["element", "service", "change", "state", "policy", "since", "tried", "by", "reason"],
+        rows.collect(),
+        "nothing waits for an element",
+    )
 }
 
 /// `element rewrite list`, and what was confirmed or forgotten.

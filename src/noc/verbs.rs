@@ -2,8 +2,8 @@
 
 use super::Tools;
 use super::arguments::{
-    AdapterVerb, Arguments, ConfigVerb, Consent, DeviationVerb, ElementVerb, PlanArguments, RewriteArguments,
-    RewriteVerb, Service, TransactionVerb, Verb,
+    AdapterVerb, Arguments, Away, ConfigVerb, Consent, DeviationVerb, ElementVerb, Mode, PlanArguments,
+    RewriteArguments, RewriteVerb, Service, TransactionVerb, Verb,
 };
 use super::client::{Client, Reply};
 use super::documents;
@@ -33,11 +33,12 @@ pub(super) async fn perform(arguments: &Arguments, tools: &Tools, paint: Paint) 
     let noc = Noc { client, json: arguments.json, ticket: arguments.ticket.clone(), now: Timestamp::now(), paint };
     match &arguments.verb {
         Verb::Plan(given) => noc.plan(given).await,
-        Verb::Commit { plan, require_class } => noc.commit(plan, require_class.as_deref()).await,
+        Verb::Commit { plan, require_class, mode } => noc.commit(plan, require_class.as_deref(), mode).await,
         Verb::Service(verb) => noc.service(verb).await,
         Verb::Element(verb) => noc.element(verb, tools).await,
         Verb::Deviation(verb) => noc.deviation(verb).await,
         Verb::Transaction(verb) => noc.transaction(verb).await,
+        Verb::Queue(verb) => noc.queue(verb).await,
         Verb::Why { element, path } => {
             let reply = noc.call("why", json!({ "element": element, "path": path })).await?;
             noc.show(&reply, |body, noc| reports::claims(all(&body["andante:output"], "claim"), noc.paint))
@@ -50,12 +51,12 @@ pub(super) async fn perform(arguments: &Arguments, tools: &Tools, paint: Paint) 
     }
 }
 
-struct Noc {
-    client: Client,
-    json: bool,
+pub(super) struct Noc {
+    pub(super) client: Client,
+    pub(super) json: bool,
     ticket: Option<String>,
-    now: Timestamp,
-    paint: Paint,
+    pub(super) now: Timestamp,
+    pub(super) paint: Paint,
 }
 
 impl Noc {
@@ -80,23 +81,14 @@ impl Noc {
     async fn planned(&self, documents: Vec<Value>, consent: &Consent) -> Result<Reply, Failure> {
         let mut input = Map::new();
         input.insert("document".into(), documents.into());
-        for (name, given) in [
-            ("overwrite", &consent.overwrite),
-            ("allow-collateral", &consent.allow_collateral),
-            ("allow-protected", &consent.allow_protected),
-            ("check", &consent.check),
-        ] {
-            if !given.is_empty() {
-                input.insert(name.into(), given.clone().into());
-            }
-        }
+        consent.allows(&mut input);
         if let Some(class) = &consent.require_class {
             input.insert("require-atomicity".into(), class.to_uppercase().into());
         }
         self.call("plan", input.into()).await
     }
 
-    async fn commit(&self, id: &str, class: Option<&str>) -> Result<Exit, Failure> {
+    pub(super) async fn commit(&self, id: &str, class: Option<&str>, mode: &Mode) -> Result<Exit, Failure> {
         if id.len() < 8 {
             return Err(Failure::Usage(format!("plan {id}: give at least 8 characters of its id")));
         }
@@ -104,12 +96,25 @@ impl Noc {
         if let Some(class) = class {
             input["require-atomicity"] = class.to_uppercase().into();
         }
-        let reply = self.call("commit-plan", input).await?;
-        self.ended(&reply)
+        self.carried_out("commit-plan", input, mode).await
     }
 
     /// Plans, shows, commits: what `service apply` and `service delete` do.
-    async fn at_once(&self, documents: Vec<Value>, consent: &Consent) -> Result<Exit, Failure> {
+    async fn at_once(
+        &self,
+        documents: Vec<Value>,
+        consent: &Consent,
+        mode: &Mode,
+        away: &Away,
+    ) -> Result<Exit, Failure> {
+        if mode.request_id.is_some() || away.queue.is_some() {
+            // Asked for again it would be another plan, and of what is away there is none; the documents are the same.
+            let mut input = wanted(documents, consent);
+            if let Some(policy) = &away.queue {
+                input["queue-unreachable"] = policy.clone().into();
+            }
+            return self.carried_out("apply", input, mode).await;
+        }
         let reply = self.planned(documents, consent).await?;
         let plan = &reply.body["andante:output"]["plan"];
         if plan::is_empty(plan) {
@@ -119,7 +124,7 @@ impl Noc {
             print!("{}", plan::report(plan, false, self.now, self.paint));
             println!();
         }
-        self.commit(&said(plan, "id"), consent.require_class.as_deref()).await
+        self.commit(&said(plan, "id"), consent.require_class.as_deref(), mode).await
     }
 
     async fn service(&self, verb: &Service) -> Result<Exit, Failure> {
@@ -142,10 +147,14 @@ impl Noc {
                     format!("{facts}\n{}\n", clean(&format!("{body:#}")))
                 })
             }
-            Service::Apply { files, consent } => self.at_once(documents::read(files)?, consent).await,
-            Service::Delete { id, consent } => {
+            Service::Apply { files, consent, mode, away } => {
+                self.at_once(documents::read(files)?, consent, mode, away).await
+            }
+            Service::History(given) => self.history(given).await,
+            Service::Rollback { id, revision, commit, consent } => self.rollback(id, *revision, *commit, consent).await,
+            Service::Delete { id, consent, mode, away } => {
                 let target = self.target(id).await?;
-                self.at_once(vec![json!({ "operation": "delete", "target": target })], consent).await
+                self.at_once(vec![json!({ "operation": "delete", "target": target })], consent, mode, away).await
             }
         }
     }
@@ -296,6 +305,14 @@ impl Noc {
     }
 
     async fn transaction(&self, verb: &TransactionVerb) -> Result<Exit, Failure> {
+        match verb {
+            TransactionVerb::Watch { id } => return self.followed(id).await,
+            TransactionVerb::Cancel { id } => return self.cancelled(id).await,
+            TransactionVerb::List
+            | TransactionVerb::Show { .. }
+            | TransactionVerb::Undo { .. }
+            | TransactionVerb::Resolve(_) => {}
+        }
         let reply = self.client.get("/andante:transactions").await?;
         let list = all(&reply.body["andante:transactions"], "transaction");
         match verb {
@@ -304,13 +321,26 @@ impl Noc {
                 let found = single(list, id, "transaction")?;
                 let path = format!("/andante:transactions/transaction={}", encoded(&said(found, "id")));
                 let reply = self.client.get(&path).await?;
-                self.show(&reply, |_, noc| reports::transaction(found, noc.now, noc.paint))
+                self.show(&reply, |_, noc| reports::transaction(found, noc.now, noc.paint))?;
+                if said(found, "outcome") == "unresolved" && !self.json {
+                    self.stand(&said(found, "id")).await?;
+                }
+                Ok(Exit::Done)
             }
+            TransactionVerb::Undo { id, over_later, commit, consent } => {
+                let found = single(list, id, "transaction")?;
+                self.undo(&said(found, "id"), *over_later, *commit, consent).await
+            }
+            TransactionVerb::Resolve(given) => {
+                let found = single(list, &given.id, "transaction")?;
+                self.resolve(&said(found, "id"), given).await
+            }
+            TransactionVerb::Watch { .. } | TransactionVerb::Cancel { .. } => Ok(Exit::Done),
         }
     }
 
     /// The resource of a service, from `ID` or `FACE/ID`.
-    async fn target(&self, id: &str) -> Result<String, Failure> {
+    pub(super) async fn target(&self, id: &str) -> Result<String, Failure> {
         let reply = self.client.get("/andante:services").await?;
         let named = |one: &&Value| {
             let (face, bare) = (said(one, "face"), said(one, "id"));
@@ -330,8 +360,9 @@ impl Noc {
         }
     }
 
-    async fn call(&self, name: &str, mut input: Value) -> Result<Reply, Failure> {
-        let takes_ticket = matches!(name, "plan" | "commit-plan" | "heal" | "apply-elements" | "rewrite");
+    pub(super) async fn call(&self, name: &str, mut input: Value) -> Result<Reply, Failure> {
+        let silent = ["check-sync", "probe", "why", "element-config", "watch-transaction", "service-history"];
+        let takes_ticket = !silent.contains(&name);
         if let (Some(ticket), true) = (&self.ticket, takes_ticket) {
             input["ticket"] = ticket.clone().into();
         }
@@ -339,7 +370,7 @@ impl Noc {
     }
 
     /// A transaction that was answered: done, or not yet.
-    fn ended(&self, reply: &Reply) -> Result<Exit, Failure> {
+    pub(super) fn ended(&self, reply: &Reply) -> Result<Exit, Failure> {
         let one = match &reply.body["andante:transaction"] {
             Value::Array(list) => list.first().unwrap_or(&Value::Null),
             _ => &reply.body["andante:output"],
@@ -350,19 +381,34 @@ impl Noc {
         })?;
         let open = reply.status.as_u16() == 202;
         if open && let (Some(id), false) = (&reply.transaction, self.json) {
-            println!("look again with: andante transaction show {}", clean(id));
+            println!("watch it with: andante transaction watch {}", clean(id));
         }
         Ok(if open { Exit::Unresolved } else { Exit::Done })
     }
 
     /// The answer itself with `--json`, a report without.
-    fn show(&self, reply: &Reply, report: impl FnOnce(&Value, &Self) -> String) -> Result<Exit, Failure> {
+    pub(super) fn show(&self, reply: &Reply, report: impl FnOnce(&Value, &Self) -> String) -> Result<Exit, Failure> {
         if self.json {
             let text = if reply.text.is_empty() { "{}" } else { reply.text.trim_end() };
             return put(&format!("{text}\n"));
         }
         put(&report(&reply.body, self))
     }
+}
+
+/// Documents with what the caller allows, as input of an operation.
+fn wanted(documents: Vec<Value>, consent: &Consent) -> Value {
+    let mut input = Map::new();
+    input.insert("document".into(), documents.into());
+    for (name, given) in [("overwrite", &consent.overwrite), ("allow-collateral", &consent.allow_collateral)] {
+        if !given.is_empty() {
+            input.insert(name.into(), given.clone().into());
+        }
+    }
+    if let Some(class) = &consent.require_class {
+        input.insert("require-atomicity".into(), class.to_uppercase().into());
+    }
+    input.into()
 }
 
 /// The entry whose id begins so.
@@ -407,6 +453,17 @@ fn inventory(element: &Element) -> Value {
     entry.into()
 }
 
+impl Consent {
+    /// What may be overwritten and what may go along, as the operations take it.
+    pub(super) fn allows(&self, input: &mut Map<String, Value>) {
+        for (name, given) in [("overwrite", &self.overwrite), ("allow-collateral", &self.allow_collateral)] {
+            if !given.is_empty() {
+                input.insert(name.into(), given.clone().into());
+            }
+        }
+    }
+}
+
 fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
@@ -416,7 +473,7 @@ fn say(as_json: bool, body: &Value, text: &str) -> Result<Exit, Failure> {
 }
 
 /// Prints; a reader that went away (`| head`) is no error.
-fn put(text: &str) -> Result<Exit, Failure> {
+pub(super) fn put(text: &str) -> Result<Exit, Failure> {
     use std::io::Write;
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {

@@ -166,7 +166,7 @@ fn difference(
 }
 
 /// A node in one line: the value of a leaf, the children of anything else.
-pub(crate) fn words(node: Option<&Node>) -> Option<String> {
+pub fn words(node: Option<&Node>) -> Option<String> {
     let node = node?;
     if let Some(value) = node.value() {
         return Some(value.to_string());

@@ -9,7 +9,7 @@ mod record;
 mod refused;
 mod scope;
 
-pub use compare::{Difference, differences};
+pub use compare::{Difference, differences, words};
 pub use planner::{ElementInput, adopted_owner, as_sent, plan_element, plan_heal, unified};
 
 pub use record::{

@@ -5,8 +5,10 @@
 use crate::adapter::manifest::{SecretEcho, Transport};
 use crate::adapter::{Adapter, Impact};
 use crate::domain::{Class, DeviationKind, Element};
-use crate::plan::compare::{Difference, differences};
-use crate::plan::record::{EXISTS, ElementPlan, HandMade, ReadEntry, digest_at, put_at, side_state, touched_state};
+use crate::plan::compare::{Difference, differences, words};
+use crate::plan::record::{
+    EXISTS, ElementPlan, HandMade, ReadEntry, digest_at, put_at, side_state, touched_state, toward,
+};
 use crate::plan::refused::Refused;
 use crate::plan::scope::{Allowed, Permit, Scope, Views, in_order, scope};
 use crate::tree::secret::is_token;
@@ -61,8 +63,13 @@ pub fn plan_element(input: &ElementInput<'_>) -> Result<Option<ElementPlan>, Vec
     finish(input, old, found)
 }
 
-/// Plans the healing of deviations at and below the given paths: back to what is intended.
-pub fn plan_heal(input: &ElementInput<'_>, paths: &[Path]) -> Result<Option<ElementPlan>, Vec<Refused>> {
+/// Plans the healing of deviations at and below the given paths: back to what is intended, or, for what an unresolved
+/// transaction left where nobody claims anything (`left`), back to its side.
+pub fn plan_heal(
+    input: &ElementInput<'_>,
+    paths: &[Path],
+    left: &[(Path, ConfigTree)],
+) -> Result<Option<ElementPlan>, Vec<Refused>> {
     let intended = input.before;
     let mut found = Scope { target: input.actual.clone(), ..Scope::default() };
     let mut lists = BTreeSet::new();
@@ -84,6 +91,16 @@ pub fn plan_heal(input: &ElementInput<'_>, paths: &[Path]) -> Result<Option<Elem
             None => found.target.without(path),
         };
         found.overwritten.push(difference.found);
+    }
+    for (path, side) in left.iter().filter(|(path, _)| paths.contains(path)) {
+        let target = toward(&found.target, side, std::iter::once(path));
+        found.overwritten.push(HandMade {
+            path: path.clone(),
+            recorded: None,
+            actual: words(input.actual.at(path)),
+            wanted: words(side.at(path)),
+        });
+        found.target = target;
     }
     for parent in lists {
         let (Some(want), Some(target)) = (intended.tree.at(&parent), found.target.at(&parent)) else { continue };

@@ -1,7 +1,7 @@
 //! What a plan holds.
 
 use crate::adapter::{Impact, Payload};
-use crate::domain::{Class, Echo, ServiceKey, read_as};
+use crate::domain::{Class, Echo, Effect, ServiceKey, read_as};
 use crate::service::element_service::ElementService;
 use crate::service::ledger::Take;
 use crate::tree::secret::is_token;
@@ -72,6 +72,17 @@ pub enum ServiceEffect {
     Delete,
     /// The same document: deviations are healed.
     Heal,
+}
+
+impl From<ServiceEffect> for Effect {
+    fn from(effect: ServiceEffect) -> Self {
+        match effect {
+            ServiceEffect::Create => Effect::Create,
+            ServiceEffect::Modify => Effect::Modify,
+            ServiceEffect::Delete => Effect::Delete,
+            ServiceEffect::Heal => Effect::Heal,
+        }
+    }
 }
 
 /// The plan for one element.

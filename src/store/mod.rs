@@ -41,15 +41,22 @@ pub enum Table {
     Deviations,
     /// `domain::Rewrite` by `element/id`.
     Rewrites,
+    /// `domain::Revision` by service and revision; `domain::Gone` of deleted services.
+    History,
     /// Sealed secrets by token.
     Secrets,
+    /// Names that callers gave to their requests, `given/…`, and transactions that were promised before they began,
+    /// `accepted/id`.
+    Requests,
+    /// `domain::QueuedChange` by `element/face/id`.
+    Queue,
     /// Installation facts (hash key, installation id) by name.
     Installation,
 }
 
 impl Table {
     /// All tables, in the order of the enumeration.
-    pub const ALL: [Table; 12] = [
+    pub const ALL: [Table; 15] = [
         Table::Elements,
         Table::ElementStates,
         Table::Documents,
@@ -60,7 +67,10 @@ impl Table {
         Table::Transactions,
         Table::Deviations,
         Table::Rewrites,
+        Table::History,
         Table::Secrets,
+        Table::Requests,
+        Table::Queue,
         Table::Installation,
     ];
 
@@ -77,7 +87,10 @@ impl Table {
             Table::Transactions => "transactions",
             Table::Deviations => "deviations",
             Table::Rewrites => "rewrites",
+            Table::History => "history",
             Table::Secrets => "secrets",
+            Table::Requests => "requests",
+            Table::Queue => "queue",
             Table::Installation => "installation",
         }
     }

@@ -17,7 +17,7 @@ use order::{Failed, Order, pause};
 use super::machine::{Answer, Verb};
 use super::{Ambient, TransactionLimits, Undo, cause};
 use crate::adagio::driver::StateValue;
-use crate::adagio::{Confirm, DriverError, Effect, ElementLimits, Southbound, Writer};
+use crate::adagio::{Confirm, DriverError, Effect, ElementLimits, Payload, Southbound, Writer};
 use crate::domain::outcome::{Cause, CauseKind};
 use crate::domain::{CheckValue, Class, ElementProgress, ErrorClass, ForeignChange};
 use crate::plan::ElementPlan;
@@ -116,6 +116,8 @@ pub(super) struct Crew {
     pub edited: bool,
     /// A send was lost, or another process made it: the element may still be working on it.
     pub unsure: bool,
+    /// What an operator has seen and wants sent once, also over values of somebody else.
+    pub force: Option<Payload>,
     /// For the record.
     pub report: Report,
     /// Sessions of ours that may still live at the element and hold its locks.
@@ -156,6 +158,7 @@ impl Crew {
             confirm: None,
             edited: false,
             unsure: false,
+            force: None,
             report: Report::default(),
             ours: BTreeSet::new(),
             stale: None,

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Per element: `Untouched → Locked → Prepared → Applied → Verified → Confirmed`; on the way back `Restored`; `Unknown`
-//! when an answer did not come; `Conflict` when somebody else's value stands there.
+//! when an answer did not come; `Conflict` when somebody else's value stands there, until an operator has it `Accepted`.
 //!
 //! In Applying the class A elements go first, together; then B, C and D, one at a time; the first error stops it. While
 //! slow elements work, the timers of confirmed commits are started anew.
@@ -500,7 +500,9 @@ impl Machine {
         for name in idle {
             let Some(member) = self.members.get_mut(&name) else { continue };
             let verb = match (self.state, member.progress.turn) {
-                (State::Restoring, Turn::Untouched | Turn::Restored) | (State::Confirming, Turn::Confirmed) => None,
+                (_, Turn::Accepted)
+                | (State::Restoring, Turn::Untouched | Turn::Restored)
+                | (State::Confirming, Turn::Confirmed) => None,
                 (State::Restoring, Turn::Locked) => Some(Verb::Release),
                 (State::Restoring, Turn::Prepared) => Some(Verb::Withdraw),
                 (State::Restoring, _) => Some(Verb::Restore),

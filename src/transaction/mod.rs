@@ -18,13 +18,17 @@ mod crew;
 mod journal;
 pub mod machine;
 mod pace;
+mod progress;
 mod queues;
 mod recovery;
+mod resolve;
 mod runner;
 mod side;
 
+pub use progress::{Progress, Timing};
 pub use queues::Queues;
 pub use recovery::Recovery;
+pub use resolve::{Open, Settled, Word, foreign};
 pub use runner::{Runner, TransactionRequest};
 
 use crate::adagio::Payload;
@@ -157,6 +161,12 @@ pub trait Undo: Send + Sync {
 
 /// What becomes durable together with the decision and with the end.
 pub trait Closing: Send + Sync {
+    /// In one batch with the first record of the transaction, before anything is sent; what is known of its request may be
+    /// put into the record.
+    fn begun(&self, record: &mut TransactionRecord) -> Result<Batch, StoreError> {
+        let _ = record;
+        Ok(Batch::default())
+    }
     /// In one batch with DECIDED: documents, claims, recorded trees, ledger, audit, outbox. `read` is what each element
     /// echoed at the read-back, whole.
     fn decided(&self, record: &TransactionRecord, read: &BTreeMap<String, ConfigTree>) -> Result<Batch, StoreError>;
@@ -218,6 +228,11 @@ impl StopSignal {
     /// Someone cancels: before DECIDED turn back, after it nothing.
     pub fn cancel(&self) {
         self.cancel.cancel();
+    }
+
+    /// Whether someone has cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancel.is_cancelled()
     }
 
     pub(crate) async fn stopped(&self) -> Cause {

@@ -13,6 +13,7 @@
 
 use super::crew::{Crew, StaleCandidate};
 use super::journal::{self, Story};
+use super::resolve::Word;
 use super::machine::Machine;
 use super::runner::{Ride, Runner};
 use super::{Closing, StopSignal, cause};
@@ -33,7 +34,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// Ends what did not end.
 pub struct Recovery {
-    runner: Runner,
+    pub(super) runner: Runner,
     closing: Arc<dyn Closing>,
     // When each open transaction is tried next, and the pause after that.
     due: Mutex<BTreeMap<String, (Duration, Duration)>>,
@@ -169,6 +170,17 @@ impl Recovery {
     ) -> Result<Option<TransactionRecord>, StoreError> {
         // A transaction that runs in this process is nobody else's business.
         let Some(_mark) = self.runner.queues.mark(id) else { return Ok(None) };
+        self.work_on(id, elements, None, hurry).await
+    }
+
+    /// The work on one open transaction; the caller has its mark. With the word of an operator, that comes first.
+    pub(super) async fn work_on(
+        &self,
+        id: &str,
+        elements: &BTreeMap<String, Arc<dyn Southbound>>,
+        word: Option<Word>,
+        hurry: Option<&Hurry<'_>>,
+    ) -> Result<Option<TransactionRecord>, StoreError> {
         let story = journal::story(&*self.runner.store, id).await?;
         if story.closed {
             return Ok(None);
@@ -184,6 +196,10 @@ impl Recovery {
             batch.append(id, JournalRecord::Closed { outcome });
             self.runner.store.commit(self.runner.epoch, batch, Durability::Now).await?;
             return Ok(None);
+        };
+        let forced = match word {
+            Some(word) => word.noted(&self.runner, &mut record).await?,
+            None => BTreeMap::new(),
         };
         tracing::warn!(transaction = id, phase = ?story.phase, decided = story.decided, "recovering");
         let why = story.cause.clone().unwrap_or_else(|| {
@@ -214,6 +230,7 @@ impl Recovery {
         for (name, crew) in &mut crews {
             crew.edited = story.phase >= Phase::Prepared && matches!(crew.class(), Class::A | Class::B);
             crew.unsure = story.phase >= Phase::Applied;
+            crew.force = forced.get(name).cloned();
             crew.ours.extend(sessions.get(name));
             crew.confirm = story
                 .persist
@@ -249,9 +266,11 @@ impl Recovery {
 
 /// Where an element has to be assumed to stand, from what is durable.
 fn progress(of: &ElementPlan, story: &Story, record: &TransactionRecord) -> ElementProgress {
-    // Where an element came to its end it was let go: what stands there now may be somebody else's work.
+    // What an operator accepted stands. Where an element came to its end it was let go: what stands there now may be
+    // somebody else's work.
     let end = if story.decided { Turn::Confirmed } else { Turn::Restored };
-    if let Some(kept) = record.elements.get(&of.element).filter(|kept| kept.turn == end) {
+    let ended = |kept: &&ElementProgress| kept.turn == end || kept.turn == Turn::Accepted;
+    if let Some(kept) = record.elements.get(&of.element).filter(ended) {
         return kept.clone();
     }
     let turn = match story.phase {
@@ -266,7 +285,7 @@ fn progress(of: &ElementPlan, story: &Story, record: &TransactionRecord) -> Elem
 }
 
 /// At start the north waits for recovery: an element that does not answer is not waited for long, and not asked again.
-struct Hurry<'a> {
+pub(super) struct Hurry<'a> {
     connect: Duration,
     away: &'a BTreeSet<String>,
 }

@@ -12,12 +12,15 @@ use super::crew::{ATTEMPTS, Crew, Report, StaleCandidate, Tools};
 use super::journal;
 use super::machine::{Act, Answer, Event, Machine, Record, State, Verb};
 use super::pace::Paces;
+use super::progress::{Progress, Timing, patience};
 use super::queues::{Queues, Turns};
 use super::{Ambient, Closing, Probe, StopSignal, TransactionLimits, Undo, cause};
 use crate::adagio::{Confirm, Southbound};
 use crate::domain::outcome::{Cause, CauseKind};
-use crate::domain::{Class, ElementProgress, JournalRecord, Outcome, Phase, Principal, TransactionRecord, Turn};
-use crate::plan::Plan;
+use crate::domain::{
+    Class, ElementProgress, JournalRecord, Origin, Outcome, Phase, Principal, ServiceTouched, TransactionRecord, Turn,
+};
+use crate::plan::{Plan, ServiceChange};
 use crate::store::{Batch, Durability, Store, StoreError, Table};
 use futures::future::{BoxFuture, Either, select};
 use futures::stream::FuturesUnordered;
@@ -42,7 +45,7 @@ pub struct TransactionRequest {
     /// What becomes durable with the decision and with the end.
     pub closing: Arc<dyn Closing>,
     /// Gets every new state of the record, if someone wants to watch.
-    pub progress: Option<watch::Sender<Option<TransactionRecord>>>,
+    pub progress: Option<watch::Sender<Progress>>,
 }
 
 /// Runs transactions. One for the whole process; cheap to clone.
@@ -95,6 +98,11 @@ impl Runner {
             finished: None,
             elements: members.collect(),
             summary: request.summary.clone(),
+            decided: None,
+            continued_by: None,
+            origin: Origin::default(),
+            services: touched(&request.plan),
+            resolutions: Vec::new(),
         };
         let mut ride = Ride::new(self, record, request.closing, request.progress);
         let Some(_mark) = self.queues.mark(&request.id) else {
@@ -182,6 +190,12 @@ impl Runner {
     }
 }
 
+/// What the plan does to which service.
+fn touched(plan: &Plan) -> Vec<ServiceTouched> {
+    let touched = |change: &ServiceChange| ServiceTouched { key: change.key.clone(), effect: change.effect.into() };
+    plan.services.iter().map(touched).collect()
+}
+
 type Flight = BoxFuture<'static, (Crew, Verb, Answer)>;
 
 /// One transaction on its way.
@@ -189,7 +203,8 @@ pub(super) struct Ride<'a> {
     runner: &'a Runner,
     pub(super) record: TransactionRecord,
     closing: Arc<dyn Closing>,
-    progress: Option<watch::Sender<Option<TransactionRecord>>>,
+    progress: Option<watch::Sender<Progress>>,
+    timing: Timing,
     tools: Tools,
     /// The time of the confirmed commits of this one.
     window: Duration,
@@ -207,13 +222,14 @@ impl<'a> Ride<'a> {
         runner: &'a Runner,
         record: TransactionRecord,
         closing: Arc<dyn Closing>,
-        progress: Option<watch::Sender<Option<TransactionRecord>>>,
+        progress: Option<watch::Sender<Progress>>,
     ) -> Self {
         Self {
             runner,
             record,
             closing,
             progress,
+            timing: Timing::default(),
             tools: runner.tools(),
             window: runner.limits.confirm_window,
             reports: BTreeMap::new(),
@@ -295,6 +311,7 @@ impl<'a> Ride<'a> {
             if !self.unsaid.is_empty() && !writes && acts.iter().any(|act| matches!(act, Act::Send(..))) {
                 events.extend(self.note().await);
             }
+            let sends = acts.iter().any(|act| matches!(act, Act::Send(..)));
             for act in acts {
                 match act {
                     Act::Send(element, verb) => self.send(&element, verb),
@@ -305,6 +322,9 @@ impl<'a> Ride<'a> {
                     }
                     Act::Write(record) => events.push_back(self.write(record, &machine).await),
                 }
+            }
+            if let (true, Some(progress)) = (sends, &self.progress) {
+                progress.send_modify(|shown| shown.awaits(&self.timing));
             }
         }
         for (name, crew) in &mut self.idle {
@@ -399,6 +419,8 @@ impl<'a> Ride<'a> {
 
     fn answered(&mut self, (crew, verb, answer): (Crew, Verb, Answer)) -> Event {
         let element = crew.name.clone();
+        let window = crew.confirm.as_ref().map(|confirm| confirm.timeout);
+        self.timing.answered(&element, verb, &answer, window, self.runner.ambient.now());
         self.reports.insert(element.clone(), crew.report.clone());
         if let (Verb::Apply, Some(took)) = (verb, crew.took) {
             self.runner.paces.note(&element, took);
@@ -419,6 +441,7 @@ impl<'a> Ride<'a> {
             tracing::error!(transaction = %self.record.id, element, ?verb, "a verb for an element that is busy");
             return;
         };
+        self.timing.asked(element, self.runner.ambient.now(), patience(verb, &self.runner.limits));
         let (tools, probe) = (self.tools.clone(), self.runner.probe.clone());
         let point = format!("{verb:?}:{element}").to_lowercase();
         self.flights.push(Box::pin(async move {
@@ -486,11 +509,12 @@ impl<'a> Ride<'a> {
         let read = self.idle.iter_mut().filter_map(|(name, crew)| Some((name.clone(), crew.echoed.take()?))).collect();
         let mut batch = self.closing.decided(&self.record, &read).map_err(Unwritten::Not)?;
         let was = std::mem::replace(&mut self.record.phase, Phase::Decided);
+        self.record.decided = Some(self.runner.ambient.now());
         let intent = JournalRecord::Intent { phase: Phase::Decided, persist: BTreeMap::new() };
         let noted = match journal::noted(&self.record, &self.unsaid, Some(intent)) {
             Ok(noted) => noted,
             Err(error) => {
-                self.record.phase = was;
+                (self.record.phase, self.record.decided) = (was, None);
                 return Err(Unwritten::Not(error));
             }
         };
@@ -507,7 +531,7 @@ impl<'a> Ride<'a> {
         let kept = journal::story(&*self.runner.store, &self.record.id).await;
         match kept {
             Ok(story) if !story.decided => {
-                self.record.phase = was;
+                (self.record.phase, self.record.decided) = (was, None);
                 Err(Unwritten::Not(error))
             }
             Ok(_) => {
@@ -559,7 +583,9 @@ impl<'a> Ride<'a> {
     }
 
     pub(super) async fn write_planned(&mut self, plan: &Plan) -> Result<(), StoreError> {
-        let batch = journal::planned(&self.record, plan)?;
+        let begun = self.closing.begun(&mut self.record)?;
+        let mut batch = journal::planned(&self.record, plan)?;
+        batch.extend(begun);
         self.runner.store.commit(self.runner.epoch, batch, Durability::Lazy).await?;
         self.publish();
         Ok(())
@@ -586,8 +612,10 @@ impl<'a> Ride<'a> {
     /// A lazy note of what elements answered; a lost one costs recovery a reading, no more. The lease is what matters. The
     /// record of a transaction over many elements is written when a good part of them has answered, not each time.
     async fn note(&mut self) -> Option<Event> {
-        self.publish();
         let whole = self.unknown * RECORD_SHARE >= self.record.elements.len();
+        if whole {
+            self.publish();
+        }
         let batch = match whole {
             true => journal::noted(&self.record, &self.unsaid, None),
             false => Ok(journal::said(&self.record.id, &self.unsaid)),
@@ -622,7 +650,7 @@ impl<'a> Ride<'a> {
 
     fn publish(&self) {
         if let Some(progress) = &self.progress {
-            progress.send_replace(Some(self.record.clone()));
+            progress.send_modify(|shown| shown.follow(&self.record, &self.timing));
         }
     }
 }

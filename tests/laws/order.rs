@@ -128,7 +128,7 @@ impl State<'_> {
     }
 
     pub fn heal(&self, paths: &[Path]) -> Option<ElementPlan> {
-        plan_heal(&self.input(&adapter(), self.before, &Allowed::default()), paths).unwrap()
+        plan_heal(&self.input(&adapter(), self.before, &Allowed::default()), paths, &[]).unwrap()
     }
 
     pub fn differences(&self) -> Vec<Difference> {

@@ -102,6 +102,11 @@ impl Daemon {
         self.ask(Method::POST, path, &[("content-type", JSON)], body).await
     }
 
+    /// The folder of the store.
+    pub fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
     /// The ledger as it is stored.
     pub async fn numbers(&self) -> Vec<Take> {
         let store = SqliteStore::open(&self.folder.path().join("state/andante.db")).unwrap();

@@ -9,8 +9,13 @@ mod bad_input;
 mod command;
 mod daemon;
 mod edits;
+mod modes;
+mod orchestrator;
+mod queued;
+mod past;
 mod real;
 mod resources;
+mod simulated;
 mod targets;
 
 #[path = "../support/mod.rs"]

@@ -18,6 +18,7 @@ mod service;
 mod slow;
 mod third;
 mod unresolved;
+mod word;
 
 #[path = "../support/mod.rs"]
 mod support;

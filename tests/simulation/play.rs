@@ -14,7 +14,7 @@ use andante::domain::{AuditRecord, Event, Outcome, Principal, TransactionRecord}
 use andante::plan::{ElementPlan, Plan};
 use andante::store::{Batch, Store, StoreError, Table};
 use andante::transaction::{
-    Ambient, Closing, Probe, Recovery, Runner, StopSignal, TransactionLimits, TransactionRequest, Undo,
+    Ambient, Closing, Probe, Progress, Recovery, Runner, StopSignal, TransactionLimits, TransactionRequest, Undo,
 };
 use andante::tree::ConfigTree;
 use futures::StreamExt;
@@ -270,7 +270,7 @@ impl Stage {
         let plan = self.plan(&order);
         self.plans.lock().unwrap().insert(id.clone(), plan.clone());
         let south = self.south(&process, &id, Some(&plan));
-        let (progress, mut watched) = watch::channel(None);
+        let (progress, mut watched) = watch::channel(Progress::default());
         let request = TransactionRequest {
             id: id.clone(),
             plan,
@@ -291,7 +291,7 @@ impl Stage {
         };
         let listener = async {
             while watched.changed().await.is_ok() {
-                let record = watched.borrow_and_update().clone();
+                let record = watched.borrow_and_update().record.clone();
                 self.published.lock().unwrap().extend(record);
             }
         };

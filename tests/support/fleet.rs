@@ -104,6 +104,8 @@ impl House {
             keep_bytes: 64 << 20,
             ranges: Ranges::default(),
             quarantine: Duration::ZERO,
+            requests: andante::controller::RequestLimits::default(),
+            history: andante::controller::HistoryLimits { revisions: 20, deleted: 100 },
         };
         (Controller::start(parts).await.unwrap(), store)
     }

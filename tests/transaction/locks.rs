@@ -87,6 +87,11 @@ async fn journaled(stage: &Stage, session: u32) {
         finished: None,
         elements: BTreeMap::from([("pe1".to_owned(), andante::domain::ElementProgress::untouched(Class::A))]),
         summary: String::new(),
+        decided: None,
+        continued_by: None,
+        origin: Default::default(),
+        services: Vec::new(),
+        resolutions: Vec::new(),
     };
     record.elements.get_mut("pe1").unwrap().session = Some(session);
     let mut batch = Batch::default();

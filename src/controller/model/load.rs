@@ -1,6 +1,6 @@
 //! The mirror at start: everything that the store holds, read page by page and understood on all processors.
 
-use super::{Claimed, Meaning, Model, decode, element_of, unpacked};
+use super::{Claimed, GONE, Meaning, Model, decode, element_of, unpacked};
 use crate::domain::StoredDocument;
 use crate::service::Service;
 use crate::store::{Store, StoreError, Table};
@@ -33,6 +33,9 @@ impl Model {
                 let (document, service) = understood?;
                 model.take(document, service);
             }
+        }
+        for (key, bytes) in store.list_bytes(Table::History, GONE).await? {
+            model.put(Table::History, &key, &bytes, meaning)?;
         }
         model.load_claims(store).await?;
         Ok(model)
@@ -136,5 +139,12 @@ fn shares<T: Send, U: Send>(
 const PAGE: usize = 4096;
 
 /// The tables that are mirrored record by record; documents, claims and what is recorded come behind them.
-const TABLES: [Table; 6] =
-    [Table::Elements, Table::ElementStates, Table::Numbers, Table::Deviations, Table::Plans, Table::Rewrites];
+const TABLES: [Table; 7] = [
+    Table::Elements,
+    Table::ElementStates,
+    Table::Numbers,
+    Table::Deviations,
+    Table::Plans,
+    Table::Rewrites,
+    Table::Queue,
+];

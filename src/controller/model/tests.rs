@@ -3,7 +3,7 @@
 use super::*;
 use crate::adapter::Adapter;
 use crate::controller::desk::{Desk, Wanted};
-use crate::domain::{Class, Element, Port};
+use crate::domain::{Class, Effect, Element, Port, Principal, Stamp};
 use crate::plan::{Allowed, Plan, adopted_owner};
 use crate::service::Ranges;
 use crate::service::canonical::{
@@ -161,7 +161,7 @@ impl House {
 
     /// Decides a plan: all its elements do as they are told.
     async fn decide(&mut self, plan: &Plan) -> Batch {
-        let batch = self.model.decided(plan, "test", self.now, &BTreeMap::new()).unwrap();
+        let batch = self.model.decided(plan, &stamp(&Principal::daemon(), self.now), KEEP, &BTreeMap::new()).unwrap();
         self.store.commit(self.epoch, batch.clone(), Durability::Now).await.unwrap();
         self.model.apply(&batch, &meaning).unwrap();
         self.agrees().await;
@@ -322,6 +322,10 @@ async fn old_domain(services: usize) -> House {
             modified: Timestamp::UNIX_EPOCH,
             body: serde_json::to_string(&ends).unwrap(),
             elements: ends.iter().map(|(element, ..)| element.clone()).collect(),
+            effect: Effect::Create,
+            ticket: None,
+            transaction: None,
+            oldest: 0,
         };
         batch.put(Table::Documents, &document_key(&key(&id)), &document).unwrap();
         let take = Take::held("rt@65000", &key(&id), "", number as u64 + 1);
@@ -351,7 +355,7 @@ async fn a_request_costs_the_same_beside_a_hundred_services_and_beside_thousands
             let (from, nodes) = (house.model.visits().count(), crate::tree::visited());
             let plan = house.plan(vec![house.wanted("new", ends)], &ConfigTree::default());
             let planned = house.model.visits().count();
-            let batch = house.model.decided(&plan, "test", house.now, &BTreeMap::new()).unwrap();
+            let batch = house.model.decided(&plan, &stamp(&Principal::daemon(), house.now), KEEP, &BTreeMap::new()).unwrap();
             house.model.apply(&batch, &meaning).unwrap();
             let followed = house.model.visits().count();
             let bytes: usize = batch
@@ -400,4 +404,44 @@ async fn a_number_that_was_given_back_is_free_when_it_was_read_away_and_has_rest
     }
     assert_eq!(house.model.ledger.rested(later(25), day).count(), 0);
     assert_eq!(house.model.ledger.rested(later(26), day).count(), 3);
+}
+
+const KEEP: crate::controller::HistoryLimits = crate::controller::HistoryLimits { revisions: 3, deleted: 1 };
+
+fn stamp(principal: &Principal, at: Timestamp) -> Stamp<'_> {
+    Stamp { principal, transaction: "t", at }
+}
+
+/// Revisions count on over a deletion; the oldest ones go, and the longest gone service with all of its own.
+#[tokio::test]
+async fn the_past_is_kept_as_long_as_there_is_room() {
+    let mut house = House::with(Batch::default()).await;
+    let nothing = ConfigTree::default();
+    let numbers = |rows: &[String], id: &str| -> Vec<u64> {
+        let of = revisions_key(&key(id));
+        rows.iter().filter_map(|row| row.strip_prefix(&of)?.parse().ok()).collect()
+    };
+    for vlan in 5..10 {
+        house.write("a", Some(&[("pe1", "eth1", vlan)]), &nothing).await;
+    }
+    let document = house.model.documents.get(&key("a")).unwrap().clone();
+    assert_eq!((document.revision, document.oldest, document.effect), (5, 3, Effect::Modify));
+    assert_eq!(numbers(&house.rows(Table::History).await, "a"), [3, 4], "two of the past, and the present one");
+    house.write("a", Some(&[("pe1", "eth1", 9)]), &nothing).await;
+    assert_eq!(house.model.documents.get(&key("a")).unwrap().revision, 5, "the same words make no revision");
+    house.write("a", None, &nothing).await;
+    assert_eq!(numbers(&house.rows(Table::History).await, "a"), [4, 5, 6]);
+    assert_eq!(house.model.gone.get(&key("a")).map(|gone| (gone.oldest, gone.last)), Some((4, 6)));
+    house.write("a", Some(&[("pe1", "eth1", 5)]), &nothing).await;
+    let document = house.model.documents.get(&key("a")).unwrap().clone();
+    assert_eq!((document.revision, document.oldest, document.effect), (7, 5, Effect::Create));
+    assert_eq!(numbers(&house.rows(Table::History).await, "a"), [5, 6]);
+    assert!(house.model.gone.get(&key("a")).is_none());
+    house.write("a", None, &nothing).await;
+    house.write("b", Some(&[("pe1", "eth1", 5)]), &nothing).await;
+    house.write("b", None, &nothing).await;
+    let rows = house.rows(Table::History).await;
+    assert_eq!((numbers(&rows, "a"), numbers(&rows, "b")), (vec![], vec![1, 2]), "one deleted service is remembered");
+    assert_eq!(house.model.gone.len(), 1);
+    assert_eq!(house.model.gone_since.len(), 1);
 }

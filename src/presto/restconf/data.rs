@@ -16,8 +16,8 @@ use super::query::{self, DryRun, Query};
 use super::select::select;
 use super::server::{ACCEPT_PATCH, Ask, RESTCONF, Restconf, allow, not_here, read_body};
 use super::target::{self, Target};
-use crate::controller::{DocumentEdit, Failure, Terms};
-use crate::domain::{Outcome, Principal, ServiceKey, TransactionRecord, Verb, authorize};
+use crate::controller::{DocumentEdit, Failure, RequestName, Terms};
+use crate::domain::{Outcome, Principal, QueuePolicy, ServiceKey, TransactionRecord, Verb, authorize};
 use crate::plan::Allowed;
 use crate::presto::view;
 use crate::tree::{ConfigTree, Limits, Node, Path, Policy, QName, SchemaKind, Step};
@@ -103,6 +103,37 @@ impl Restconf {
             _ => Some(self.body(ask, body, path, method).await?),
         };
         let face = self.face(path, body.as_ref())?;
+        let name = match query.dry_run {
+            None => self.name_of_write(ask, path, body.as_ref())?,
+            // It leaves nothing behind that could be done twice.
+            Some(_) => None,
+        };
+        if let Some(answer) = self.answered_before(ask, name.as_ref()).await? {
+            return answer;
+        }
+        let answer = self.written(ask, target, method, query, body, face, name.as_ref()).await;
+        match answer {
+            // The first request of this name may have been carried out since we looked.
+            Err(problem) => match self.answered_before(ask, name.as_ref()).await {
+                Ok(Some(answer)) => answer,
+                _ => Err(problem),
+            },
+            answer => answer,
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one request, taken apart")]
+    async fn written(
+        &self,
+        ask: &Ask,
+        target: &Target,
+        method: edit::Method,
+        query: &Query,
+        body: Option<ConfigTree>,
+        face: (&'static str, &'static str),
+        name: Option<&RequestName>,
+    ) -> Result<Answer, Problem> {
+        let path = &target.path;
         for last in [false, false, false, true] {
             let loaded = match named(ask, path, method, body.as_ref(), face) {
                 Some(ids) => self.load_named(&ask.principal, face, &ids).await,
@@ -118,7 +149,7 @@ impl Restconf {
             let edits = documents::changes(face, &loaded.tree, &edited.tree, &loaded.tags);
             let result = match query.dry_run {
                 Some(kind) => self.rehearse(ask, kind, edits, &edited).await,
-                None => self.perform(ask, edits, &edited, &loaded).await,
+                None => self.perform(ask, edits, &edited, &loaded, name, query.queue).await,
             };
             match result {
                 Err(Failure::Precondition { .. }) if !last && !conditions::pins(&ask.headers) => {}
@@ -152,28 +183,45 @@ impl Restconf {
         edits: Vec<DocumentEdit>,
         edited: &Edited,
         loaded: &Loaded,
+        name: Option<&RequestName>,
+        queue: Option<QueuePolicy>,
     ) -> Result<Result<Answer, Problem>, Failure> {
         if edits.is_empty() {
+            if let Ok(Some(answer)) = self.answered_before(ask, name).await {
+                return Ok(answer);
+            }
             // What is asked for is stored already: idempotent, and no transaction.
             return Ok(Ok(Answer::new(StatusCode::NO_CONTENT).validators(loaded.present.as_ref())));
         }
-        let terms = Terms { wait: Some(self.options.sync_timeout), ..Terms::default() };
+        let creates = edited.created.then(|| target::print(&edited.resource));
+        let request = name.map(|name| RequestName { creates: creates.clone(), ..name.clone() });
+        let terms = Terms { request, queue, ..self.terms(ask) };
         let record = self.controller.write(&ask.principal, edits, &Allowed::default(), &terms).await?;
-        if let Some(answer) = self.unfinished(&record, ask.media) {
+        self.concluded(ask, &record, &edited.resource, creates.as_deref()).await
+    }
+
+    /// The answer to a write whose transaction is this one.
+    pub(super) async fn concluded(
+        &self,
+        ask: &Ask,
+        record: &TransactionRecord,
+        resource: &Path,
+        creates: Option<&str>,
+    ) -> Result<Result<Answer, Problem>, Failure> {
+        if let Some(answer) = self.unfinished(record, ask.media) {
             return Ok(answer);
         }
-        let service = service_of(&edited.resource);
-        let present = match &service {
+        let present = match &service_of(resource) {
             Some(key) => self.present(&ask.principal, key).await?,
             None => None,
         };
-        let answer = match edited.created {
-            true => Answer::new(StatusCode::CREATED)
-                .location(&format!("/restconf/data{}", target::print(&edited.resource)))
-                .body(ask.media.as_str(), self.record(&record, ask.media)),
-            false => Answer::new(StatusCode::NO_CONTENT),
+        let answer = match creates {
+            Some(created) => Answer::new(StatusCode::CREATED)
+                .location(&format!("/restconf/data{created}"))
+                .body(ask.media.as_str(), self.record(record, ask.media)),
+            None => Answer::new(StatusCode::NO_CONTENT),
         };
-        Ok(Ok(answer.validators(present.as_ref()).transaction(&record)))
+        Ok(Ok(answer.validators(present.as_ref()).transaction(record)))
     }
 
     /// The answer to a transaction that is not applied, or not yet: an error, or 202 with the way to it.
@@ -196,7 +244,8 @@ impl Restconf {
     /// The transaction as a resource.
     fn record(&self, record: &TransactionRecord, media: Media) -> String {
         let parent = Path::new(vec![Step::single(QName::new("andante", "transactions"))]);
-        let nodes: Vec<_> = view::transaction(self.index(), record).into_iter().collect();
+        let nodes: Vec<_> =
+            view::transaction(self.index(), record, &|id| self.controller.timing(id)).into_iter().collect();
         media::print(media, &nodes, &parent, self.index())
     }
 

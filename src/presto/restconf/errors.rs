@@ -8,6 +8,7 @@
 //! | 400 | the request or the document is wrong |
 //! | 403 / 404 / 405 / 406 / 413 / 415 | not allowed / no such resource / not offered here / media types / too big |
 //! | 409 | claim conflict, hand-made change in the way, number taken, exists; or refused by an element and all restored |
+//! | 422 | a request's name (`Idempotency-Key`) stands for another request |
 //! | 412 | `If-Match`, or a pinned plan, is stale |
 //! | 503 | an element is unreachable, locked by others or was read incompletely, before anything was sent, or the daemon is stopping (502 in the `nso-compatible` profile) |
 //! | 500 | a fault of the daemon or of its store |
@@ -168,6 +169,41 @@ impl Problem {
                     cause: Some("class-too-weak"),
                     elements: vec![About { name: element.clone(), ..About::default() }],
                     remedy: Some("demand less, or take the element out of the service".into()),
+                    ..Entry::default()
+                },
+            ),
+            Failure::Cancelled(_) => Self::new(StatusCode::CONFLICT, "operation-failed", message).caused("not-applied"),
+            Failure::TooLate { transaction, remedy, .. } => {
+                let entry = Entry {
+                    tag: "operation-failed",
+                    app_tag: Some("too-late".into()),
+                    message,
+                    cause: Some("too-late"),
+                    remedy: Some(remedy.clone()),
+                    ..Entry::default()
+                };
+                let transaction = Some(transaction.clone());
+                Self { transaction, ..Self::application(StatusCode::CONFLICT, entry) }
+            }
+            Failure::RequestReused { transaction, .. } => {
+                let entry = Entry {
+                    tag: "invalid-value",
+                    app_tag: Some("request-id-reused".into()),
+                    message: format!("{message}; nothing was done"),
+                    cause: Some("request-id-reused"),
+                    remedy: Some("give each request a name of its own; repeat a request as it was".into()),
+                    ..Entry::default()
+                };
+                let transaction = Some(transaction.clone());
+                Self { transaction, ..Self::application(StatusCode::UNPROCESSABLE_ENTITY, entry) }
+            }
+            Failure::Declined { tag, remedy, .. } => Self::application(
+                StatusCode::CONFLICT,
+                Entry {
+                    tag: "operation-failed",
+                    app_tag: Some((*tag).into()),
+                    message: format!("{message}; nothing was done"),
+                    remedy: Some(remedy.clone()),
                     ..Entry::default()
                 },
             ),
@@ -366,6 +402,7 @@ pub fn turn(turn: Turn) -> &'static str {
         Turn::Confirmed => "confirmed",
         Turn::Restored => "restored",
         Turn::Conflict => "conflict",
+        Turn::Accepted => "accepted",
     }
 }
 

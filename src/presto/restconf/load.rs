@@ -95,7 +95,8 @@ impl Restconf {
                 let stored = self.controller.documents(principal, face.0).await?;
                 top.extend(self.gather(&stored, face, true)?.top().iter().cloned());
             }
-            for name in ["elements", "adapters", "services", "plans", "transactions", "deviations", "rewrites"] {
+            for name in ["elements", "adapters", "services", "plans", "transactions", "deviations", "rewrites", "queue"]
+            {
                 top.extend(self.domain_state(principal, name).await?);
             }
             return Ok((ConfigTree::new(top), None));
@@ -132,11 +133,16 @@ impl Restconf {
                 }
                 let elements = controller.elements(principal).await?;
                 let deviations = controller.deviations(principal).await?;
-                view::services(index, &facts, &elements, &deviations)
+                let queued = controller.queued(principal).await?;
+                view::services(index, &facts, &elements, &deviations, &queued)
             }
             "plans" => view::plans(index, &controller.kept_list(principal).await?),
-            "transactions" => view::transactions(index, &controller.transactions(principal).await?),
+            "transactions" => {
+                let records = controller.transactions(principal).await?;
+                view::transactions(index, &records, &|id| controller.timing(id))
+            }
             "deviations" => view::deviations(index, &controller.deviations(principal).await?),
+            "queue" => view::queue(index, &controller.queued(principal).await?),
             "rewrites" => view::rewrites(index, &controller.rewrites(principal, None).await?),
             _ => None,
         })

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Guarantees: a request is answered or refused with an `ietf-restconf:errors` body, never dropped; nothing is stored or sent
-//! for a request that is refused; a transaction that exists is named in the answer. Everything but `server`, `data` and
-//! `operations` is pure. What is not offered: YANG Patch, `insert`, `point`, `filter`, `with-defaults`, streams, NMDA datastores.
+//! for a request that is refused; a transaction that exists is named in the answer. Everything but `server`, `data`, `modes`
+//! and `operations` is pure. What is not offered: YANG Patch, `insert`, `point`, `filter`, `with-defaults`, streams, NMDA datastores.
 
 mod answer;
 pub mod conditions;
@@ -18,7 +18,9 @@ pub mod edit;
 pub mod errors;
 mod load;
 pub mod media;
+mod modes;
 mod operations;
+mod past;
 pub mod query;
 pub mod select;
 mod server;

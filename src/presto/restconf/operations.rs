@@ -6,7 +6,7 @@ use super::errors::{Entry, Problem};
 use super::media::{self, Media};
 use super::server::{Ask, RESTCONF, Restconf, allow, not_here, read_body, read_only, ticket_text};
 use super::target;
-use crate::controller::{Absent, DocumentEdit, Failure, RewriteAsked, Terms};
+use crate::controller::{Absent, DocumentEdit, Failure, RequestName, RewriteAsked, Terms};
 use crate::domain::{Class, Element, Principal, ServiceKey, TransactionRecord, Verb, authorize};
 use crate::plan::{Allowed, Permit};
 use crate::presto::view::{self, InputError, Reader, Sheet};
@@ -14,7 +14,6 @@ use crate::tree::{CodecError, CodecErrorKind, ConfigTree, Limits, Path, Policy, 
 use axum::body::Body;
 use http::{Method, StatusCode};
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 impl Restconf {
     /// Answers a request below `/restconf/operations`.
@@ -45,13 +44,22 @@ impl Restconf {
         if let Some(ticket) = input.leaf("ticket").and_then(|ticket| ticket_text(ticket.as_bytes())) {
             principal.ticket = Some(ticket);
         }
+        let request = self.name_of_call(ask, name, &tree, &at, input)?;
         match name {
             "plan" => self.plan(ask, &principal, input).await,
-            "commit-plan" => self.commit_plan(ask, &principal, input).await,
-            "heal" => self.heal(ask, &principal, input).await,
+            "commit-plan" => self.commit_plan(ask, &principal, input, request).await,
+            "heal" => self.heal(ask, &principal, input, request).await,
+            "apply" => self.apply(ask, &principal, input, request).await,
+            "cancel-transaction" => self.cancel_transaction(ask, &principal, input).await,
+            "queued-change" => self.queued_change(&principal, input).await,
+            "watch-transaction" => self.watch_transaction(ask, &principal, input).await,
             "check-sync" => self.check_sync(ask, &principal, input).await,
             "probe" => self.probe(ask, &principal, input).await,
             "rewrite" => self.rewrite(ask, &principal, input).await,
+            "service-history" => self.service_history(ask, &principal, input).await,
+            "rollback" => self.rollback(ask, &principal, input).await,
+            "undo" => self.undo(ask, &principal, input).await,
+            "resolve" => self.resolve(ask, &principal, input).await,
             "why" => self.why(ask, &principal, input).await,
             "apply-elements" => self.apply_elements(ask, &principal, input).await,
             "element-config" => self.element_config(ask, &principal, input).await,
@@ -60,25 +68,7 @@ impl Restconf {
     }
 
     async fn plan(&self, ask: &Ask, principal: &Principal, input: Reader<'_>) -> Result<Answer, Problem> {
-        let given = input.list("document");
-        if given.is_empty() {
-            return Err(wrong("document", true, "at least one document is needed"));
-        }
-        let mut edits: Vec<DocumentEdit> = Vec::new();
-        for (at, document) in given.into_iter().enumerate() {
-            for edit in self.edits(document, at + 1)? {
-                if edits.iter().any(|known| known.key() == edit.key()) {
-                    return Err(wrong("document", false, &format!("{} stands in the request twice", edit.key())));
-                }
-                edits.push(edit);
-            }
-        }
-        let allowed = Allowed {
-            overwrite: permit(&input.each("overwrite")),
-            collateral: permit(&input.each("allow-collateral")),
-            protected: permit(&input.each("allow-protected")),
-            checks: input.each("check").into_iter().map(str::to_owned).collect(),
-        };
+        let (edits, allowed) = self.asked(input)?;
         let wanted = class(input);
         let keep = input.flag("keep", true);
         // A plan of too weak a class is refused before it is kept.
@@ -105,16 +95,51 @@ impl Restconf {
         })
     }
 
-    async fn commit_plan(&self, ask: &Ask, principal: &Principal, input: Reader<'_>) -> Result<Answer, Problem> {
+    /// The edits that a request's documents ask for, and what it allows.
+    pub(super) fn asked(&self, input: Reader<'_>) -> Result<(Vec<DocumentEdit>, Allowed), Problem> {
+        let given = input.list("document");
+        if given.is_empty() {
+            return Err(wrong("document", true, "at least one document is needed"));
+        }
+        let mut edits: Vec<DocumentEdit> = Vec::new();
+        for (at, document) in given.into_iter().enumerate() {
+            for edit in self.edits(document, at + 1)? {
+                if edits.iter().any(|known| known.key() == edit.key()) {
+                    return Err(wrong("document", false, &format!("{} stands in the request twice", edit.key())));
+                }
+                edits.push(edit);
+            }
+        }
+        let allowed = Allowed {
+            overwrite: permit(&input.each("overwrite")),
+            collateral: permit(&input.each("allow-collateral")),
+            protected: permit(&input.each("allow-protected")),
+            checks: input.each("check").into_iter().map(str::to_owned).collect(),
+        };
+        Ok((edits, allowed))
+    }
+
+    async fn commit_plan(
+        &self,
+        ask: &Ask,
+        principal: &Principal,
+        input: Reader<'_>,
+        request: Option<RequestName>,
+    ) -> Result<Answer, Problem> {
         let id = input.required("plan-id").map_err(bad_input)?;
-        let wait = if input.flag("async", false) { Duration::ZERO } else { self.options.sync_timeout };
-        let terms = Terms { require_class: class(input), wait: Some(wait) };
-        let record =
-            self.controller.commit_kept(principal, id, &terms).await.map_err(|failure| self.failed(&failure))?;
+        let terms = Terms { require_class: class(input), request, ..self.terms_of(ask, input) };
+        let commit = self.controller.commit_kept(principal, id, &terms);
+        let record = self.once(principal, &terms, commit).await.map_err(|failure| self.failed(&failure))?;
         self.outcome(ask, "commit-plan", &record)
     }
 
-    async fn heal(&self, ask: &Ask, principal: &Principal, input: Reader<'_>) -> Result<Answer, Problem> {
+    async fn heal(
+        &self,
+        ask: &Ask,
+        principal: &Principal,
+        input: Reader<'_>,
+        request: Option<RequestName>,
+    ) -> Result<Answer, Problem> {
         if input.flag("force", false) {
             return Err(unsupported("heal with 'force' is not carried out by this daemon; nothing was done"));
         }
@@ -136,9 +161,9 @@ impl Restconf {
         let (Some(element), None) = (elements.next(), elements.next()) else {
             return Err(wrong("element", false, "one call heals one element: name it, or deviations of one element"));
         };
-        let terms = Terms { wait: Some(self.options.sync_timeout), ..Terms::default() };
-        let record =
-            self.controller.heal(principal, &element, &ids, &terms).await.map_err(|failure| self.failed(&failure))?;
+        let terms = Terms { request, ..self.terms(ask) };
+        let heal = self.controller.heal(principal, &element, &ids, &terms);
+        let record = self.once(principal, &terms, heal).await.map_err(|failure| self.failed(&failure))?;
         // A deviation leaves the list when a look finds it gone; whoever healed it wants to see that now. The heal itself is
         // verified already, so a look that fails changes nothing about the answer.
         if let Err(failure) = self.controller.check(principal, &element).await {
@@ -382,7 +407,7 @@ impl Restconf {
     }
 
     /// The answer of an operation; without content 204.
-    fn output(&self, ask: &Ask, name: &str, fill: impl FnOnce(&mut Sheet<'_>)) -> Result<Answer, Problem> {
+    pub(super) fn output(&self, ask: &Ask, name: &str, fill: impl FnOnce(&mut Sheet<'_>)) -> Result<Answer, Problem> {
         let sheet = Sheet::at(self.index(), &[name, "output"]);
         let mut sheet = sheet.ok_or_else(|| self.failed(&Failure::Internal(format!("module andante lacks {name}"))))?;
         fill(&mut sheet);
@@ -395,11 +420,13 @@ impl Restconf {
     }
 
     /// The answer of an operation that ran a transaction.
-    fn outcome(&self, ask: &Ask, name: &str, record: &TransactionRecord) -> Result<Answer, Problem> {
+    pub(super) fn outcome(&self, ask: &Ask, name: &str, record: &TransactionRecord) -> Result<Answer, Problem> {
         if let Some(answer) = self.unfinished(record, ask.media) {
             return answer;
         }
-        Ok(self.output(ask, name, |sheet| view::result(sheet, record))?.transaction(record))
+        Ok(self
+            .output(ask, name, |sheet| view::result(sheet, record, &self.controller.timing(&record.id)))?
+            .transaction(record))
     }
 
     fn offers(&self, name: &str) -> bool {
@@ -444,7 +471,7 @@ fn outermost(media: Media, content: &str) -> Option<&str> {
     Some(name.rsplit(':').next().unwrap_or(name))
 }
 
-fn permit(given: &[&str]) -> Permit {
+pub(super) fn permit(given: &[&str]) -> Permit {
     if given.is_empty() {
         return Permit::Nothing;
     }
@@ -459,7 +486,7 @@ fn permit(given: &[&str]) -> Permit {
     Permit::Paths(given.iter().map(path).collect())
 }
 
-fn class(input: Reader<'_>) -> Option<Class> {
+pub(super) fn class(input: Reader<'_>) -> Option<Class> {
     match input.leaf("require-atomicity")? {
         "A" => Some(Class::A),
         "B" => Some(Class::B),
@@ -468,20 +495,20 @@ fn class(input: Reader<'_>) -> Option<Class> {
     }
 }
 
-fn own(name: &str) -> Step {
+pub(super) fn own(name: &str) -> Step {
     Step::single(QName::new("andante", name))
 }
 
-fn operation_path(name: &str) -> Path {
+pub(super) fn operation_path(name: &str) -> Path {
     Path::new(vec![own(name)])
 }
 
-fn bad_input(error: InputError) -> Problem {
+pub(super) fn bad_input(error: InputError) -> Problem {
     wrong(&error.leaf, error.missing, &error.message)
 }
 
 /// An input leaf that is missing or wrong.
-fn wrong(leaf: &str, missing: bool, message: &str) -> Problem {
+pub(super) fn wrong(leaf: &str, missing: bool, message: &str) -> Problem {
     let entry = Entry {
         layer: "application",
         tag: if missing { "missing-element" } else { "invalid-value" },

@@ -3,6 +3,7 @@
 //! Unknown parameters, parameters given twice and parameters that do not fit the method are refused: a parameter that is
 //! silently ignored is a dry-run that commits.
 
+use crate::domain::QueuePolicy;
 use percent_encoding::percent_decode_str;
 
 /// All parameters.
@@ -16,6 +17,8 @@ pub struct Query {
     pub fields: Option<Fields>,
     /// Compute only.
     pub dry_run: Option<DryRun>,
+    /// What concerns elements that are away is queued; what happens if that fails.
+    pub queue: Option<QueuePolicy>,
 }
 
 /// `content`.
@@ -78,20 +81,26 @@ pub fn parse(raw: Option<&str>, write: bool) -> Result<Query, QueryError> {
             ("depth", false) => query.depth = depth(&value)?,
             ("fields", false) => query.fields = Some(fields(&value)?),
             ("dry-run", true) => query.dry_run = Some(dry_run(&value)?),
+            ("queue-unreachable", true) => query.queue = Some(queue(&value)?),
             ("content" | "depth" | "fields", true) => {
                 return Err(QueryError(format!("'{name}' is for GET and HEAD only")));
             }
-            ("dry-run", false) => {
-                return Err(QueryError("'dry-run' is for PUT, POST, PATCH and DELETE of data only".into()));
+            ("dry-run" | "queue-unreachable", false) => {
+                return Err(QueryError(format!("'{name}' is for PUT, POST, PATCH and DELETE of data only")));
             }
             _ => {
                 let shown: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
                 return Err(QueryError(format!(
-                    "the parameter '{shown}' is not offered; there are content, depth, fields (reading) and dry-run (writing)"
+                    "the parameter '{shown}' is not offered; there are content, depth, fields (reading), dry-run and queue-unreachable (writing)"
                 )));
             }
         }
         seen.push(name);
+    }
+    if query.dry_run.is_some() && query.queue.is_some() {
+        return Err(QueryError(
+            "'dry-run' shows all elements; it cannot leave those out that are away; nothing was done".into(),
+        ));
     }
     Ok(query)
 }
@@ -123,6 +132,11 @@ fn dry_run(value: &str) -> Result<DryRun, QueryError> {
         "patch" => Ok(DryRun::Patch),
         _ => Err(QueryError("'dry-run' is native, diff, model or patch; nothing was done".into())),
     }
+}
+
+fn queue(value: &str) -> Result<QueuePolicy, QueryError> {
+    let named = QueuePolicy::named(value);
+    named.ok_or_else(|| QueryError("'queue-unreachable' is block, skip or revert-service; nothing was done".into()))
 }
 
 /// `a;b/c(d;e)` (RFC 8040 §4.8.3).
@@ -192,6 +206,9 @@ mod tests {
             ("dry-run", true),
             ("dry-run=native&dry-run=diff", true),
             ("dry-run=native", false),
+            ("queue-unreachable=always", true),
+            ("queue-unreachable=block", false),
+            ("queue-unreachable=block&dry-run=diff", true),
             ("content=config", true),
             ("depth=0", false),
             ("with-defaults=trim", false),

@@ -5,14 +5,16 @@
 //! report with a gap is better than none.
 
 mod input;
+mod past;
 mod plan;
 mod sheet;
 mod state;
 
 pub use input::{InputError, Reader, element_of};
+pub use past::{revision, standing};
 pub use plan::{plan_content, plans};
 pub use sheet::Sheet;
 pub use state::{
-    ServiceFact, adapters, deviations, elements, result, rewrite, rewrites, services, sync_state, transaction,
+    ServiceFact, Timings, adapters, deviations, elements, queue, result, rewrite, rewrites, services, sync_state, transaction,
     transactions,
 };

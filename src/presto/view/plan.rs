@@ -12,6 +12,8 @@ pub fn plans(index: &SchemaIndex, kept: &[KeptPlan]) -> Option<Node> {
     sheet.list("plan", kept, |sheet, kept| {
         plan_content(sheet, &kept.plan, Some(kept.created), Some(kept.expires));
         sheet.leaf("author", &kept.author);
+        sheet.maybe("ticket", kept.ticket.as_ref());
+        sheet.maybe("purpose", kept.purpose.as_ref());
     });
     Some(sheet.into_node())
 }

@@ -1,11 +1,11 @@
 //! State of the domain as nodes: elements, adapters, services, transactions, deviations.
 
 use super::sheet::Sheet;
-use crate::controller::AdapterSummary;
+use crate::controller::{AdapterSummary, Timing};
 use crate::domain::outcome::CauseKind;
 use crate::domain::{
-    Cause, CheckVerdict, Class, Deviation, DeviationKind, Element, ElementProgress, ElementState, Outcome, Phase, Reachability,
-    Rewrite, ServiceKey, StoredDocument, SyncState, TransactionRecord, Turn,
+    Cause, CheckVerdict, Class, Deviation, DeviationKind, Element, ElementProgress, ElementState, Outcome, Phase,
+    QueueState, QueuedChange, Reachability, Rewrite, ServiceKey, StoredDocument, SyncState, TransactionRecord, Turn,
 };
 use crate::tree::{Node, SchemaIndex};
 
@@ -109,6 +109,7 @@ pub fn services(
     services: &[ServiceFact],
     elements: &[(Element, ElementState)],
     deviations: &[Deviation],
+    queued: &[QueuedChange],
 ) -> Option<Node> {
     let mut sheet = Sheet::at(index, &["services"])?;
     sheet.list("service", services, |sheet, fact| {
@@ -116,20 +117,33 @@ pub fn services(
         key(sheet, &document.key);
         sheet.maybe("kind", fact.kind.as_ref());
         sheet.maybe("customer", fact.customer.as_ref());
-        sheet.leaf("state", state_of(document, elements, deviations));
+        sheet.leaf("state", state_of(document, elements, deviations, queued));
         sheet.leaf("revision", document.revision);
         sheet.leaf("author", &document.author);
+        sheet.maybe("ticket", document.ticket.as_ref());
         sheet.leaf("changed", document.modified);
+        sheet.maybe("transaction", document.transaction.as_ref());
         sheet.each("element", &document.elements);
     });
     Some(sheet.into_node())
 }
 
-fn state_of(document: &StoredDocument, elements: &[(Element, ElementState)], deviations: &[Deviation]) -> &'static str {
+fn state_of(
+    document: &StoredDocument,
+    elements: &[(Element, ElementState)],
+    deviations: &[Deviation],
+    queued: &[QueuedChange],
+) -> &'static str {
     let unresolved = |(element, state): &(Element, ElementState)| {
         document.elements.contains(&element.name) && state.sync == SyncState::Unresolved
     };
-    if document.elements.is_empty() {
+    let mut states = queued.iter().filter(|change| change.key == document.key).map(|change| change.state);
+    let waits = states.clone().next().is_some();
+    if states.any(|state| state != QueueState::Waiting) {
+        "partially-applied"
+    } else if waits {
+        "queued"
+    } else if document.elements.is_empty() {
         "stored"
     } else if elements.iter().any(unresolved) {
         "unresolved"
@@ -141,44 +155,67 @@ fn state_of(document: &StoredDocument, elements: &[(Element, ElementState)], dev
 }
 
 /// The container `transactions`.
-pub fn transactions(index: &SchemaIndex, records: &[TransactionRecord]) -> Option<Node> {
+pub fn transactions(index: &SchemaIndex, records: &[TransactionRecord], timings: &Timings<'_>) -> Option<Node> {
     let mut sheet = Sheet::at(index, &["transactions"])?;
-    sheet.list("transaction", records, record);
+    sheet.list("transaction", records, |sheet, one| record(sheet, one, &timings(&one.id)));
     Some(sheet.into_node())
 }
 
+/// Until when what is awaited in a transaction that runs, by its id.
+pub type Timings<'a> = dyn Fn(&str) -> Timing + 'a;
+
 /// One transaction, as an entry of its list.
-pub fn transaction(index: &SchemaIndex, one: &TransactionRecord) -> Option<Node> {
-    let all = transactions(index, std::slice::from_ref(one))?;
+pub fn transaction(index: &SchemaIndex, one: &TransactionRecord, timings: &Timings<'_>) -> Option<Node> {
+    let all = transactions(index, std::slice::from_ref(one), timings)?;
     all.children().first().cloned()
 }
 
-fn record(sheet: &mut Sheet<'_>, record: &TransactionRecord) {
+fn record(sheet: &mut Sheet<'_>, record: &TransactionRecord, timing: &Timing) {
     sheet.leaf("id", &record.id);
     if !record.plan.is_empty() {
         sheet.leaf("plan-id", &record.plan);
     }
-    ending(sheet, record);
+    ending(sheet, record, timing);
     sheet.maybe("class", record.elements.values().map(|progress| progress.class).max());
     sheet.leaf("principal", &record.principal.user);
     sheet.maybe("ticket", record.principal.ticket.as_ref());
+    sheet.leaf("summary", &record.summary);
     sheet.leaf("started", record.started);
     sheet.maybe("finished", record.finished);
+    sheet.list("service", &record.services, |sheet, touched| {
+        key(sheet, &touched.key);
+        sheet.leaf("effect", touched.effect.as_str());
+    });
+    sheet.list("resolution", record.resolutions.iter().enumerate(), |sheet, (at, said)| {
+        sheet.leaf("index", at);
+        sheet.leaf("element", &said.element);
+        sheet.leaf("offer", said.offer.as_str());
+        sheet.leaf("principal", &said.principal.user);
+        sheet.maybe("ticket", said.principal.ticket.as_ref());
+        sheet.maybe("reason", said.reason.as_ref());
+        sheet.leaf("at", said.at);
+    });
 }
 
 /// Fills in the grouping `result`: what became of a plan.
-pub fn result(sheet: &mut Sheet<'_>, record: &TransactionRecord) {
+pub fn result(sheet: &mut Sheet<'_>, record: &TransactionRecord, timing: &Timing) {
     if !record.id.is_empty() {
         sheet.leaf("transaction", &record.id);
     }
     if !record.plan.is_empty() {
         sheet.leaf("plan-id", &record.plan);
     }
-    ending(sheet, record);
+    ending(sheet, record, timing);
 }
 
 /// Phase, outcome, cause and elements: alike in a transaction and in a result.
-fn ending(sheet: &mut Sheet<'_>, record: &TransactionRecord) {
+fn ending(sheet: &mut Sheet<'_>, record: &TransactionRecord, timing: &Timing) {
+    sheet.maybe("request-id", record.origin.request.as_ref());
+    sheet.maybe("decided", record.decided);
+    sheet.maybe("continued-by", record.continued_by.as_ref());
+    sheet.maybe("deadline", timing.deadline());
+    sheet.maybe("window", timing.window());
+    sheet.each("queued", &record.origin.queued);
     sheet.leaf("phase", phase(record.phase));
     match &record.outcome {
         None => {}
@@ -194,6 +231,8 @@ fn ending(sheet: &mut Sheet<'_>, record: &TransactionRecord) {
     }
     sheet.list("element", &record.elements, |sheet, (name, progress)| {
         sheet.leaf("name", name);
+        sheet.maybe("deadline", timing.deadlines.get(name));
+        sheet.maybe("window", timing.reverts.get(name));
         fill_progress(sheet, progress);
     });
 }
@@ -263,7 +302,7 @@ fn phase(phase: Phase) -> &'static str {
     }
 }
 
-fn turn(turn: Turn) -> &'static str {
+pub(super) fn turn(turn: Turn) -> &'static str {
     crate::presto::restconf::errors::turn(turn)
 }
 
@@ -293,6 +332,27 @@ pub fn deviations(index: &SchemaIndex, found: &[Deviation]) -> Option<Node> {
         sheet.leaf("seen", found.seen);
         sheet.leaf("policy", &found.policy);
         sheet.leaf("gate", &found.gate);
+        sheet.maybe("left-by", found.left.as_ref().map(|left| &left.transaction));
+    });
+    Some(sheet.into_node())
+}
+
+/// The container `queue`.
+pub fn queue(index: &SchemaIndex, changes: &[QueuedChange]) -> Option<Node> {
+    let mut sheet = Sheet::at(index, &["queue"])?;
+    sheet.list("change", changes, |sheet, change| {
+        sheet.leaf("element", &change.element);
+        key(sheet, &change.key);
+        sheet.leaf("index", change.index);
+        sheet.maybe("revision", change.revision);
+        sheet.leaf("policy", change.policy.as_str());
+        sheet.leaf("state", change.state.as_str());
+        sheet.leaf("since", change.since);
+        sheet.maybe("tried", change.tried);
+        sheet.maybe("reason", change.reason.as_ref());
+        sheet.leaf("principal", &change.principal.user);
+        sheet.leaf("transaction", &change.transaction);
+        sheet.maybe("attempt", change.attempt.as_ref());
     });
     Some(sheet.into_node())
 }

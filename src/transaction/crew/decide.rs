@@ -52,8 +52,8 @@ impl Crew {
                 }
                 done => Ok(done),
             },
-            Side::Foreign(paths) => self.move_to(tools, Way::Back, actual, &paths).await,
-            Side::After | Side::OnTheWay => {
+            Side::Foreign(paths) if self.force.is_none() => self.move_to(tools, Way::Back, actual, &paths).await,
+            Side::Foreign(_) | Side::After | Side::OnTheWay => {
                 let answer = self.move_to(tools, Way::Back, actual, &[]).await?;
                 // Nobody of us confirms before the decision. A cancel of ours that was answered ok, and then was none, is
                 // another matter. Neither is a revert.
@@ -132,8 +132,10 @@ impl Crew {
         }
         let answer = match side::side(&self.plan, &self.forgiving(&actual, &self.plan.after)) {
             Side::After => Answer::done(),
-            Side::Before | Side::OnTheWay => self.move_to(tools, Way::Forward, actual, &[]).await?,
-            Side::Foreign(paths) => return Ok(Answer::Conflict(self.foreign(&paths))),
+            Side::Foreign(paths) if self.force.is_none() => return Ok(Answer::Conflict(self.foreign(&paths))),
+            Side::Before | Side::OnTheWay | Side::Foreign(_) => {
+                self.move_to(tools, Way::Forward, actual, &[]).await?
+            }
         };
         match answer {
             Answer::Done { detail, residue } => {
@@ -159,6 +161,11 @@ impl Crew {
         let mut refused: Vec<String> = Vec::new();
         for _ in 0..ROUNDS {
             let Some(payload) = self.way_to(tools, way, &scope, &actual)? else { break };
+            // A force is for once, and for what was shown.
+            if self.force.take().is_some_and(|shown| shown != payload) {
+                let message = "what would be sent is no longer what was shown; nothing was sent, look again";
+                return Ok(Answer::Conflict(cause(CauseKind::Stale, Some(&self.name), message)));
+            }
             refused.clear();
             if let Some(error) = self.send(tools, &payload).await? {
                 refused.push(error);

@@ -1,0 +1,150 @@
+//! What is seen of transactions while they run, and how one is called off.
+//!
+//! The store knows every transaction that has begun; those under way are shown as they stand this moment.
+
+use super::{Controller, Failure};
+use crate::domain::{Outcome, Phase, Principal, TransactionRecord, Verb, authorize};
+use crate::store::{self, Batch, Table};
+use crate::transaction::{Progress, Timing};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How often the store is asked about a transaction that nobody here runs.
+const ASK: Duration = Duration::from_millis(500);
+
+impl Controller {
+    /// Transactions, newest first.
+    pub async fn transactions(&self, principal: &Principal) -> Result<Vec<TransactionRecord>, Failure> {
+        authorize(principal, Verb::Read, "transactions")?;
+        // Taken first: what ends meanwhile is in the store by then.
+        let running = self.records_underway();
+        let rows = store::list(self.parts.store.as_ref(), Table::Transactions, "").await?;
+        let mut records: BTreeMap<String, TransactionRecord> = rows.into_iter().collect();
+        for record in running {
+            let stored = records.get(&record.id).is_some_and(|stored| stored.finished.is_some());
+            if !stored {
+                records.insert(record.id.clone(), record);
+            }
+        }
+        let mut records: Vec<TransactionRecord> = records.into_values().collect();
+        records.sort_by(|a, b| (b.started, &b.id).cmp(&(a.started, &a.id)));
+        Ok(records)
+    }
+
+    /// The transaction whose id begins so.
+    pub async fn transaction(&self, principal: &Principal, id: &str) -> Result<Option<TransactionRecord>, Failure> {
+        authorize(principal, Verb::Read, "transactions")?;
+        let running = self.records_underway();
+        let rows = store::list(self.parts.store.as_ref(), Table::Transactions, id).await?;
+        let mut found: BTreeMap<String, TransactionRecord> = rows.into_iter().collect();
+        for record in running.into_iter().filter(|record| record.id.starts_with(id)) {
+            if found.get(&record.id).is_none_or(|stored| stored.finished.is_none()) {
+                found.insert(record.id.clone(), record);
+            }
+        }
+        Ok(if found.len() == 1 { found.pop_first().map(|(_, record)| record) } else { None })
+    }
+
+    /// Until when what is awaited in a transaction that runs.
+    pub fn timing(&self, id: &str) -> Timing {
+        let Some(errand) = self.underway.of(id) else { return Timing::default() };
+        let progress = errand.progress.borrow();
+        let same = progress.record.as_ref().is_some_and(|record| record.id == id);
+        if same { progress.timing.clone() } else { Timing::default() }
+    }
+
+    /// The next news of a transaction, `after` those that the caller has seen (0 = none): at once if there are some, else
+    /// when they come, or when the time is over as it stands then. Of an attempt that was made anew, the new one.
+    pub async fn watch(
+        &self,
+        principal: &Principal,
+        id: &str,
+        after: u64,
+        wait: Duration,
+    ) -> Result<Progress, Failure> {
+        authorize(principal, Verb::Read, "transactions")?;
+        if let Some(errand) = self.underway.of(id) {
+            let mut progress = errand.progress.subscribe();
+            let news = |progress: &Progress| progress.change > after || after > progress.change;
+            tokio::select! {
+                biased;
+                _ = progress.wait_for(news) => {}
+                () = errand.ended.cancelled() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+            let shown = errand.progress.borrow().clone();
+            if !errand.ended.is_cancelled() || shown.record.as_ref().is_some_and(|record| record.finished.is_some()) {
+                return Ok(shown);
+            }
+        }
+        // It has ended, or recovery has it in its hands.
+        let gone = || Failure::NotFound { what: format!("a single transaction that begins with {id}") };
+        let seen = self.transaction(principal, id).await?.ok_or_else(gone)?;
+        let end = tokio::time::Instant::now() + wait;
+        let mut now = seen.clone();
+        while now.finished.is_none() && after > 0 && now == seen && tokio::time::Instant::now() < end {
+            tokio::time::sleep(ASK.min(wait)).await;
+            now = self.transaction(principal, id).await?.ok_or_else(gone)?;
+        }
+        Ok(Progress { change: after + 1, record: Some(now), timing: Timing::default() })
+    }
+
+    /// Calls a transaction off: before the decision it turns back, also while it waits. Answers it as it stands when it has
+    /// ended, or when the time is over.
+    ///
+    /// # Errors
+    /// [`Failure::TooLate`]: it is decided, or has ended.
+    pub async fn cancel(&self, principal: &Principal, id: &str, wait: Duration) -> Result<TransactionRecord, Failure> {
+        authorize(principal, Verb::Cancel, id)?;
+        let gone = || Failure::NotFound { what: format!("a single transaction that begins with {id}") };
+        let Some(errand) = self.underway.of(id) else {
+            return Err(too_late(&self.transaction(principal, id).await?.ok_or_else(gone)?));
+        };
+        let record = errand.record().ok_or_else(gone)?;
+        if record.phase >= Phase::Decided || record.outcome.is_some() {
+            return Err(too_late(&record));
+        }
+        let mut batch = Batch::default();
+        self.audited(&mut batch, principal, "cancel-transaction", &record.id, "asked for");
+        self.commit_batch(batch).await?;
+        tracing::info!(transaction = record.id, user = principal.user, "is called off");
+        errand.stop.cancel();
+        // The end that everybody sees, and then its trace in memory.
+        let ended = tokio::time::timeout(wait, errand.ended.cancelled()).await.is_ok();
+        let record = errand.record().ok_or_else(gone)?;
+        match &record.outcome {
+            Some(Outcome::Applied) => Err(too_late(&record)),
+            _ if record.phase == Phase::Decided || record.phase == Phase::Confirmed => Err(too_late(&record)),
+            Some(_) => Ok(record),
+            None => {
+                tracing::debug!(transaction = record.id, ended, "still turns back");
+                Ok(record)
+            }
+        }
+    }
+
+    /// The records of all that is under way.
+    fn records_underway(&self) -> Vec<TransactionRecord> {
+        self.underway.all().iter().filter_map(|errand| errand.record()).collect()
+    }
+}
+
+/// Why it cannot be called off any more.
+fn too_late(record: &TransactionRecord) -> Failure {
+    let id = record.id.clone();
+    let (message, remedy) = match (&record.outcome, record.decided) {
+        (Some(Outcome::NotApplied { cause }), _) => {
+            (format!("it has ended already, not applied: {cause}"), "there is nothing to cancel".to_owned())
+        }
+        (Some(Outcome::Unresolved { elements, .. }), None) => (
+            format!("it turns back already; {} cannot be reached or is not as it should be", elements.join(", ")),
+            format!("look at it with 'andante transaction show {id}'"),
+        ),
+        (_, decided) => {
+            let at =
+                decided.or(record.finished).map(|at| format!("decided at {at:.0}")).unwrap_or_else(|| "decided".into());
+            (format!("too late: {at}"), format!("roll back instead: andante transaction undo {id}"))
+        }
+    };
+    Failure::TooLate { transaction: id, message, remedy }
+}
