@@ -13,8 +13,8 @@
 
 use super::crew::{Crew, StaleCandidate};
 use super::journal::{self, Story};
-use super::resolve::Word;
 use super::machine::Machine;
+use super::resolve::Word;
 use super::runner::{Ride, Runner};
 use super::{Closing, StopSignal, cause};
 use crate::adagio::{Confirm, Southbound};

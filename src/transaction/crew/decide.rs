@@ -133,9 +133,7 @@ impl Crew {
         let answer = match side::side(&self.plan, &self.forgiving(&actual, &self.plan.after)) {
             Side::After => Answer::done(),
             Side::Foreign(paths) if self.force.is_none() => return Ok(Answer::Conflict(self.foreign(&paths))),
-            Side::Before | Side::OnTheWay | Side::Foreign(_) => {
-                self.move_to(tools, Way::Forward, actual, &[]).await?
-            }
+            Side::Before | Side::OnTheWay | Side::Foreign(_) => self.move_to(tools, Way::Forward, actual, &[]).await?,
         };
         match answer {
             Answer::Done { detail, residue } => {
