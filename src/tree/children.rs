@@ -192,10 +192,10 @@ pub enum Differing<'a> {
 /// What differs between two sorted lists.
 fn merged<'a>(old: Children<'a>, new: Children<'a>, visit: &mut dyn FnMut(Differing<'a>)) {
     let (mut a, mut b) = (Cursor::new(old), Cursor::new(new));
-    let mut steps = Steps(0);
+    let mut steps = Steps::default();
     loop {
         let (left, right) = (a.item(), b.item());
-        steps.0 += 1;
+        steps.take(left, right);
         let order = match (left, right) {
             (Some(x), Some(y)) if Node::same(x, y) => {
                 a.skip();
@@ -246,11 +246,26 @@ fn merged<'a>(old: Children<'a>, new: Children<'a>, visit: &mut dyn FnMut(Differ
 }
 
 /// Counts what a walk looks at, and tells it when the walk ends.
-struct Steps(usize);
+#[derive(Default)]
+struct Steps {
+    nodes: usize,
+    runs: usize,
+}
+
+impl Steps {
+    /// One place of both lists: whole runs, or at least one node.
+    fn take(&mut self, left: Option<&Node>, right: Option<&Node>) {
+        match [left, right].into_iter().flatten().all(|item| level(item) > 0) {
+            true => self.runs += 1,
+            false => self.nodes += 1,
+        }
+    }
+}
 
 impl Drop for Steps {
     fn drop(&mut self) {
-        super::pairs::count(self.0);
+        super::pairs::count(self.nodes);
+        super::pairs::count_runs(self.runs);
     }
 }
 
@@ -260,10 +275,10 @@ fn alike(old: Children<'_>, new: Children<'_>) -> bool {
         return false;
     }
     let (mut a, mut b) = (Cursor::new(old), Cursor::new(new));
-    let mut steps = Steps(0);
+    let mut steps = Steps::default();
     while let (Some(x), Some(y)) = (a.item(), b.item()) {
         let (l, r) = (level(x), level(y));
-        steps.0 += 1;
+        steps.take(Some(x), Some(y));
         if l == r && x == y {
             a.skip();
             b.skip();

@@ -41,7 +41,7 @@ pub(crate) use diff::{out_of_place, relined};
 pub use hash::set_hash_key;
 pub use name::{Name, QName};
 pub use node::{Body, Node};
-pub use pairs::visited;
+pub use pairs::{runs_passed, visited};
 pub(crate) use pairs::{count, differing};
 pub use path::{Key, Keys, Path, Step};
 pub use schema::{SchemaId, SchemaIndex, SchemaKind, SchemaNode, TypeSpec};

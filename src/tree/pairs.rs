@@ -1,7 +1,8 @@
 //! Two nodes side by side: the children in which they differ.
 //!
 //! All walks over two trees (difference, merge of claims, scope of a plan, comparison) go through here, so what they cost
-//! can be counted in one place: [`visited`] says how many nodes this thread's walks have looked at.
+//! can be counted in one place: [`visited`] says how many nodes this thread's walks have looked at, [`runs_passed`] at how
+//! many handles of whole runs of a wide list.
 
 use super::children::{Children, Differing};
 use super::node::Node;
@@ -46,10 +47,21 @@ fn unsorted(left: Children<'_>, right: Children<'_>, pairs: &mut Vec<Pair>) {
 }
 
 thread_local!(static VISITED: Cell<u64> = const { Cell::new(0) });
+thread_local!(static RUNS_PASSED: Cell<u64> = const { Cell::new(0) });
 
 /// How many nodes the walks of this thread have looked at so far. Tests hold the cost of a change against its size with it.
 pub fn visited() -> u64 {
     VISITED.get()
+}
+
+/// How many whole runs of wide lists the walks of this thread have passed by, each by one comparison of hashes.
+pub fn runs_passed() -> u64 {
+    RUNS_PASSED.get()
+}
+
+/// Counts runs that a walk passes by.
+pub(crate) fn count_runs(runs: usize) {
+    RUNS_PASSED.set(RUNS_PASSED.get() + runs as u64);
 }
 
 /// Counts nodes that a walk looks at.
