@@ -67,7 +67,8 @@ pub fn replay(stage: &Stage, element: &Element) -> Replayed {
                 // A restart before it was saved, of which the operator was told.
                 rightful.retain(|one| !(one.seq > back_to && unsaved(stage, element, one)));
             }
-            (By::Ours(_), Did::Read { .. }) => looked = seq,
+            // An answer that was cut short shows nothing.
+            (By::Ours(_), Did::Read { tree }) if tree != ConfigTree::default() => looked = seq,
             _ => {}
         }
     }
