@@ -36,6 +36,7 @@ mod undo;
 mod vault;
 mod watch;
 
+pub use crate::transaction::{Progress, Timing};
 pub use desk::{Desk, Drafted, Wanted};
 pub use failure::Failure;
 pub use history::HistoryLimits;
@@ -45,7 +46,6 @@ pub use requests::{Repeated, RequestLimits, RequestName};
 pub use resolve::{AstrayPath, ElementStanding, ResolveAsked, Standing};
 pub use rewrite::RewriteAsked;
 pub use schemas::SchemaSettings;
-pub use crate::transaction::{Progress, Timing};
 pub use vault::{Vault, VaultError};
 
 use crate::adagio::Southbound;
@@ -141,7 +141,17 @@ impl Controller {
         let runner = Runner::new(store, parts.epoch, ambient.clone(), Arc::new(undo), probe, parts.limits.clone());
         let recovery = Recovery::new(runner.clone(), Arc::new(EndClosing { ambient }));
         let requests = Requests::load(parts.store.as_ref()).await?;
-        let this = Arc::new(Self { parts, model, schemas, gate: Gate::default(), underway: Underway::default(), requests, pace: Pace::default(), runner, recovery });
+        let this = Arc::new(Self {
+            parts,
+            model,
+            schemas,
+            gate: Gate::default(),
+            underway: Underway::default(),
+            requests,
+            pace: Pace::default(),
+            runner,
+            recovery,
+        });
         this.open_vault().await?;
         Ok(this)
     }

@@ -337,8 +337,6 @@ fn unfit(clear: &str) -> Option<&'static str> {
     (!plain).then_some("a key is made of printable ASCII without blanks, ? and \", which command lines cannot carry")
 }
 
-/// How many records are looked through at once.
-
 /// How many secrets of plans that nobody kept are held.
 const WAITING_MAX: usize = 1024;
 

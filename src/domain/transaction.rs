@@ -1,7 +1,7 @@
 //! What is kept of a transaction: its record, its progress per element and the records of its journal.
 
-use super::element::Class;
 use super::document::{Effect, ServiceKey};
+use super::element::Class;
 use super::outcome::{Cause, Outcome};
 use super::principal::Principal;
 use jiff::Timestamp;

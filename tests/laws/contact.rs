@@ -55,7 +55,9 @@ fn what_stands_there_is_refused_if_own_and_adopted_if_shared() {
                 here
             });
             let wish = [(name.as_str(), Some(wanted))];
-            match element.plan(&wish, &Allowed { overwrite: Permit::All, collateral: Permit::All, ..Allowed::default() }) {
+            match element
+                .plan(&wish, &Allowed { overwrite: Permit::All, collateral: Permit::All, ..Allowed::default() })
+            {
                 Err(refused) => {
                     refusals += 1;
                     assert!(refused.iter().all(|why| matches!(why, Refused::ExistsUnowned { .. })), "{refused:?}");
@@ -168,7 +170,8 @@ fn what_nobody_claims_below_a_removal_is_refused_as_collateral_and_goes_only_whe
             let named: BTreeSet<String> = refused.iter().map(|why| why.path().unwrap().to_string()).collect();
             let mut fewer = named.clone();
             fewer.pop_last();
-            let allow = |paths| Allowed { overwrite: Permit::Nothing, collateral: Permit::Paths(paths), ..Allowed::default() };
+            let allow =
+                |paths| Allowed { overwrite: Permit::Nothing, collateral: Permit::Paths(paths), ..Allowed::default() };
             assert!(element.plan(&wish, &allow(fewer)).is_err(), "exactly what is allowed, and no more");
             let plan = element.plan(&wish, &allow(named.clone())).unwrap().unwrap();
             assert_eq!(plan.collateral.iter().map(Path::to_string).collect::<BTreeSet<_>>(), named);

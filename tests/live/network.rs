@@ -128,6 +128,13 @@ impl Network {
         self.running()
     }
 
+    /// The same, typed line by line: what a file says is taken in one piece, in which bgpd loses rules that come back.
+    pub fn go_from_here(&mut self, after: &ConfigTree) -> Result<String, String> {
+        let now = self.running()?;
+        let now = self.parse(&now);
+        self.go(&now, after)
+    }
+
     /// Whatever stands there goes: by our difference, and by a restart where that does not do.
     pub fn clean(&mut self) -> Result<(), String> {
         let nothing = self.nothing.clone();

@@ -88,7 +88,7 @@ fn run(network: &mut Network, seed: u64) -> Result<Pair, String> {
     let theirs = way(network, &b, |network| reload(network, &b).map(|()| 0));
 
     // Back to a, by our difference if that leads there.
-    let back = network.go_by_file(&tree_a);
+    let back = network.go_from_here(&tree_a);
     if back.map(|back| ordered(&back)) != Ok(ordered(&a)) {
         if network.clean().is_err() {
             network.restart();

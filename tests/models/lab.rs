@@ -141,7 +141,7 @@ impl Lab {
         std::fs::write(own.join("adapter.toml"), change(manifest)).unwrap();
         std::fs::write(own.join("grammar.toml"), read("grammar.toml")).unwrap();
         let key = PrivateKey::random(&mut russh::keys::key::safe_rng(), Algorithm::Ed25519).unwrap();
-        key.write_openssh_file(&folder.path().join("key"), Default::default()).unwrap();
+        key.write_openssh_file(folder.path().join("key"), Default::default()).unwrap();
         let mut element = SimElement::new("pe1", platform);
         element.login = Login { keys: vec![key.public_key().clone()], password: None };
         element.running = BEFORE.into();

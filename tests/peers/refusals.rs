@@ -131,9 +131,11 @@ async fn somebody_elses_dirty_candidate_is_reported_and_not_discarded() {
     operator.expect_ok(&describe("GigabitEthernet0/0/0/2.7", "not finished yet"));
     let writers = domain.writers();
     let record = domain.write(vec![put.clone()]).await.unwrap();
-    let cause = not_applied(&record, CauseKind::Locked);
+    let cause = not_applied(&record, CauseKind::Dirty);
     assert_eq!(cause.element.as_deref(), Some("pe1"));
     assert!(cause.message.contains("candidate"), "{cause}");
+    // What stands there is said by its place.
+    assert!(cause.message.contains("GigabitEthernet0/0/0/2.7"), "{cause}");
     assert_eq!(domain.writers().1, writers.1, "pe2 was written to");
     assert_eq!(domain.running(), before);
     let candidate = operator.rpc("<get-config><source><candidate/></source></get-config>");

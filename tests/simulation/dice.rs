@@ -151,7 +151,7 @@ impl Dice {
             3 => What::Reset(at),
             4 => What::Away(at, self.number(1, 60)),
             5 | 6 => What::Reboot(at, self.number(1, 60)),
-            7 | 8 | 9 => What::Human(at, self.wish()),
+            7..=9 => What::Human(at, self.wish()),
             10 => What::SomebodyConfirms(at),
             11 => What::SomebodyCancels(at),
             12 => What::EarlyRevert(at),

@@ -221,10 +221,10 @@ impl Director {
         }
         state.births.push(pause);
         state.died = Some(self.world.now());
-        if let Some(keeps) = power {
-            if let Some(disk) = self.disk.get().and_then(Weak::upgrade) {
-                disk.power_loss(keeps);
-            }
+        if let Some(keeps) = power
+            && let Some(disk) = self.disk.get().and_then(Weak::upgrade)
+        {
+            disk.power_loss(keeps);
         }
     }
 }

@@ -355,7 +355,8 @@ async fn a_request_costs_the_same_beside_a_hundred_services_and_beside_thousands
             let (from, nodes) = (house.model.visits().count(), crate::tree::visited());
             let plan = house.plan(vec![house.wanted("new", ends)], &ConfigTree::default());
             let planned = house.model.visits().count();
-            let batch = house.model.decided(&plan, &stamp(&Principal::daemon(), house.now), KEEP, &BTreeMap::new()).unwrap();
+            let batch =
+                house.model.decided(&plan, &stamp(&Principal::daemon(), house.now), KEEP, &BTreeMap::new()).unwrap();
             house.model.apply(&batch, &meaning).unwrap();
             let followed = house.model.visits().count();
             let bytes: usize = batch

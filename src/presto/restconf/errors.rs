@@ -328,7 +328,9 @@ fn remedy_of(cause: &Cause) -> &'static str {
     match cause.kind {
         CauseKind::Unreachable => "bring the element back, then ask again",
         CauseKind::Locked => "wait until the other session releases its lock, then ask again",
-        CauseKind::Dirty => "look at the element's candidate: whoever left it there commits or discards it; then ask again",
+        CauseKind::Dirty => {
+            "look at the element's candidate: whoever left it there commits or discards it; then ask again"
+        }
         CauseKind::Stale => "make a new plan and look at it",
         CauseKind::Refused => "read what the element said and change the document, or the element",
         CauseKind::Verify => "compare what was sent with what the element says; the adapter may be wrong about it",

@@ -87,7 +87,7 @@ impl Restconf {
                 view::result(sheet, &standing.record, &self.controller.timing(&standing.record.id));
             });
         };
-        if all == !asked.elements.is_empty() {
+        if all != asked.elements.is_empty() {
             return Err(wrong("element", asked.elements.is_empty(), "name the elements, or say 'all': one of the two"));
         }
         let record = self.controller.resolve(principal, asked, offer).await.map_err(|failure| self.failed(&failure))?;
