@@ -131,7 +131,9 @@ pub(super) struct Crew {
     // A cancel of ours was answered ok.
     cancelled: bool,
     // The last whole reading while our commit was not confirmed.
-    inside: Option<ConfigTree>,
+    pub inside: Option<ConfigTree>,
+    // Nothing was sent, because the element had moved since the plan was made.
+    refrained: bool,
     // The state before the change.
     state: Vec<StateValue>,
     /// Read from the fresh session, whole.
@@ -166,6 +168,7 @@ impl Crew {
             earlier: None,
             cancelled: false,
             inside: None,
+            refrained: false,
             state: Vec::new(),
             echoed: None,
             residue: Vec::new(),
@@ -239,7 +242,10 @@ impl Crew {
         if self.plan.class == Class::D {
             match self.unmoved(tools).await {
                 Ok(tree) => self.earlier = Some(tree),
-                Err(cause) => return Answer::Refused(cause),
+                Err(cause) => {
+                    self.refrained = true;
+                    return Answer::Refused(cause);
+                }
             }
         }
         let (payload, confirm) = (self.plan.payload.clone(), self.confirm.clone());
@@ -268,9 +274,13 @@ impl Crew {
                     return Answer::Lost(self.because_of(CauseKind::Verify, &error));
                 }
             };
-            let wrong = self.wrong(&self.meant(tools, reading.clone()), tools);
+            let meant = self.meant(tools, reading.clone());
+            let wrong = self.wrong(&meant, tools);
+            // Also when it is not as it should be: what goes with the cancel of our commit can be named then.
+            if meant.partial.is_none() && !self.plan.is_before(&meant.tree) {
+                self.inside = Some(meant.tree);
+            }
             let Some(wrong) = wrong else {
-                self.inside = Some(reading.tree.clone());
                 self.echoed = Some(reading.tree);
                 return Answer::Done { detail, residue: Vec::new() };
             };

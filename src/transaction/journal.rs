@@ -4,7 +4,7 @@
 //! durable batch with all that follows from it; the end, durable as well.
 
 use crate::domain::outcome::Cause;
-use crate::domain::{JournalRecord, Phase, TransactionRecord};
+use crate::domain::{ElementProgress, JournalRecord, Phase, TransactionRecord, Turn};
 use crate::plan::Plan;
 use crate::store::{self, Batch, Store, StoreError, Table};
 use std::collections::BTreeMap;
@@ -73,12 +73,32 @@ pub(super) struct Story {
     pub persist: BTreeMap<String, String>,
     /// Why it turned back, if it did.
     pub cause: Option<Cause>,
+    /// Where each element stood after its last answer.
+    pub results: BTreeMap<String, ElementProgress>,
+}
+
+impl Story {
+    /// Brings a stored record up to date: it is written less often than the journal. What an operator accepted stays.
+    pub(super) fn bring_up(&self, record: &mut TransactionRecord) {
+        for (element, progress) in &self.results {
+            let accepted = record.elements.get(element).is_some_and(|kept| kept.turn == Turn::Accepted);
+            if !accepted {
+                record.elements.insert(element.clone(), progress.clone());
+            }
+        }
+    }
 }
 
 /// Reads a journal.
 pub(super) async fn story(store: &dyn Store, transaction: &str) -> Result<Story, StoreError> {
-    let mut story =
-        Story { phase: Phase::Planned, decided: false, closed: false, persist: BTreeMap::new(), cause: None };
+    let mut story = Story {
+        phase: Phase::Planned,
+        decided: false,
+        closed: false,
+        persist: BTreeMap::new(),
+        cause: None,
+        results: BTreeMap::new(),
+    };
     for record in store.journal(transaction).await? {
         match record {
             JournalRecord::Intent { phase, persist } => {
@@ -88,7 +108,9 @@ pub(super) async fn story(store: &dyn Store, transaction: &str) -> Result<Story,
             }
             JournalRecord::Abort { cause } => story.cause = Some(cause),
             JournalRecord::Closed { .. } => story.closed = true,
-            JournalRecord::Result { .. } => {}
+            JournalRecord::Result { element, progress } => {
+                story.results.insert(element, progress);
+            }
         }
     }
     Ok(story)

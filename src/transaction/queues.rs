@@ -6,7 +6,7 @@
 
 use super::crew::StaleCandidate;
 use crate::plan::Plan;
-use crate::tree::Path;
+use crate::tree::{ConfigTree, Path};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::OwnedMutexGuard;
@@ -24,6 +24,7 @@ struct Inner {
     held: BTreeMap<String, Vec<(String, Path)>>,
     sessions: BTreeMap<String, BTreeSet<u32>>,
     stale: BTreeMap<String, StaleCandidate>,
+    inside: BTreeMap<String, BTreeMap<String, ConfigTree>>,
 }
 
 /// The turn on some elements; it ends when this is dropped.
@@ -98,9 +99,22 @@ impl Queues {
         self.inner().stale.remove(element).is_some()
     }
 
+    /// What was read at an element while a confirmed commit of an unresolved transaction stood: what others had put there
+    /// can still be named when the element is read again.
+    pub(super) fn keep_inside(&self, transaction: &str, element: &str, tree: ConfigTree) {
+        self.inner().inside.entry(transaction.to_owned()).or_default().insert(element.to_owned(), tree);
+    }
+
+    /// Takes what was kept of all elements of a transaction.
+    pub(super) fn take_inside(&self, transaction: &str) -> BTreeMap<String, ConfigTree> {
+        self.inner().inside.remove(transaction).unwrap_or_default()
+    }
+
     /// It is resolved.
     pub(super) fn release(&self, transaction: &str) {
-        self.inner().held.remove(transaction);
+        let mut inner = self.inner();
+        inner.held.remove(transaction);
+        inner.inside.remove(transaction);
     }
 
     /// Says that this process works on a transaction; false when it does already. Ends with the mark.

@@ -197,6 +197,7 @@ impl Recovery {
             self.runner.store.commit(self.runner.epoch, batch, Durability::Now).await?;
             return Ok(None);
         };
+        story.bring_up(&mut record);
         let forced = match word {
             Some(word) => word.noted(&self.runner, &mut record).await?,
             None => BTreeMap::new(),
@@ -227,7 +228,9 @@ impl Recovery {
                 return Ok(None);
             }
         };
+        let mut inside = self.runner.queues.take_inside(id);
         for (name, crew) in &mut crews {
+            crew.inside = inside.remove(name);
             crew.edited = story.phase >= Phase::Prepared && matches!(crew.class(), Class::A | Class::B);
             crew.unsure = story.phase >= Phase::Applied;
             crew.force = forced.get(name).cloned();

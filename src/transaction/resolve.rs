@@ -101,7 +101,10 @@ impl Recovery {
     pub async fn open(&self, id: &str) -> Result<Option<Open>, StoreError> {
         let store = &*self.runner.store;
         let story = journal::story(store, id).await?;
-        let (record, plan) = journal::opened(store, id).await?;
+        let (mut record, plan) = journal::opened(store, id).await?;
+        if let Some(record) = &mut record {
+            story.bring_up(record);
+        }
         let open = record.zip(plan).filter(|_| !story.closed);
         Ok(open.map(|(record, plan)| Open { record, plan, decided: story.decided }))
     }

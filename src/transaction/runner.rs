@@ -335,6 +335,11 @@ impl<'a> Ride<'a> {
         }
         if let Some(Outcome::Unresolved { elements, .. }) = &self.record.outcome {
             self.runner.queues.hold(&self.record.id, plan, elements);
+            for (name, crew) in self.idle.iter_mut().filter(|(name, _)| elements.contains(name)) {
+                if let Some(tree) = crew.inside.take() {
+                    self.runner.queues.keep_inside(&self.record.id, name, tree);
+                }
+            }
         } else {
             self.runner.queues.release(&self.record.id);
         }
@@ -462,18 +467,60 @@ impl<'a> Ride<'a> {
         let result = match what {
             Record::Intent(Phase::Decided) => self.write_decision().await,
             Record::Intent(phase) => self.write_intent(phase).await,
-            Record::End => self.write_end(machine).await,
+            Record::End => self.write_end_with_patience(machine).await,
         };
         self.runner.probe.at(&format!("after-{name}")).await;
-        self.publish();
-        match result {
+        let event = match result {
             Ok(()) => Event::Written(what),
             Err(Unwritten::Not(error)) => {
                 tracing::error!(transaction = %self.record.id, %error, record = %name, "not written");
+                if what == Record::End {
+                    self.left_open(&error);
+                }
                 Event::WriteFailed(what, cause(CauseKind::Internal, None, words(&error)))
             }
             Err(Unwritten::HandsOff(error)) => Event::HandsOff(hands_off(&error)),
+        };
+        self.publish();
+        event
+    }
+
+    /// The end is what the caller is told, so a disk that is full for a moment is waited for, with the queues still ours.
+    async fn write_end_with_patience(&mut self, machine: &Machine) -> Result<(), Unwritten> {
+        let mut pause = END_PAUSE;
+        for _ in 1..END_TRIES {
+            let error = match self.write_end(machine).await {
+                Err(Unwritten::Not(error)) if !matches!(self.record.outcome, Some(Outcome::Unresolved { .. })) => error,
+                done => return done,
+            };
+            tracing::warn!(transaction = %self.record.id, %error, "the end is not written; tried again");
+            self.runner.ambient.sleep(pause).await;
+            pause *= 2;
+            // An error does not say that nothing was written: then it is only made sure.
+            if journal::story(&*self.runner.store, &self.record.id).await.is_ok_and(|story| story.closed) {
+                self.record.phase = Phase::Closed;
+                let again = journal::noted(&self.record, &[], None).map_err(Unwritten::Not)?;
+                return self.commit(again, Durability::Now).await;
+            }
         }
+        self.write_end(machine).await
+    }
+
+    /// The end could not be written. Others may work on the elements before recovery has read them again, so nobody is told
+    /// an end that might not be found; until recovery has written it, the transaction holds its paths.
+    fn left_open(&mut self, error: &StoreError) {
+        if matches!(self.record.outcome, Some(Outcome::Unresolved { .. })) {
+            return;
+        }
+        let touched = self.record.elements.iter().filter(|(_, progress)| progress.turn != Turn::Untouched);
+        let elements: Vec<String> = touched.map(|(name, _)| name.clone()).collect();
+        if elements.is_empty() {
+            return;
+        }
+        let message =
+            format!("the end could not be written ({}); recovery reads the elements and writes it", words(error));
+        self.record.outcome = Some(Outcome::Unresolved { elements, cause: cause(CauseKind::Internal, None, message) });
+        self.record.finished = None;
     }
 
     async fn write_intent(&mut self, phase: Phase) -> Result<(), Unwritten> {
@@ -556,14 +603,21 @@ impl<'a> Ride<'a> {
             });
             return self.commit(batch.map_err(Unwritten::Not)?, Durability::Now).await;
         }
-        self.record.phase = Phase::Closed;
+        let was = std::mem::replace(&mut self.record.phase, Phase::Closed);
         self.record.finished = Some(self.runner.ambient.now());
         let batch = journal::closed(&self.record, &self.unsaid).and_then(|mut batch| {
             batch.extend(left);
             batch.extend(self.closing.closed(&self.record)?);
             Ok(batch)
         });
-        self.commit(batch.map_err(Unwritten::Not)?, Durability::Now).await
+        let written = match batch {
+            Ok(batch) => self.commit(batch, Durability::Now).await,
+            Err(error) => Err(Unwritten::Not(error)),
+        };
+        if written.is_err() {
+            self.record.phase = was;
+        }
+        written
     }
 
     /// What may be left in candidates, for whoever comes next; and what was left by others and is gone.
@@ -575,7 +629,8 @@ impl<'a> Ride<'a> {
                 let stale = StaleCandidate { transaction: self.record.id.clone(), plan: crew.plan().clone() };
                 batch.put(Table::Plans, &journal::stale_key(name), &stale).map_err(Unwritten::Not)?;
                 self.runner.queues.keep_stale(name, stale);
-            } else if crew.stale.is_some() && turn != Some(Turn::Untouched) && self.runner.queues.drop_stale(name) {
+            } else if crew.stale.is_some() && turn != Some(Turn::Untouched) {
+                self.runner.queues.drop_stale(name);
                 batch.delete(Table::Plans, &journal::stale_key(name));
             }
         }
@@ -621,15 +676,17 @@ impl<'a> Ride<'a> {
             false => Ok(journal::said(&self.record.id, &self.unsaid)),
         };
         let written = self.commit(batch.ok()?, Durability::Lazy).await;
-        self.unsaid.clear();
-        if whole {
-            self.unknown = 0;
-        }
         match written {
-            Ok(()) => None,
+            Ok(()) => {
+                self.unsaid.clear();
+                if whole {
+                    self.unknown = 0;
+                }
+                None
+            }
             Err(Unwritten::HandsOff(error)) => Some(Event::HandsOff(hands_off(&error))),
             Err(Unwritten::Not(error)) => {
-                tracing::warn!(transaction = %self.record.id, %error, "a note is lost");
+                tracing::warn!(transaction = %self.record.id, %error, "a note is not written; it goes with the next one");
                 None
             }
         }
@@ -657,6 +714,10 @@ impl<'a> Ride<'a> {
 
 /// The record is written anew when one of so many elements has answered since.
 const RECORD_SHARE: usize = 16;
+
+/// How often the end is tried to be written, and the first pause between; each is twice the one before.
+const END_TRIES: u32 = 5;
+const END_PAUSE: Duration = Duration::from_millis(200);
 
 /// Why something is not written.
 enum Unwritten {

@@ -2,8 +2,9 @@
 //!
 //! Guarantee: only the paths that the plan touches count, except for [`outside`], which looks at all others.
 
+use crate::domain::Class;
 use crate::plan::ElementPlan;
-use crate::tree::{ConfigTree, Diff, Edit, Node, Path, diff};
+use crate::tree::{ConfigTree, Diff, Edit, Key, Node, Path, diff};
 
 /// What a reading says about the touched paths of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,10 +38,43 @@ fn explained(plan: &ElementPlan, actual: &ConfigTree, path: &Path) -> bool {
         return true;
     }
     match actual.at(path) {
-        // A line that was taken away before its successor was sent.
-        None => true,
+        // A line that was taken away before its successor was sent. Where no lines are sent, and the whole entry is gone in
+        // which the plan changes a word, that was somebody else: what we put back would be a stump of it.
+        None => plan.class == Class::D || !entry_gone(plan, actual, path),
         Some(have) => between(have, plan.before.at(path), plan.after.at(path)),
     }
+}
+
+/// Whether an entry above a touched path is gone that stands on both sides of the plan.
+fn entry_gone(plan: &ElementPlan, actual: &ConfigTree, path: &Path) -> bool {
+    let stands = |tree: &ConfigTree, path: &Path| tree.at(path).is_some();
+    let mut above = path.parent();
+    while let Some(place) = above.filter(|place| place.last().is_some()) {
+        let entry = place.last().is_some_and(|step| matches!(step.key, Key::Entry(_)));
+        if entry && stands(&plan.before, &place) && stands(&plan.after, &place) && !stands(actual, &place) {
+            return true;
+        }
+        above = place.parent();
+    }
+    false
+}
+
+/// Touched paths at which nothing stands although the plan has something there before and after: unless lines are sent one
+/// by one, somebody else took it away.
+pub(super) fn emptied<'a>(plan: &'a ElementPlan, actual: &ConfigTree) -> impl Iterator<Item = &'a Path> {
+    plan.touched().filter(|path| {
+        plan.class != Class::D
+            && actual.at(path).is_none()
+            && plan.before.at(path).is_some()
+            && plan.after.at(path).is_some()
+            && !plan.matches(actual, &plan.before, path)
+            && !plan.matches(actual, &plan.after, path)
+    })
+}
+
+/// Touched paths that hold what neither side of the plan explains.
+pub(super) fn unexplained<'a>(plan: &'a ElementPlan, actual: &ConfigTree) -> impl Iterator<Item = &'a Path> {
+    plan.touched().filter(|path| !explained(plan, actual, path))
 }
 
 fn between(have: &Node, before: Option<&Node>, after: Option<&Node>) -> bool {

@@ -55,3 +55,87 @@ fn a_cancel_that_takes_somebodys_edit_along_says_so() {
 fn an_error_that_repeats_the_persist_id_is_not_told_on() {
     told(include_str!("stories/an-error-that-repeats-the-persist-id.json"));
 }
+
+// ── found by the first 50,000 seeds ──────────────────────────────────────────────────────────────────────────────────
+
+/// The paths of an element that the record says others changed.
+fn named(stage: &Stage, id: &str, element: &str) -> Vec<String> {
+    stage.record(id).unwrap().elements[element].foreign.iter().map(|known| known.path.clone()).collect()
+}
+
+/// A cancel took back what a person had put over our own value, and only paths beside the plan were named.
+#[test]
+fn a_value_put_over_ours_goes_with_the_cancel_and_is_told() {
+    let stage = told(include_str!("stories/a-value-put-over-ours-goes-with-the-cancel.json"));
+    assert_eq!(named(&stage, "t1", "pe1"), ["/m:interface[name='ge3']/vlan"]);
+    let stage = told(include_str!("stories/a-removal-of-ours-goes-with-the-cancel.json"));
+    assert_eq!(named(&stage, "t1", "pe2"), ["/m:interface[name='ge3']/description"]);
+}
+
+/// A person's edit was seen by the read-back that failed because of it, and forgotten until the cancel.
+#[test]
+fn an_edit_seen_only_by_a_failed_read_back_is_told() {
+    let stage = told(include_str!("stories/an-edit-seen-only-by-a-failed-read-back.json"));
+    assert_eq!(named(&stage, "t2", "pe4"), ["/m:interface[name='ge1']/mtu"]);
+}
+
+/// After the cancel the reading failed; the next try had forgotten what it had seen before the cancel.
+#[test]
+fn a_cancel_whose_reading_fails_does_not_forget_what_it_took_along() {
+    let stage = told(include_str!("stories/a-cancel-whose-reading-fails.json"));
+    assert_eq!(named(&stage, "t1", "pe1"), ["/m:vrf[name='v4']"]);
+}
+
+/// The disk refused the end once; the caller was told it, the next transaction worked on the same path, and recovery took
+/// its work for somebody else's: unresolved for ever.
+#[test]
+fn an_end_that_the_disk_refuses_once_is_written_before_it_is_told() {
+    let stage = told(include_str!("stories/an-end-that-the-disk-refuses-once.json"));
+    assert!(matches!(stage.outcome("t2"), Some(Outcome::NotApplied { .. })), "{:?}", stage.outcome("t2"));
+    assert_eq!(stage.outcome("t1"), Some(Outcome::Applied));
+    told(include_str!("stories/an-end-lost-beside-another-element.json"));
+}
+
+/// The disk refused the end for half a minute; what cannot be written is not told.
+#[test]
+fn an_end_that_the_disk_refuses_for_long_is_not_told() {
+    let stage = told(include_str!("stories/an-end-that-the-disk-refuses-for-long.json"));
+    let (_, heard) = stage.told.lock().unwrap()["t1"].clone();
+    assert!(matches!(heard.outcome, Some(Outcome::Unresolved { .. })), "{:?}", heard.outcome);
+}
+
+/// A refused undo had taken effect in part, and each of its edits was sent again without a look.
+#[test]
+fn a_part_that_was_taken_is_not_sent_again() {
+    told(include_str!("stories/a-refused-part-is-not-sent-again-blindly.json"));
+}
+
+/// Somebody removed the entry in which we had changed a word; the undo made a stump of it.
+#[test]
+fn an_entry_that_somebody_removed_around_ours_stays_removed() {
+    let stage = told(include_str!("stories/an-entry-that-somebody-removed-around-ours.json"));
+    assert!(matches!(stage.outcome("t1"), Some(Outcome::Unresolved { elements, .. }) if elements == ["pe2"]));
+}
+
+/// A line element had moved before anything was sent; the way back took a part of somebody's entry for ours.
+#[test]
+fn a_line_element_to_which_nothing_was_sent_is_left_alone() {
+    told(include_str!("stories/a-stale-line-element-is-left-alone.json"));
+}
+
+/// A removal in the candidate at a place of our plan was taken for an edit of ours.
+#[test]
+fn somebodys_removal_in_the_candidate_is_not_ours() {
+    told(include_str!("stories/somebodys-removal-in-the-candidate.json"));
+}
+
+/// What broke the judge: he did not know what no reading can tell, and judged an element that was let go as if nobody had
+/// worked on it since.
+#[test]
+fn what_nobody_can_tell_is_not_judged() {
+    told(include_str!("stories/somebody-says-what-we-had-said.json"));
+    told(include_str!("stories/somebody-adds-below-our-entry.json"));
+    told(include_str!("stories/an-edit-of-ours-that-comes-late.json"));
+    told(include_str!("stories/a-restart-that-loses-what-was-not-saved.json"));
+    told(include_str!("stories/unresolved-elsewhere-and-worked-on-since.json"));
+}

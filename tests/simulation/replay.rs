@@ -4,9 +4,10 @@
 use crate::element::{By, Did, Element, Entry};
 use crate::plans::{Operation, found};
 use crate::play::Stage;
-use andante::domain::{Outcome, TransactionRecord};
-use andante::plan::ElementPlan;
-use andante::tree::{ConfigTree, Path, diff};
+use crate::story::Call;
+use andante::domain::{Class, Outcome, Phase, TransactionRecord};
+use andante::plan::{ElementPlan, matches_at};
+use andante::tree::{ConfigTree, Node, Path, diff};
 
 /// Something that rightfully changed an element.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub struct Replayed {
     pub taken_along: Vec<(String, Path)>,
     /// Paths at which somebody else put a value, and when.
     pub foreign: Vec<(u64, Path)>,
+    /// Paths at which nobody can tell whose work it was that an undo took back: see [`unclear`].
+    pub unclear: Vec<Path>,
 }
 
 pub fn replay(stage: &Stage, element: &Element) -> Replayed {
@@ -37,7 +40,7 @@ pub fn replay(stage: &Stage, element: &Element) -> Replayed {
             (By::Ours(owner), Did::Changed { .. }) => {
                 let known = rightful.iter().any(|one| one.transaction.as_deref() == Some(&owner));
                 let Some(of) = plan_for(stage, &owner, &element.name) else { continue };
-                if !known && stage.outcome(&owner) == Some(Outcome::Applied) {
+                if !known && stands(stage, &owner, &element.name) {
                     let operations = forward(&of);
                     rightful.push(Rightful { seq, transaction: Some(owner), human: false, operations });
                 }
@@ -64,13 +67,98 @@ pub fn replay(stage: &Stage, element: &Element) -> Replayed {
                 // A restart before it was saved, of which the operator was told.
                 rightful.retain(|one| !(one.seq > back_to && unsaved(stage, element, one)));
             }
-            (By::Ours(_), Did::Read { .. }) => looked = seq,
+            // An answer that was cut short shows nothing.
+            (By::Ours(_), Did::Read { tree }) if tree != ConfigTree::default() => looked = seq,
             _ => {}
         }
     }
     let operations = rightful.iter().flat_map(|one| &one.operations);
     let expected = operations.fold(found(), |tree, operation| operation.apply(&tree));
-    Replayed { expected, taken_along, foreign }
+    Replayed { expected, taken_along, foreign, unclear: unclear(stage, element) }
+}
+
+/// What no reading can tell, so that no daemon could do better: touched paths of transactions that were taken back, where,
+/// after their first send and before their last change,
+///
+/// - a person left what our own edits explain (the same value, a part of ours, more below our entry): it goes with ours. A
+///   removal of what stands before and after counts only where lines are sent one by one, or where it was told;
+/// - an edit of ours that was sent before the person's took effect after it (its answer was lost, and with the session the
+///   lock), so it stood over his before anybody read;
+/// - the element lost by a restart what a person had not saved, and the undo put the state before ours there.
+fn unclear(stage: &Stage, element: &Element) -> Vec<Path> {
+    let (diary, running) = (element.diary(), element.running());
+    let mut unclear = Vec::new();
+    for id in stage.transactions() {
+        if !matches!(stage.outcome(&id), Some(Outcome::NotApplied { .. })) {
+            continue;
+        }
+        let Some(of) = plan_for(stage, &id, &element.name) else { continue };
+        let ours = |entry: &Entry| matches!(&entry.by, By::Ours(owner) if *owner == id || owner == "recovery");
+        let sent = |entry: &Entry| matches!(entry.did, Did::Sent { call: Call::Apply, .. }) && ours(entry);
+        let changed = |entry: &Entry| matches!(entry.did, Did::Changed { .. }) && ours(entry);
+        let Some(first) = diary.iter().position(|entry| sent(entry) && entry.by == By::Ours(id.clone())) else {
+            continue;
+        };
+        let Some(last) = diary.iter().rposition(changed).filter(|last| *last > first) else { continue };
+        let told = |path: &Path| {
+            let progress = stage.record(&id).and_then(|record| record.elements.get(&element.name).cloned());
+            progress.is_some_and(|progress| progress.foreign.iter().any(|known| known.path == path.to_string()))
+        };
+        let mut late = false;
+        for (at, entry) in diary.iter().enumerate().take(last).skip(first) {
+            let operations: Vec<Path> = match &entry.did {
+                Did::Changed { operations, .. } if entry.by == By::Human => operations.iter().map(path_of).collect(),
+                Did::Reverted { .. } if entry.by == By::Element => {
+                    unclear.extend(of.touched().filter(|path| matches_at(&running, &of.before, path)).cloned());
+                    continue;
+                }
+                _ => continue,
+            };
+            let Did::Changed { after, .. } = &entry.did else { continue };
+            // The next change of ours is of something that was sent before.
+            let next = diary[at..].iter().find(|entry| sent(entry) || changed(entry));
+            late |= next.is_some_and(changed);
+            for path in of.touched().filter(|path| operations.iter().any(|other| other.touches(path))) {
+                let removed = after.at(path).is_none();
+                let both = of.before.at(path).is_some() && of.after.at(path).is_some();
+                let explained = matches_at(after, &of.before, path)
+                    || matches_at(after, &of.after, path)
+                    || match after.at(path) {
+                        Some(have) => between(have, of.before.at(path), of.after.at(path)),
+                        None => !both || of.class == Class::D || told(path),
+                    };
+                let parent =
+                    path.parent().is_none_or(|parent| parent.steps().is_empty() || after.at(&parent).is_some());
+                if late || explained && (!removed || parent) {
+                    unclear.push(path.clone());
+                }
+            }
+        }
+    }
+    unclear
+}
+
+/// Whether a node is made of what stood before and what we sent, and perhaps more below.
+fn between(have: &Node, before: Option<&Node>, after: Option<&Node>) -> bool {
+    let known: Vec<&Node> = [before, after].into_iter().flatten().collect();
+    known.iter().any(|node| node.value() == have.value())
+        && have.children().iter().all(|child| {
+            let below: Vec<&Node> =
+                known.iter().filter_map(|node| node.children().iter().find(|one| one.step() == child.step())).collect();
+            below.is_empty() || between(child, below.first().copied(), below.last().copied())
+        })
+}
+
+/// Whether what a transaction did to an element is there to stay: it was applied, or it is unresolved elsewhere after its
+/// decision, with this element done and let go.
+fn stands(stage: &Stage, id: &str, element: &str) -> bool {
+    match stage.outcome(id) {
+        Some(Outcome::Applied) => true,
+        Some(Outcome::Unresolved { elements, .. }) => {
+            stage.disk.durable(id, Phase::Decided).is_some() && !elements.iter().any(|open| open == element)
+        }
+        Some(Outcome::NotApplied { .. }) | None => false,
+    }
 }
 
 /// The operations of a plan, as the element would carry them out without trouble.

@@ -68,6 +68,25 @@ fn explain(seed: u64, broken: &Broken) -> String {
     format!("seed {seed}\n{broken}  story: {}\n  shrunk: {}\n{law}{told}", json(&story), json(&small))
 }
 
+/// `SEEDS_LIST=4,8,15` or `SEEDS_LIST=2000..4000`: just these, and each one that breaks a law told whole.
+#[test]
+fn seeds_of_a_list_on_request() {
+    let Ok(list) = std::env::var("SEEDS_LIST") else { return };
+    let number = |text: &str| text.trim().parse::<u64>().unwrap_or_else(|_| panic!("SEEDS_LIST: '{text}'"));
+    let seeds: Vec<u64> = list
+        .split(',')
+        .flat_map(|part| match part.split_once("..") {
+            Some((from, to)) => number(from)..number(to),
+            None => number(part)..number(part) + 1,
+        })
+        .collect();
+    let since = Instant::now();
+    let tally = run(seeds.iter().copied());
+    tell(&tally, seeds.len() as u64, since);
+    let shown: Vec<String> = tally.broken.iter().map(|(seed, broken)| explain(*seed, broken)).collect();
+    assert!(tally.broken.is_empty(), "{} seeds broken:\n{}", tally.broken.len(), shown.join("\n"));
+}
+
 fn judged(from: u64, to: u64) {
     let since = Instant::now();
     let tally = run(from..to);

@@ -12,10 +12,15 @@ use crate::transaction::cause;
 use crate::transaction::machine::Answer;
 use crate::transaction::side::{self, Side};
 use crate::tree::{ConfigTree, Path};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 impl Crew {
     pub(super) async fn restore(&mut self, tools: &Tools) -> Result<Answer, Failed> {
+        // Whatever stands there, it is not of us.
+        if self.refrained {
+            return Ok(Answer::done());
+        }
         self.open(tools).await?;
         let mut cancelled = false;
         let mut not_pending = false;
@@ -37,6 +42,10 @@ impl Crew {
             self.clear_candidate(tools).await?;
         }
         let actual = self.read_quiet(tools).await?;
+        // It is put back, as nobody can tell a removal from a loss; but it is told.
+        for path in side::emptied(&self.plan, &actual) {
+            self.report.note(path, true);
+        }
         match side::side(&self.plan, &self.forgiving(&actual, &self.plan.before)) {
             Side::Before => Ok(self.gone_back(&actual)),
             // There are servers that answer ok to a cancel by the holder of the locks, forget the pending commit, and
@@ -92,7 +101,8 @@ impl Crew {
     /// Notes what others changed since our commit was read back.
     fn noticed(&mut self, now: &ConfigTree) {
         let Some(earlier) = &self.inside else { return };
-        for path in side::others(&self.plan, earlier, now) {
+        let ours = self.plan.touched().filter(|path| earlier.at(path) != now.at(path)).cloned();
+        for path in side::others(&self.plan, earlier, now).into_iter().chain(ours) {
             self.report.note(&path, false);
         }
     }
@@ -100,7 +110,12 @@ impl Crew {
     /// It is as before. What went with it, beside ours, is named.
     fn gone_back(&mut self, actual: &ConfigTree) -> Answer {
         let Some(inside) = self.inside.take().filter(|_| self.plan.class == Class::A) else { return Answer::done() };
-        let gone = side::others(&self.plan, &inside, actual);
+        let mut gone = side::others(&self.plan, &inside, actual);
+        // On our own paths as well: what somebody put over ours.
+        let known = |path: &&Path| self.report.foreign.iter().any(|known| known.path == path.to_string());
+        let over = side::unexplained(&self.plan, &inside).chain(side::emptied(&self.plan, &inside));
+        let over: BTreeSet<&Path> = over.chain(self.plan.touched().filter(known)).collect();
+        gone.extend(over.into_iter().filter(|path| inside.at(path) != actual.at(path)).cloned());
         for path in &gone {
             self.report.note(path, true);
         }
@@ -165,8 +180,11 @@ impl Crew {
                 return Ok(Answer::Conflict(cause(CauseKind::Stale, Some(&self.name), message)));
             }
             refused.clear();
+            let begun = actual.clone();
             if let Some(error) = self.send(tools, &payload).await? {
                 refused.push(error);
+                // A part of it may have taken effect; lines are not sent twice.
+                actual = self.read(tools).await?;
                 let mut paths: Vec<Path> = scope.touched().cloned().collect();
                 if way == Way::Back {
                     paths.reverse();
@@ -182,7 +200,7 @@ impl Crew {
                 }
             }
             let now = self.read(tools).await?;
-            let stuck = now == actual;
+            let stuck = now == begun;
             actual = now;
             // What somebody put there while we sent is his, as it would have been before.
             if let Side::Foreign(more) = side::side(&scope, &self.forgiving(&actual, way.wanted(&scope))) {

@@ -214,7 +214,10 @@ fn is_dirty(error: &DriverError) -> bool {
 
 /// Whether a candidate differs from running by edits of this plan alone.
 fn is_of(plan: &ElementPlan, candidate: &ConfigTree, running: &ConfigTree) -> bool {
-    side::others(plan, running, candidate).is_empty() && !matches!(side::side(plan, candidate), Side::Foreign(_))
+    side::others(plan, running, candidate).is_empty()
+        && !matches!(side::side(plan, candidate), Side::Foreign(_))
+        // An edit of ours reaches a candidate whole: a place where it would change a value is never left empty by it.
+        && side::emptied(plan, candidate).next().is_none()
 }
 
 /// A difference for people: one edit a line, bounded, secrets masked.
