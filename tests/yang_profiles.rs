@@ -93,7 +93,7 @@ fn the_contract_carries_what_the_daemon_tells() {
         "andante:elements": {"element": [{
             "name": "pe1", "adapter": "iosxr", "address": "192.0.2.1:830", "router-id": "10.0.0.1", "asn": 65000,
             "port": [{"name": "GigabitEthernet0/0/0/1", "role": "uni", "exclude": false}],
-            "class": "A", "reachability": "reachable", "sync-state": "in-sync", "deviations": 0,
+            "one-session": false, "class": "A", "reachability": "reachable", "sync-state": "in-sync", "deviations": 0,
             "fact": [{"name": "release", "value": "6.6.3"}]
         }]},
         "andante:services": {"service": [{
