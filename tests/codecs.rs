@@ -315,6 +315,9 @@ fn what_an_element_says_and_no_schema_knows_is_kept_and_compared() {
         let printed = xml::print(&tree, &sample(), false);
         assert_eq!(from_xml(&printed, Policy::ELEMENT).as_ref(), Ok(&tree), "{printed}");
     }
+    // An empty declaration of the default namespace is none.
+    let [with, without] = [" xmlns=''", ""].map(|said| format!("<config{said}><c xmlns='urn:m'><t>a</t></c></config>"));
+    assert_eq!(from_xml(&with, Policy::ELEMENT).unwrap(), from_xml(&without, Policy::ELEMENT).unwrap());
     // JSON keeps what JSON brought.
     let text = "{\"m:c\":{\"z:u\":[1,{\"a\":null}],\"n\":[true],\"l\":[{\"v\":1}]},\"q\":\"x\"}";
     let tree = json::parse(text.as_bytes(), &sample(), None, Policy::ELEMENT, L).unwrap();

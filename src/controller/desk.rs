@@ -122,6 +122,25 @@ impl Desk<'_> {
         Ok(Plan { id: String::new(), services, elements, numbers, warnings }.sealed())
     }
 
+    /// A check that no touched element can make is a slip of the pen: without a word it would not be made.
+    pub fn known_checks(&self, drafted: &Drafted, allowed: &Allowed) -> Result<(), Failure> {
+        if drafted.touched.is_empty() {
+            return Ok(());
+        }
+        let mut offered = BTreeSet::from(["all".to_owned()]);
+        for element in drafted.touched.keys() {
+            offered.extend(self.adapter_of(element)?.state_readers().keys().cloned());
+        }
+        let Some(unknown) = allowed.checks.iter().find(|name| !offered.contains(*name)) else { return Ok(()) };
+        let offered = offered.into_iter().collect::<Vec<_>>().join(", ");
+        Err(Failure::Document(vec![Fault {
+            path: "check".into(),
+            tag: FaultTag::InvalidValue,
+            app_tag: Some("unknown-check".into()),
+            message: format!("no element of this plan has a check '{unknown}'; there is: {offered}"),
+        }]))
+    }
+
     fn element_plan(
         &self,
         element: &str,

@@ -84,6 +84,7 @@ impl Controller {
                 }
                 drafted => drafted?,
             };
+            desk.known_checks(&drafted, allowed)?;
             let mut drafted = drafted;
             let mut held = leave.at_first(&model, &drafted);
             let mut put_off = drafted.hold(&model, &held);

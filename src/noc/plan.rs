@@ -16,6 +16,13 @@ pub(super) fn report(plan: &Value, native: bool, now: Timestamp, paint: Paint) -
         if element["simulated-only"] == true {
             let _ = writeln!(out, "{}", paint.care("simulated only: no live server has seen this adapter"));
         }
+        for path in element["protected"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            let _ = writeln!(out, "{}", paint.care(&format!("protected, as allowed: {}", clean(path))));
+        }
+        let checks: Vec<&str> = element["check"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        if !checks.is_empty() {
+            let _ = writeln!(out, "checked before the decision: {}", clean(&checks.join(", ")));
+        }
         let text = |leaf: &str| element[leaf].as_str().unwrap_or_default().to_owned();
         if native {
             out.push_str(&clean(&text("native")));

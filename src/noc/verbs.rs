@@ -400,11 +400,7 @@ impl Noc {
 fn wanted(documents: Vec<Value>, consent: &Consent) -> Value {
     let mut input = Map::new();
     input.insert("document".into(), documents.into());
-    for (name, given) in [("overwrite", &consent.overwrite), ("allow-collateral", &consent.allow_collateral)] {
-        if !given.is_empty() {
-            input.insert(name.into(), given.clone().into());
-        }
-    }
+    consent.allows(&mut input);
     if let Some(class) = &consent.require_class {
         input.insert("require-atomicity".into(), class.to_uppercase().into());
     }
@@ -454,9 +450,14 @@ fn inventory(element: &Element) -> Value {
 }
 
 impl Consent {
-    /// What may be overwritten and what may go along, as the operations take it.
+    /// What may be overwritten, what may go along, and what is checked, as the operations take it.
     pub(super) fn allows(&self, input: &mut Map<String, Value>) {
-        for (name, given) in [("overwrite", &self.overwrite), ("allow-collateral", &self.allow_collateral)] {
+        for (name, given) in [
+            ("overwrite", &self.overwrite),
+            ("allow-collateral", &self.allow_collateral),
+            ("allow-protected", &self.allow_protected),
+            ("check", &self.check),
+        ] {
             if !given.is_empty() {
                 input.insert(name.into(), given.clone().into());
             }

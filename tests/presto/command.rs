@@ -59,6 +59,11 @@ async fn it_ends_with_the_promised_codes() {
     for part in ["comm-loss:", "element    pe", "the network is as before", "to do"] {
         assert!(plan.err.contains(part), "{part}\n{}", plan.err);
     }
+    // A check that no element has is a slip, and said at once; one that there is gets as far as the element.
+    let slip = run(&["plan", "-", "--check", "bogus"], text("l3vpn-any-to-any.json")).await.with(3);
+    assert!(slip.err.contains("'bogus'") && slip.err.contains("interface"), "{}", slip.err);
+    let known = run(&["plan", "-", "--check", "interface"], text("l3vpn-any-to-any.json")).await.with(3);
+    assert!(known.err.contains("comm-loss:"), "{}", known.err);
     let plan = run(&["plan", "-", "--json"], text("l3vpn-any-to-any.xml")).await.with(3);
     assert!(plan.out.contains("ietf-restconf:errors"), "{}", plan.out);
     let broken =

@@ -110,13 +110,7 @@ impl Restconf {
                 edits.push(edit);
             }
         }
-        let allowed = Allowed {
-            overwrite: permit(&input.each("overwrite")),
-            collateral: permit(&input.each("allow-collateral")),
-            protected: permit(&input.each("allow-protected")),
-            checks: input.each("check").into_iter().map(str::to_owned).collect(),
-        };
-        Ok((edits, allowed))
+        Ok((edits, allowed_in(input)))
     }
 
     async fn commit_plan(
@@ -469,6 +463,16 @@ fn outermost(media: Media, content: &str) -> Option<&str> {
         }
     };
     Some(name.rsplit(':').next().unwrap_or(name))
+}
+
+/// What the caller allows beyond the request, and has checked.
+pub(super) fn allowed_in(input: Reader<'_>) -> Allowed {
+    Allowed {
+        overwrite: permit(&input.each("overwrite")),
+        collateral: permit(&input.each("allow-collateral")),
+        protected: permit(&input.each("allow-protected")),
+        checks: input.each("check").into_iter().map(str::to_owned).collect(),
+    }
 }
 
 pub(super) fn permit(given: &[&str]) -> Permit {

@@ -2,11 +2,10 @@
 
 use super::answer::Answer;
 use super::errors::Problem;
-use super::operations::{bad_input, permit, wrong};
+use super::operations::{allowed_in, bad_input, wrong};
 use super::server::{Ask, Restconf};
 use crate::controller::{KeptPlan, ResolveAsked};
 use crate::domain::{Offer, Principal, ServiceKey};
-use crate::plan::Allowed;
 use crate::presto::view::{self, Reader};
 
 impl Restconf {
@@ -55,13 +54,13 @@ impl Restconf {
         let key = self.service_in(input)?;
         let revision = input.required("revision").map_err(bad_input)?;
         let revision = revision.parse().map_err(|_| wrong("revision", false, "is no number"))?;
-        let kept = self.controller.rollback(principal, &key, revision, &allowed(input)).await;
+        let kept = self.controller.rollback(principal, &key, revision, &allowed_in(input)).await;
         self.kept_plan(ask, "rollback", &kept.map_err(|failure| self.failed(&failure))?)
     }
 
     pub(super) async fn undo(&self, ask: &Ask, principal: &Principal, input: Reader<'_>) -> Result<Answer, Problem> {
         let id = input.required("transaction").map_err(bad_input)?;
-        let kept = self.controller.undo(principal, id, input.flag("over-later", false), &allowed(input)).await;
+        let kept = self.controller.undo(principal, id, input.flag("over-later", false), &allowed_in(input)).await;
         self.kept_plan(ask, "undo", &kept.map_err(|failure| self.failed(&failure))?)
     }
 
@@ -108,13 +107,5 @@ impl Restconf {
     fn service_in(&self, input: Reader<'_>) -> Result<ServiceKey, Problem> {
         let id = input.required("id").map_err(bad_input)?;
         self.controller.service_named(input.leaf("face"), id).map_err(|failure| self.failed(&failure))
-    }
-}
-
-fn allowed(input: Reader<'_>) -> Allowed {
-    Allowed {
-        overwrite: permit(&input.each("overwrite")),
-        collateral: permit(&input.each("allow-collateral")),
-        ..Allowed::default()
     }
 }

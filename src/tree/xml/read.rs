@@ -218,8 +218,9 @@ impl<'a> Reader<'a> {
         }
         let (mark, _) = self.source.enter(start, self.index).map_err(|fault| self.malformed(fault))?;
         let found = self.source.binding(prefix).map(|binding| binding.namespace.as_str());
-        // Cut out of a message it may have lost the declaration; a data node without namespace there is none.
-        let is = matches!(found, None | Some(NETCONF | RESTCONF));
+        // Cut out of a message it may have lost the declaration; a data node without namespace there is none. An empty
+        // declaration says that there is none (XML namespaces §6.2).
+        let is = matches!(found, None | Some("" | NETCONF | RESTCONF));
         self.source.leave(mark);
         Ok(is)
     }
