@@ -6,7 +6,7 @@
 //!
 //! A node is a handle of 16 bytes. A leaf or a leaf-list member is nothing but the handle: what its name means and its
 //! value. A branch is one piece of memory with its hash and the handles of its children; where it has many children they
-//! stand in chunks ([`super::chunks`]), so that one edit copies little. Two nodes are equal when their hashes are; that a
+//! stand in chunks (`super::chunks`), so that one edit copies little. Two nodes are equal when their hashes are; that a
 //! leaf was reported as default (RFC 6243) and that a list is ordered by the user is not part of it.
 
 mod edit;

@@ -27,7 +27,7 @@ pub fn print_nodes<'a>(nodes: impl Into<Children<'a>>, parent: &Path, index: &Sc
     printer.out
 }
 
-/// The whole tree as [`print`] has it, leafs that were reported as being at their defaults with the attribute of RFC 6243 §6.
+/// The whole tree as [`print()`] has it, leafs that were reported as being at their defaults with the attribute of RFC 6243 §6.
 pub fn print_tagged(tree: &ConfigTree, index: &SchemaIndex, pretty: bool) -> String {
     let mut printer = Printer::new(index, pretty);
     printer.tagged = true;
