@@ -19,6 +19,11 @@
 mod fleet;
 #[path = "../tests/support/paper.rs"]
 mod paper;
+#[path = "../tests/support/platforms.rs"]
+#[allow(dead_code)]
+mod platforms;
+#[path = "../tests/support/through.rs"]
+mod through;
 
 use andante::controller::{Absent, DocumentEdit, Vault};
 use andante::domain::{Element, Inventory};

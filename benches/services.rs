@@ -12,6 +12,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark fails by panicking")]
 
+#[path = "../tests/support/platforms.rs"]
+#[allow(dead_code)]
+mod platforms;
+
 use andante::adapter::Adapter;
 use andante::controller::{Desk, Model, Wanted, meaning};
 use andante::domain::{Class, Element, Inventory, ServiceKey, StoredDocument};
@@ -117,22 +121,10 @@ struct House {
 
 impl House {
     async fn new() -> Self {
-        let program = env!("CARGO_BIN_EXE_andanted");
-        let worker = YangWorker::spawn(program.as_ref(), &["yang-worker"], Duration::from_secs(60));
+        let worker = platforms::worker();
         let names = ["ietf-vpn-common", "ietf-l3vpn-ntw", "ietf-l2vpn-ntw", "andante"];
         let north = worker.load(&ModuleSet::named(&names, &[&root("yang")])).await.unwrap();
-        let mut adapters = BTreeMap::new();
-        for name in ["frr", "iosxr"] {
-            let mut adapter = Adapter::load(&root("adapters").join(name)).unwrap();
-            if let Some(options) = adapter.manifest().netconf.clone() {
-                let modules: Vec<&str> = options.modules.iter().map(String::as_str).collect();
-                let profiles = adapter.profiles().unwrap().0.to_path_buf();
-                let loaded = worker.load(&ModuleSet::named(&modules, &[&profiles])).await.unwrap();
-                assert!(loaded.left_out.is_empty());
-                adapter = adapter.with_schema(loaded.index.clone());
-            }
-            adapters.insert(name.to_string(), Arc::new(adapter));
-        }
+        let (adapters, _) = platforms::compiled(&worker).await;
         let ranges = Ranges { rd: 60_001..=65_535, rt: 4_000_001..=4_294_967_295, ..Ranges::default() };
         let mut house = Self { worker, north, adapters, ranges, samples: BTreeMap::new() };
         house.sample();

@@ -6,6 +6,8 @@
 
 #[path = "support/demo.rs"]
 mod demo;
+#[path = "support/platforms.rs"]
+mod platforms;
 #[path = "sim/story.rs"]
 mod story;
 
@@ -22,11 +24,11 @@ use andante::adagio::tap::Tap;
 use andante::adagio::{Confirm, DriverError, Effect, Payload, Southbound};
 use andante::adapter::Adapter;
 use andante::domain::{Class, Element};
-use andante::tree::{ConfigTree, Diff, SchemaIndex, diff, inverse};
-use andante::yang::{ModuleSet, YangWorker};
+use andante::tree::{ConfigTree, Diff, diff, inverse};
+use platforms::{adapter_folder, platforms};
 use russh::keys::PrivateKey;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -47,7 +49,7 @@ impl Lab {
     async fn with(change: impl Fn(&mut SimElement)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = key_in(folder.path());
-        let (adapters, schemas) = adapters().await;
+        let (adapters, schemas) = platforms().await;
         let elements = [("pe1", "iosxr"), ("pe2", "frr")].map(|(name, adapter)| {
             let mut element = SimElement::new(name, adapter);
             element.login = Login { keys: vec![key.public_key().clone()], password: Some("s3cret".to_owned().into()) };
@@ -140,37 +142,10 @@ struct Change {
 const FRR_BEFORE: &str = "interface eth0\n description core\n ip address 10.0.0.2/30\nexit\n!\nrouter bgp 65000\n \
                           bgp router-id 10.255.0.2\nexit\n!\nend\n";
 
-fn adapter_folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("adapters")
-}
-
 fn key_in(folder: &Path) -> PrivateKey {
     let key = PrivateKey::random(&mut russh::keys::key::safe_rng(), russh::keys::Algorithm::Ed25519).unwrap();
     key.write_openssh_file(folder.join("key"), Default::default()).unwrap();
     key
-}
-
-/// Adapters, and the schemas of those that speak NETCONF, by name.
-type Platforms = (BTreeMap<String, Arc<Adapter>>, BTreeMap<String, Arc<SchemaIndex>>);
-
-/// Compiled once for all tests; both are plain data.
-async fn adapters() -> Platforms {
-    static ADAPTERS: tokio::sync::OnceCell<Platforms> = tokio::sync::OnceCell::const_new();
-    ADAPTERS.get_or_init(compiled).await.clone()
-}
-
-async fn compiled() -> Platforms {
-    let frr = Adapter::load(&adapter_folder().join("frr")).unwrap();
-    let iosxr = Adapter::load(&adapter_folder().join("iosxr")).unwrap();
-    let worker = Path::new(env!("CARGO_BIN_EXE_andanted"));
-    let worker = YangWorker::spawn(worker, &["yang-worker"], Duration::from_secs(30));
-    let (folder, _) = iosxr.profiles().unwrap();
-    let modules: Vec<&str> = iosxr.manifest().netconf.as_ref().unwrap().modules.iter().map(String::as_str).collect();
-    let loaded = worker.load(&ModuleSet::named(&modules, &[folder])).await.unwrap();
-    let iosxr = iosxr.with_schema(loaded.index.clone());
-    let schemas = BTreeMap::from([("iosxr".to_owned(), loaded.index.clone())]);
-    let adapters = [("frr".to_owned(), Arc::new(frr)), ("iosxr".to_owned(), Arc::new(iosxr))];
-    (adapters.into(), schemas)
 }
 
 /// Waits until the condition holds, at most five seconds.
@@ -593,7 +568,7 @@ async fn a_domain_from_files_is_changed_through_its_control_socket() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     key_in(folder.path());
-    let (_, schemas) = adapters().await;
+    let (_, schemas) = platforms().await;
     let element = |name: &str, adapter: &str, address: &str| {
         format!(
             "[[element]]\nname='{name}'\nadapter='{adapter}'\naddress='{address}'\nusername='a'\nprivate_key='key'\n\

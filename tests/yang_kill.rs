@@ -16,6 +16,9 @@ mod domain;
 mod network;
 #[path = "support/paper.rs"]
 mod paper;
+#[path = "support/platforms.rs"]
+#[allow(dead_code)]
+mod platforms;
 
 use andante::tree::{Limits, Policy, json};
 use andante::yang::{DocumentKind, Encoding, Fault};

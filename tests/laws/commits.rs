@@ -2,6 +2,7 @@
 //! timed. The real controller and the real SQLite store over elements that live in this process.
 
 use crate::fleet::{Count, End, Fleet, House, document, key, noc};
+use crate::through::Through;
 use andante::controller::DocumentEdit;
 use andante::service::ledger::Take;
 use andante::store::Table;
@@ -86,7 +87,7 @@ async fn a_number_that_a_slow_transaction_is_about_to_take_keeps_nobody_waiting(
     assert!(!waiting.is_finished(), "{quick:?}");
     drop(held);
     waiting.await.unwrap();
-    let takes = andante::store::list::<Take>(&*fleet.store, Table::Numbers, "rt@").await.unwrap();
+    let takes = andante::store::list::<Take>(&Through(fleet.store.clone()), Table::Numbers, "rt@").await.unwrap();
     let numbers: BTreeSet<u64> = takes.iter().map(|(_, take)| take.number).collect();
     assert_eq!((takes.len(), numbers.len()), (2, 2), "{takes:?}");
 }

@@ -25,5 +25,10 @@ mod fleet;
 mod law;
 #[path = "../support/paper.rs"]
 mod paper;
+#[path = "../support/platforms.rs"]
+#[allow(dead_code)]
+mod platforms;
+#[path = "../support/through.rs"]
+mod through;
 
 use law::law;

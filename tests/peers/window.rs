@@ -55,6 +55,11 @@ async fn inside_the_window<T>(
     (writing.await.unwrap(), told)
 }
 
+/// What confirms our commit.
+fn confirm(domain: &Domain) -> String {
+    format!("<commit><persist-id>{}</persist-id></commit>", persist(domain))
+}
+
 async fn quick() -> Option<Domain> {
     let settings = |settings: &mut andante::config::Settings, _: &Path| {
         settings.adagio.connect_timeout = 5;
@@ -71,7 +76,7 @@ async fn somebody_else_confirms_our_commit_and_it_is_applied() {
     let (record, ()) = inside_the_window(&mut domain, async |domain: &mut Domain, operator: &mut NetconfSession| {
         kill_ours(operator).await;
         operator.expect_ok("<discard-changes/>");
-        operator.expect_ok(&format!("<commit><persist-id>{}</persist-id></commit>", persist(domain)));
+        operator.expect_ok(&confirm(domain));
     })
     .await;
     assert_eq!(truthful(&domain, record, &before).await, Outcome::Applied);
@@ -85,7 +90,7 @@ async fn somebody_else_confirms_our_commit_and_it_is_undone() {
     let (record, ()) = inside_the_window(&mut domain, async |domain: &mut Domain, operator: &mut NetconfSession| {
         kill_ours(operator).await;
         operator.expect_ok("<discard-changes/>");
-        operator.expect_ok(&format!("<commit><persist-id>{}</persist-id></commit>", persist(domain)));
+        operator.expect_ok(&confirm(domain));
         domain.pe2.disconnect();
     })
     .await;
@@ -105,7 +110,7 @@ async fn an_edit_that_was_confirmed_with_ours_stays_when_ours_is_undone() {
     let (record, ()) = inside_the_window(&mut domain, async |domain: &mut Domain, operator: &mut NetconfSession| {
         kill_ours(operator).await;
         operator.expect_ok(&edit(THEIRS));
-        operator.expect_ok(&format!("<commit><persist-id>{}</persist-id></commit>", persist(domain)));
+        operator.expect_ok(&confirm(domain));
         domain.pe2.disconnect();
     })
     .await;

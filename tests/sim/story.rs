@@ -1,7 +1,7 @@
 //! The story of `make demo`, inside one process: the daemon's controller over a simulated domain from `config/demo`.
 
-use super::adapters;
 use super::demo::{Demo, noc};
+use super::platforms::platforms;
 use andante::adagio::sim::Fault;
 use andante::controller::{DocumentEdit, Terms};
 use andante::domain::{Outcome, TransactionRecord};
@@ -11,7 +11,7 @@ struct Domain(Demo);
 
 impl Domain {
     async fn start() -> Self {
-        let (_, schemas) = adapters().await;
+        let (_, schemas) = platforms().await;
         Self(Demo::start(schemas, |settings| settings.adagio.busy_timeout = 1).await)
     }
 

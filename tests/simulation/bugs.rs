@@ -4,8 +4,9 @@ use crate::plants::{Bug, Bugged, Idle};
 use crate::play::Planted;
 use crate::simulate;
 use crate::story::Story;
-use andante::domain::{AuditRecord, Event, JournalRecord, Phase};
-use andante::store::{Batch, Durability, Store, StoreError, Table};
+use crate::through::{Between, Through};
+use andante::domain::{JournalRecord, Phase};
+use andante::store::{Batch, Durability, Store, StoreError};
 use async_trait::async_trait;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -32,7 +33,8 @@ fn bugged(bug: Bug) -> Planted {
 }
 
 fn forgetful(what: Forgets) -> Planted {
-    let store: Arc<crate::play::OnStore> = Arc::new(move |store| Arc::new(Forgetful { store, what }));
+    let store: Arc<crate::play::OnStore> =
+        Arc::new(move |store| Arc::new(Through(Arc::new(Forgetful { store, what }))));
     Planted { store: Some(store), ..Planted::default() }
 }
 
@@ -125,17 +127,9 @@ enum Forgets {
 }
 
 #[async_trait]
-impl Store for Forgetful {
-    async fn get_bytes(&self, table: Table, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.store.get_bytes(table, key).await
-    }
-
-    async fn list_bytes(&self, table: Table, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
-        self.store.list_bytes(table, prefix).await
-    }
-
-    async fn page_bytes(&self, table: Table, after: &str, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
-        self.store.page_bytes(table, after, limit).await
+impl Between for Forgetful {
+    fn behind(&self) -> &dyn Store {
+        &*self.store
     }
 
     async fn commit(&self, epoch: u64, mut batch: Batch, mut durability: Durability) -> Result<(), StoreError> {
@@ -151,25 +145,5 @@ impl Store for Forgetful {
             }
         }
         self.store.commit(epoch, batch, durability).await
-    }
-
-    async fn journal(&self, transaction: &str) -> Result<Vec<JournalRecord>, StoreError> {
-        self.store.journal(transaction).await
-    }
-
-    async fn open_transactions(&self) -> Result<Vec<String>, StoreError> {
-        self.store.open_transactions().await
-    }
-
-    async fn events_after(&self, sequence: u64, limit: usize) -> Result<Vec<(u64, Event)>, StoreError> {
-        self.store.events_after(sequence, limit).await
-    }
-
-    async fn audit(&self, limit: usize) -> Result<Vec<AuditRecord>, StoreError> {
-        self.store.audit(limit).await
-    }
-
-    async fn take_lease(&self, holder: &str) -> Result<u64, StoreError> {
-        self.store.take_lease(holder).await
     }
 }

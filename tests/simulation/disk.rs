@@ -1,9 +1,10 @@
 //! The disk under the daemon's store: a memory store with the faults of disks, and a note of what became durable when.
 
 use crate::story::DiskFault;
+use crate::through::Between;
 use crate::world::World;
-use andante::domain::{AuditRecord, Event, JournalRecord, Phase};
-use andante::store::{Batch, Durability, MemoryStore, Store, StoreError, Table};
+use andante::domain::{JournalRecord, Phase};
+use andante::store::{Batch, Durability, MemoryStore, Store, StoreError};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -89,17 +90,9 @@ fn sync_failed() -> StoreError {
 }
 
 #[async_trait]
-impl Store for Disk {
-    async fn get_bytes(&self, table: Table, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.store.get_bytes(table, key).await
-    }
-
-    async fn list_bytes(&self, table: Table, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
-        self.store.list_bytes(table, prefix).await
-    }
-
-    async fn page_bytes(&self, table: Table, after: &str, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
-        self.store.page_bytes(table, after, limit).await
+impl Between for Disk {
+    fn behind(&self) -> &dyn Store {
+        &self.store
     }
 
     async fn commit(&self, epoch: u64, batch: Batch, durability: Durability) -> Result<(), StoreError> {
@@ -134,22 +127,6 @@ impl Store for Disk {
             self.world.wait(Duration::from_millis(1)).await;
         }
         if volatile || fault == Some(DiskFault::SyncFailsStands) { Err(sync_failed()) } else { Ok(()) }
-    }
-
-    async fn journal(&self, transaction: &str) -> Result<Vec<JournalRecord>, StoreError> {
-        self.store.journal(transaction).await
-    }
-
-    async fn open_transactions(&self) -> Result<Vec<String>, StoreError> {
-        self.store.open_transactions().await
-    }
-
-    async fn events_after(&self, sequence: u64, limit: usize) -> Result<Vec<(u64, Event)>, StoreError> {
-        self.store.events_after(sequence, limit).await
-    }
-
-    async fn audit(&self, limit: usize) -> Result<Vec<AuditRecord>, StoreError> {
-        self.store.audit(limit).await
     }
 
     async fn take_lease(&self, holder: &str) -> Result<u64, StoreError> {

@@ -35,6 +35,11 @@ mod steps;
 mod story;
 mod world;
 
+#[path = "../support/bare_plan.rs"]
+mod bare_plan;
+#[path = "../support/through.rs"]
+mod through;
+
 use andante::domain::Outcome;
 use element::Did;
 use play::{Planted, Stage, play};

@@ -1,9 +1,10 @@
 //! Plans over small trees, and payloads that simulated elements understand: one JSON operation per line.
 
+use crate::bare_plan::bare;
 use crate::story::Wish;
-use andante::adapter::{CliLine, Impact, Payload};
+use andante::adapter::{CliLine, Payload};
 use andante::domain::Class;
-use andante::plan::{ElementPlan, Plan, ReadEntry, digest_at, matches_at, touched_state};
+use andante::plan::{ElementPlan, Plan, ReadEntry, digest_at, matches_at};
 use andante::transaction::Undo;
 use andante::tree::{After, ConfigTree, Edit, Name, Node, Path, QName, Step, Value, diff, inverse};
 use serde::{Deserialize, Serialize};
@@ -190,32 +191,11 @@ pub fn element_plan(element: &str, class: Class, actual: &ConfigTree, desired: &
     // What is put below somebody's entry needs that entry.
     let above = paths.iter().filter_map(|path| path.parent()).filter(|path| actual.at(path).is_some());
     read_set.extend(above.map(|path| ReadEntry { path, digest: Some("exists".into()) }));
-    ElementPlan {
-        element: element.into(),
-        adapter: "simulated 1 0".into(),
-        class,
-        payload: payload(class, diff.edits.iter().map(to_operation).collect()),
-        undo: payload(class, inverse.edits.iter().map(to_operation).collect()),
-        read_set,
-        before: touched_state(actual, paths.iter()),
-        after: touched_state(desired, paths.iter()),
-        diff,
-        inverse,
-        adopted: None,
-        text: String::new(),
-        impact: Impact::Hitless,
-        collateral: vec![],
-        overwritten: vec![],
-        deviations: vec![],
-        echoes: vec![],
-        encrypted: vec![],
-        simulated_only: true,
-        defaults: vec![],
-        warnings: vec![],
-        protected: vec![],
-        checks: vec![],
-        one_session: false,
-    }
+    let payloads = (
+        payload(class, diff.edits.iter().map(to_operation).collect()),
+        payload(class, inverse.edits.iter().map(to_operation).collect()),
+    );
+    ElementPlan { read_set, ..bare(element, class, (actual, desired), payloads) }
 }
 
 pub fn plan(elements: Vec<ElementPlan>) -> Plan {

@@ -8,6 +8,7 @@ use crate::element::Element;
 use crate::plans::{Rendering, element_plan, plan};
 use crate::session::South;
 use crate::story::{Order, Story};
+use crate::through::Through;
 use crate::world::World;
 use andante::adagio::Southbound;
 use andante::domain::{AuditRecord, Event, Outcome, Principal, TransactionRecord};
@@ -204,7 +205,7 @@ impl Stage {
     async fn live(self: Arc<Self>, process: Arc<Process>, pause: Duration) {
         self.world.wait(pause).await;
         let since = self.world.now();
-        let plain: Arc<dyn Store> = self.disk.clone();
+        let plain: Arc<dyn Store> = Arc::new(Through(self.disk.clone()));
         let store = self.planted.store.as_ref().map_or_else(|| plain.clone(), |plant| plant(plain.clone()));
         let holder = format!("daemon {}", process.number);
         let epoch = loop {

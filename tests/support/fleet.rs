@@ -10,7 +10,8 @@
 // A part of tests and benchmarks: not every one uses all of it, and a panic is a failed test.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use super::paper;
+use super::through::{Between, Through};
+use super::{paper, platforms};
 use andante::adagio::cli::session::CliLimits;
 use andante::adagio::connect::Connector;
 use andante::adagio::driver::Residue;
@@ -19,12 +20,10 @@ use andante::adagio::ssh::SshLimits;
 use andante::adagio::{Confirm, DriverError, Payload, Reader, Reading, Southbound, Writer};
 use andante::adapter::Adapter;
 use andante::controller::{Absent, Controller, DocumentEdit, Parts, SchemaSettings, Terms, Vault};
-use andante::domain::{
-    AuditRecord, Class, Element, Event, JournalRecord, Principal, Role, ServiceKey, TransactionRecord,
-};
+use andante::domain::{Class, Element, JournalRecord, Principal, Role, ServiceKey, TransactionRecord};
 use andante::plan::Allowed;
 use andante::service::ledger::Ranges;
-use andante::store::{Batch, Change, Durability, SqliteStore, Store, StoreError, Table};
+use andante::store::{Batch, Change, Durability, SqliteStore, Store, StoreError};
 use andante::transaction::{NoProbe, StopSignal, SystemAmbient, TransactionLimits};
 use andante::tree::{ConfigTree, DefaultsMode, Limits, Policy, json};
 use andante::yang::client::{Loaded, YangWorker};
@@ -46,22 +45,10 @@ pub struct House {
 
 impl House {
     pub async fn new() -> Self {
-        let program = env!("CARGO_BIN_EXE_andanted");
-        let worker = YangWorker::spawn(program.as_ref(), &["yang-worker"], Duration::from_secs(60));
+        let worker = platforms::worker();
         let names = ["ietf-vpn-common", "ietf-l3vpn-ntw", "ietf-l2vpn-ntw", "andante"];
         let north = worker.load(&ModuleSet::named(&names, &[&paper::root("yang")])).await.unwrap();
-        let mut adapters = BTreeMap::new();
-        for name in ["frr", "iosxr"] {
-            let mut adapter = Adapter::load(&paper::root("adapters").join(name)).unwrap();
-            if let Some(options) = adapter.manifest().netconf.clone() {
-                let modules: Vec<&str> = options.modules.iter().map(String::as_str).collect();
-                let profiles = adapter.profiles().unwrap().0.to_path_buf();
-                let loaded = worker.load(&ModuleSet::named(&modules, &[&profiles])).await.unwrap();
-                assert!(loaded.left_out.is_empty());
-                adapter = adapter.with_schema(loaded.index.clone());
-            }
-            adapters.insert(name.to_string(), Arc::new(adapter));
-        }
+        let (adapters, _) = platforms::compiled(&worker).await;
         Self { worker: Arc::new(worker), north, adapters }
     }
 
@@ -79,9 +66,9 @@ impl House {
         vault: Arc<Vault>,
     ) -> (Arc<Controller>, Arc<Counted>) {
         let store = Arc::new(Counted::over(SqliteStore::open(&folder.join("andante.db")).unwrap()));
-        let epoch = store.take_lease("fleet").await.unwrap();
+        let epoch = store.behind().take_lease("fleet").await.unwrap();
         let parts = Parts {
-            store: store.clone(),
+            store: Arc::new(Through(store.clone())),
             epoch,
             yang: self.worker.clone(),
             north: self.north.clone(),
@@ -438,17 +425,9 @@ fn weight(batch: &Batch) -> usize {
 }
 
 #[async_trait]
-impl Store for Counted {
-    async fn get_bytes(&self, table: Table, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.store.get_bytes(table, key).await
-    }
-
-    async fn list_bytes(&self, table: Table, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
-        self.store.list_bytes(table, prefix).await
-    }
-
-    async fn page_bytes(&self, table: Table, after: &str, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
-        self.store.page_bytes(table, after, limit).await
+impl Between for Counted {
+    fn behind(&self) -> &dyn Store {
+        &self.store
     }
 
     async fn commit(&self, epoch: u64, batch: Batch, durability: Durability) -> Result<(), StoreError> {
@@ -458,26 +437,6 @@ impl Store for Counted {
             self.bytes.fetch_add(weight(&batch) as u64, Ordering::Relaxed);
         }
         self.store.commit(epoch, batch, durability).await
-    }
-
-    async fn journal(&self, transaction: &str) -> Result<Vec<JournalRecord>, StoreError> {
-        self.store.journal(transaction).await
-    }
-
-    async fn open_transactions(&self) -> Result<Vec<String>, StoreError> {
-        self.store.open_transactions().await
-    }
-
-    async fn events_after(&self, sequence: u64, limit: usize) -> Result<Vec<(u64, Event)>, StoreError> {
-        self.store.events_after(sequence, limit).await
-    }
-
-    async fn audit(&self, limit: usize) -> Result<Vec<AuditRecord>, StoreError> {
-        self.store.audit(limit).await
-    }
-
-    async fn take_lease(&self, holder: &str) -> Result<u64, StoreError> {
-        self.store.take_lease(holder).await
     }
 }
 

@@ -102,7 +102,7 @@ async fn a_bgp_session_that_goes_down_by_our_change_aborts_the_transaction() {
     };
     wait_until("the session", Duration::from_secs(60), || up(&pe1)).unwrap();
 
-    let adapter = Arc::new(Adapter::load(&crate::stage::adapter_folder().join("frr")).unwrap());
+    let adapter = Arc::new(Adapter::load(&crate::platforms::adapter_folder().join("frr")).unwrap());
     let of_element = element("pe1", "frr", &pe1);
     let south = connector().southbound(&of_element, &adapter).unwrap();
     let before = {
@@ -148,9 +148,9 @@ async fn a_bgp_session_that_goes_down_by_our_change_aborts_the_transaction() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_real_server_tells_who_holds_its_lock_and_keeps_a_draft() {
     let Some(pe1) = or_skip("netconfd", NetconfElement::start_iosxr()) else { return };
-    let (adapters, _) = crate::stage::platforms().await;
+    let (adapters, _) = crate::platforms::platforms().await;
     let adapter = &adapters["iosxr"];
-    let case = crate::stage::adapter_folder().join("iosxr/tests/change_vlan_id/element-service.json");
+    let case = crate::platforms::adapter_folder().join("iosxr/tests/change_vlan_id/element-service.json");
     let wanted = serde_json::from_str(&std::fs::read_to_string(case).unwrap()).unwrap();
     let before = ConfigTree::default();
     let after = adapter.map(&wanted).unwrap();

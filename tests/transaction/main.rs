@@ -2,6 +2,10 @@
 //! has to be ordered, netconfd and FRR where the question is what a real server does.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // an element that fails is a failed test
 
+#[path = "../support/bare_plan.rs"]
+mod bare_plan;
+#[path = "../support/platforms.rs"]
+mod platforms;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -1,8 +1,9 @@
 //! Plans over real adapters, from two trees.
 
-use andante::adapter::{Adapter, Impact};
+use crate::bare_plan::bare;
+use andante::adapter::Adapter;
 use andante::domain::Class;
-use andante::plan::{ElementPlan, ReadEntry, as_sent, digest_at, touched_state};
+use andante::plan::{ElementPlan, ReadEntry, as_sent, digest_at};
 use andante::tree::{ConfigTree, Diff, Path, diff, inverse};
 
 /// What leads an element from one tree to the other, as the planner would say it.
@@ -20,30 +21,10 @@ pub fn element_plan(
         adapter.render(&as_sent(adapter, diff, from, to), from, to).unwrap()
     };
     let back = inverse(&change);
+    let payloads = (render(&change, before, after), render(&back, after, before));
     ElementPlan {
-        element: element.into(),
         adapter: adapter.name().into(),
-        class,
-        payload: render(&change, before, after),
-        undo: render(&back, after, before),
         read_set: paths.iter().map(|path| ReadEntry { path: path.clone(), digest: digest_at(before, path) }).collect(),
-        before: touched_state(before, paths.iter()),
-        after: touched_state(after, paths.iter()),
-        inverse: back,
-        diff: change,
-        adopted: None,
-        text: String::new(),
-        impact: Impact::Hitless,
-        collateral: vec![],
-        overwritten: vec![],
-        deviations: vec![],
-        echoes: vec![],
-        encrypted: vec![],
-        simulated_only: true,
-        defaults: vec![],
-        warnings: vec![],
-        protected: vec![],
-        checks: vec![],
-        one_session: false,
+        ..bare(element, class, (before, after), payloads)
     }
 }

@@ -1,6 +1,6 @@
 //! Protected nodes: refused, unless the element reverts by itself and the caller says so.
 
-use crate::stage::{adapter_folder, platforms};
+use crate::platforms::{adapter_folder, platforms};
 use andante::domain::{Class, Element};
 use andante::plan::{Allowed, ElementInput, ElementPlan, Permit, Refused, plan_element};
 use andante::tree::{Claims, ConfigTree, DefaultsMode, Intended, Layer, Owner};

@@ -1,6 +1,7 @@
 //! The stage: simulated elements over real SSH, our own drivers and adapters, a runner with short limits.
 
 use crate::plans::element_plan;
+use crate::platforms::{adapter_folder, platforms};
 use andante::adagio::connect::Connector;
 use andante::adagio::netconf::{NetconfLimits, NetconfSession};
 use andante::adagio::secret::NoSecrets;
@@ -15,12 +16,11 @@ use andante::store::{Batch, MemoryStore, Store};
 use andante::transaction::{
     Probe, Recovery, Runner, StopSignal, SystemAmbient, TransactionLimits, TransactionRequest, Undo,
 };
-use andante::tree::{ConfigTree, SchemaIndex, diff};
-use andante::yang::{ModuleSet, YangWorker};
+use andante::tree::{ConfigTree, diff};
 use futures::future::BoxFuture;
 use russh::keys::PrivateKey;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -137,20 +137,23 @@ impl Stage {
             secrets: Arc::new(NoSecrets),
             inside: None,
         };
+        let of = |name: &str| (name.to_owned(), adapters[sim.adapter(name).unwrap()].clone());
+        let adapters: BTreeMap<_, _> = sim.names().into_iter().map(of).collect();
+        let (store, at) = (Arc::new(MemoryStore::new()), Arc::default());
+        let runner = runner(&store, &at, &adapters, limits()).await;
         let mut stage = Self {
             sim,
-            store: Arc::new(MemoryStore::new()),
-            runner: placeholder(),
-            at: Arc::default(),
+            store,
+            runner,
+            at,
             south: BTreeMap::new(),
             elements: BTreeMap::new(),
             plan: Plan { id: String::new(), services: vec![], elements: vec![], numbers: vec![], warnings: vec![] },
-            adapters: BTreeMap::new(),
+            adapters,
             connector,
             folder,
         };
-        for name in stage.sim.names() {
-            let adapter = &adapters[stage.sim.adapter(name).unwrap()];
+        for (name, adapter) in &stage.adapters {
             let south = stage.connector.southbound(&stage.element(name, "andante"), adapter).unwrap();
             // The driver has the last word on the class: without base:1.1 there is no class A.
             let class = {
@@ -164,18 +167,10 @@ impl Stage {
             let wanted = serde_json::from_str(&std::fs::read_to_string(case).unwrap()).unwrap();
             let after = before.overlay(&adapter.map(&wanted).unwrap());
             stage.plan.elements.push(element_plan(name, adapter, class, &before, &after));
-            stage.south.insert(name.to_owned(), south);
-            stage.adapters.insert(name.to_owned(), adapter.clone());
-            stage.elements.insert(name.to_owned(), (before, after));
+            stage.south.insert(name.clone(), south);
+            stage.elements.insert(name.clone(), (before, after));
         }
-        stage.runner = stage.runner_with(limits()).await;
         stage
-    }
-
-    pub async fn runner_with(&self, limits: TransactionLimits) -> Runner {
-        let epoch = self.store.take_lease("stage").await.unwrap();
-        let (store, undo) = (self.store.clone(), Arc::new(ByAdapter(self.adapters.clone())));
-        Runner::new(store, epoch, Arc::new(SystemAmbient::new()), undo, self.at.clone(), limits)
     }
 
     pub fn recovery(&self) -> Recovery {
@@ -248,6 +243,18 @@ impl Stage {
     }
 }
 
+/// A daemon starts: it takes the lease.
+async fn runner(
+    store: &Arc<MemoryStore>,
+    at: &Arc<At>,
+    adapters: &BTreeMap<String, Arc<Adapter>>,
+    limits: TransactionLimits,
+) -> Runner {
+    let epoch = store.take_lease("stage").await.unwrap();
+    let undo = Arc::new(ByAdapter(adapters.clone()));
+    Runner::new(store.clone(), epoch, Arc::new(SystemAmbient::new()), undo, at.clone(), limits)
+}
+
 #[track_caller]
 pub fn not_applied(record: &TransactionRecord) -> andante::domain::Cause {
     match &record.outcome {
@@ -256,43 +263,11 @@ pub fn not_applied(record: &TransactionRecord) -> andante::domain::Cause {
     }
 }
 
-fn placeholder() -> Runner {
-    let store = Arc::new(MemoryStore::new());
-    let undo = Arc::new(ByAdapter(BTreeMap::new()));
-    Runner::new(store, 0, Arc::new(SystemAmbient::new()), undo, Arc::new(At::default()), limits())
-}
-
 const FRR_BEFORE: &str = "interface eth0\n description core\n ip address 10.0.0.2/30\nexit\n!\nrouter bgp 65000\n \
                           bgp router-id 10.255.0.2\nexit\n!\nend\n";
-
-pub fn adapter_folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("adapters")
-}
 
 fn key_in(folder: &Path) -> PrivateKey {
     let key = PrivateKey::random(&mut russh::keys::key::safe_rng(), russh::keys::Algorithm::Ed25519).unwrap();
     key.write_openssh_file(folder.join("key"), Default::default()).unwrap();
     key
-}
-
-type Platforms = (BTreeMap<String, Arc<Adapter>>, BTreeMap<String, Arc<SchemaIndex>>);
-
-/// Adapters with their schemas, compiled once for all tests.
-pub async fn platforms() -> Platforms {
-    static ONCE: tokio::sync::OnceCell<Platforms> = tokio::sync::OnceCell::const_new();
-    ONCE.get_or_init(compiled).await.clone()
-}
-
-async fn compiled() -> Platforms {
-    let frr = Adapter::load(&adapter_folder().join("frr")).unwrap();
-    let iosxr = Adapter::load(&adapter_folder().join("iosxr")).unwrap();
-    let worker = Path::new(env!("CARGO_BIN_EXE_andanted"));
-    let worker = YangWorker::spawn(worker, &["yang-worker"], Duration::from_secs(30));
-    let (folder, _) = iosxr.profiles().unwrap();
-    let modules: Vec<&str> = iosxr.manifest().netconf.as_ref().unwrap().modules.iter().map(String::as_str).collect();
-    let loaded = worker.load(&ModuleSet::named(&modules, &[folder])).await.unwrap();
-    let iosxr = iosxr.with_schema(loaded.index.clone());
-    let schemas = BTreeMap::from([("iosxr".to_owned(), loaded.index.clone())]);
-    let adapters = [("frr".to_owned(), Arc::new(frr)), ("iosxr".to_owned(), Arc::new(iosxr))];
-    (adapters.into(), schemas)
 }

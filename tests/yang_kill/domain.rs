@@ -1,23 +1,14 @@
 //! The demo's domain, asked for plans.
 
 use crate::demo::{Demo, noc};
-use andante::adapter::Adapter;
+use crate::platforms::platforms;
 use andante::controller::DocumentEdit;
 use andante::plan::Allowed;
-use andante::yang::{ModuleSet, YangWorker};
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::time::Duration;
 
 /// The domain, its IOS-XR elements by the schema that a worker compiles.
 pub async fn domain() -> Demo {
-    let iosxr = Adapter::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("adapters/iosxr")).unwrap();
-    let modules = &iosxr.manifest().netconf.as_ref().unwrap().modules;
-    let modules: Vec<&str> = modules.iter().map(String::as_str).collect();
-    let program = Path::new(env!("CARGO_BIN_EXE_andanted"));
-    let worker = YangWorker::spawn(program, &["yang-worker"], Duration::from_secs(60));
-    let loaded = worker.load(&ModuleSet::named(&modules, &[iosxr.profiles().unwrap().0])).await.unwrap();
-    Demo::start(BTreeMap::from([("iosxr".to_owned(), loaded.index.clone())]), |_| ()).await
+    let (_, schemas) = platforms().await;
+    Demo::start(schemas, |_| ()).await
 }
 
 /// The id of the plan, which says all of it, or why there is none.

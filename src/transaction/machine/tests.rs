@@ -44,27 +44,41 @@ fn well(_: &str, _: Verb) -> Answer {
     Answer::done()
 }
 
+/// What happens on the way forward, in order, when these elements answer well and the first of them is checked.
+fn forward(names: &[&str]) -> Vec<Event> {
+    use Verb::{Apply, Check, Confirm, Lock, Prepare, Release, Verify};
+    let phases: [(Phase, &[Verb]); 5] = [
+        (Phase::Locked, &[Lock]),
+        (Phase::Prepared, &[Prepare]),
+        (Phase::Applied, &[Apply]),
+        (Phase::Verified, &[Verify, Check]),
+        (Phase::Decided, &[Confirm, Release]),
+    ];
+    let mut events = vec![Event::Begin];
+    for (phase, verbs) in phases {
+        events.push(Event::Written(Record::Intent(phase)));
+        for verb in verbs {
+            let asked = if *verb == Check { &names[..1] } else { names };
+            events.extend(asked.iter().map(|name| answered(name, *verb, Answer::done())));
+        }
+    }
+    events.push(Event::Written(Record::End));
+    events
+}
+
+/// As far as what this element answers to this verb, that answer included.
+fn until(mut events: Vec<Event>, name: &str, verb: Verb) -> Vec<Event> {
+    let at = events.iter().position(|event| *event == answered(name, verb, Answer::done())).unwrap();
+    events.truncate(at + 1);
+    events
+}
+
 /// A machine that was driven as far as this state, with one class A element.
 fn in_state(state: State) -> Machine {
     let mut machine = machine(&[Class::A]).with_checks(["pe1"]);
-    let script = [
-        Event::Begin,
-        Event::Written(Record::Intent(Phase::Locked)),
-        answered("pe1", Verb::Lock, Answer::done()),
-        Event::Written(Record::Intent(Phase::Prepared)),
-        answered("pe1", Verb::Prepare, Answer::done()),
-        Event::Written(Record::Intent(Phase::Applied)),
-        answered("pe1", Verb::Apply, Answer::done()),
-        Event::Written(Record::Intent(Phase::Verified)),
-        answered("pe1", Verb::Verify, Answer::done()),
-        answered("pe1", Verb::Check, Answer::done()),
-        Event::Written(Record::Intent(Phase::Decided)),
-        answered("pe1", Verb::Confirm, Answer::done()),
-        answered("pe1", Verb::Release, Answer::done()),
-        Event::Written(Record::End),
-    ];
+    let script = forward(&["pe1"]);
     if matches!(state, State::Restoring | State::Abandoned) {
-        for event in script.into_iter().take(7) {
+        for event in until(script, "pe1", Verb::Apply) {
             machine.step(T0, event).unwrap();
         }
         let event = match state {
@@ -263,17 +277,7 @@ fn a_stop_turns_back_before_applied_and_a_cancel_before_the_decision() {
 fn timers_are_started_anew_at_their_half_while_others_work() {
     let mut machine = machine(&[Class::A, Class::D]);
     let at = Duration::from_secs(10);
-    for event in [
-        Event::Begin,
-        Event::Written(Record::Intent(Phase::Locked)),
-        answered("pe1", Verb::Lock, Answer::done()),
-        answered("pe2", Verb::Lock, Answer::done()),
-        Event::Written(Record::Intent(Phase::Prepared)),
-        answered("pe1", Verb::Prepare, Answer::done()),
-        answered("pe2", Verb::Prepare, Answer::done()),
-        Event::Written(Record::Intent(Phase::Applied)),
-        answered("pe1", Verb::Apply, Answer::done()),
-    ] {
+    for event in until(forward(&["pe1", "pe2"]), "pe1", Verb::Apply) {
         machine.step(at, event).unwrap();
     }
     assert_eq!(machine.next_tick(), Some(at + WINDOW / 2));
@@ -313,21 +317,7 @@ fn the_state_is_compared_before_the_decision_where_it_is_asked_for() {
 fn timers_are_started_anew_while_the_state_is_compared() {
     let mut machine = machine(&[Class::A, Class::A]).with_checks(["pe2"]);
     let at = T0;
-    for event in [
-        Event::Begin,
-        Event::Written(Record::Intent(Phase::Locked)),
-        answered("pe1", Verb::Lock, Answer::done()),
-        answered("pe2", Verb::Lock, Answer::done()),
-        Event::Written(Record::Intent(Phase::Prepared)),
-        answered("pe1", Verb::Prepare, Answer::done()),
-        answered("pe2", Verb::Prepare, Answer::done()),
-        Event::Written(Record::Intent(Phase::Applied)),
-        answered("pe1", Verb::Apply, Answer::done()),
-        answered("pe2", Verb::Apply, Answer::done()),
-        Event::Written(Record::Intent(Phase::Verified)),
-        answered("pe1", Verb::Verify, Answer::done()),
-        answered("pe2", Verb::Verify, Answer::done()),
-    ] {
+    for event in until(forward(&["pe1", "pe2"]), "pe2", Verb::Verify) {
         machine.step(at, event).unwrap();
     }
     assert_eq!((machine.state(), machine.next_tick()), (State::Checking, Some(at + WINDOW / 2)));
