@@ -118,15 +118,12 @@ fn edit(element: &support::NetconfElement, adapter: &Adapter, before: &ConfigTre
 async fn what_cannot_be_expressed_is_refused_with_its_path() {
     let (adapter, _) = adapter(&worker(), &folder().join("yang")).await;
     let mut wanted = case("change_vlan_id");
-    wanted.attributes.push(("access.bandwidth".into(), "/l3vpn/access/service/bandwidth".into()));
+    wanted.attributes.push(("access.role.nni".into(), "/l3vpn/access/interface-id".into()));
     wanted.attributes.push(("access.static.metric".into(), "/l3vpn/access/static/metric".into()));
     let refusals = adapter.check(&wanted).unwrap_err();
     assert_eq!(refusals.len(), 2);
-    assert_eq!(refusals[0].path, "/l3vpn/access/service/bandwidth");
-    assert_eq!(
-        refusals[0].message,
-        "platform iosxr cannot express access.bandwidth (a bandwidth profile in either direction)"
-    );
+    assert_eq!(refusals[0].path, "/l3vpn/access/interface-id");
+    assert_eq!(refusals[0].message, "platform iosxr cannot express access.role.nni (the access is an ENNI)");
     assert!(matches!(adapter.map(&wanted), Err(AdapterError::Refused(_))), "map must refuse what check refuses");
 
     // By value: only the template knows.
