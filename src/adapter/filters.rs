@@ -180,7 +180,8 @@ fn refuse(state: &State, attribute: &str, why: &str, access: Option<&str>) -> Re
 /// should know. It prints nothing; the plan shows it.
 fn note(state: &State, attribute: &str, what: &str, access: Option<&str>) -> Result<Value, Error> {
     let said = Said::new(attribute, what, access)?;
-    let mut notes: Vec<Value> = state.get_temp(NOTES).into_iter().flat_map(|notes| notes.try_iter()).flatten().collect();
+    let mut notes: Vec<Value> =
+        state.get_temp(NOTES).into_iter().flat_map(|notes| notes.try_iter()).flatten().collect();
     if notes.len() >= MAX_NOTES {
         return Err(Error::new(ErrorKind::InvalidOperation, format!("more than {MAX_NOTES} notes")));
     }

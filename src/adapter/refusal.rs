@@ -26,7 +26,7 @@ impl fmt::Display for Refusal {
 pub struct Note {
     /// Path in the service document; empty when the attribute does not come from one place of it.
     pub path: String,
-    /// `cir from the customer of 5000001 bit/s is sent as 5000 kbit/s`.
+    /// `cir 5000001 bit/s from the customer is sent as 5000 kbit/s`.
     pub text: String,
 }
 
