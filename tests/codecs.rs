@@ -261,6 +261,7 @@ fn bad_xml_is_an_error_with_kind_and_path() {
         ("<c xmlns='urn:m'><l><k>a</k></l><l><v>1</v></l></c>", Kind::MissingKey, "/m:c/l[2]"),
         ("<c xmlns='urn:m'><l><k>a</k></l><l><k>a</k></l></c>", Kind::DuplicateEntry, "/m:c/l[k='a']"),
         ("<c xmlns='urn:m' a='1'/>", Kind::BadAttribute, "/m:c"),
+        ("<config><data><c xmlns='urn:m'/></data></config>", Kind::Malformed, "/"),
         ("<c xmlns='urn:m' a='1' a='2'/>", Kind::Malformed, "/"),
         (&format!("<c xmlns='urn:m' xmlns:nc='{}' nc:operation='remove'/>", xml::NETCONF), Kind::BadAttribute, "/m:c"),
         (&deep, Kind::UnknownElement, "/m:c/z"),
@@ -318,6 +319,12 @@ fn what_an_element_says_and_no_schema_knows_is_kept_and_compared() {
     // An empty declaration of the default namespace is none.
     let [with, without] = [" xmlns=''", ""].map(|said| format!("<config{said}><c xmlns='urn:m'><t>a</t></c></config>"));
     assert_eq!(from_xml(&with, Policy::ELEMENT).unwrap(), from_xml(&without, Policy::ELEMENT).unwrap());
+    // Kept as unknown, an envelope beside others would be printed before them and be read as theirs.
+    for beside in ["<config><n xmlns='urn:q'/></config>", "<x:data xmlns:x='urn:ietf:params:xml:ns:netconf:base:1.0'/>"] {
+        let error = from_xml(&format!("<mc/>{beside}"), Policy::ELEMENT).unwrap_err();
+        assert_eq!(error.kind, Kind::Malformed, "{beside}: {error}");
+    }
+    assert!(from_xml("<mc/><config xmlns='urn:q'/>", Policy::ELEMENT).is_ok(), "a config of somebody's own");
     // JSON keeps what JSON brought.
     let text = "{\"m:c\":{\"z:u\":[1,{\"a\":null}],\"n\":[true],\"l\":[{\"v\":1}]},\"q\":\"x\"}";
     let tree = json::parse(text.as_bytes(), &sample(), None, Policy::ELEMENT, L).unwrap();

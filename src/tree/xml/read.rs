@@ -185,7 +185,12 @@ impl<'a> Reader<'a> {
         loop {
             match self.item()? {
                 Item::Open { start, offset } => {
-                    if std::mem::take(&mut first) && self.is_envelope(&start)? {
+                    let alone = std::mem::take(&mut first);
+                    if self.is_envelope(&start)? {
+                        // Kept as unknown it could be printed first, and nobody could tell it from the envelope then.
+                        if !alone {
+                            return Err(self.malformed("an envelope stands beside or inside of other elements".into()));
+                        }
                         mark = self.source.enter(&start, self.index).map_err(|fault| self.malformed(fault))?.0;
                         wrapped = true;
                         continue;
