@@ -69,7 +69,9 @@ async fn a_folder_is_refused_with_every_fault_and_the_file_of_each() {
         ("c.json", "interface-id"),
         ("d.json", "mtu"),
     ] {
-        let at = told.windows(2).any(|two| two[0].trim_end().ends_with(file) && two[1].contains(part));
+        // What, in which file, where in it.
+        let about = |three: &[&str]| three[1].ends_with(file) && (three[0].contains(part) || three[2].contains(part));
+        let at = told.windows(3).any(about);
         assert!(at, "{file} {part}\n{}", refused.err);
     }
     let named = refused.err.matches("  file ").count();
