@@ -9,6 +9,7 @@ mod bad_input;
 mod command;
 mod daemon;
 mod edits;
+mod first_steps;
 mod modes;
 mod orchestrator;
 mod past;
