@@ -17,6 +17,7 @@ pub struct Daemon {
 }
 
 /// How the command ended and what it said.
+#[derive(Debug)]
 pub struct Ended {
     pub code: Option<i32>,
     pub out: String,

@@ -44,6 +44,12 @@ pub struct Count {
 }
 
 impl Count {
+    /// A line for people.
+    pub fn told(&self, who: &str) -> String {
+        let (seconds, lost) = (self.lasted.as_secs_f32(), self.lost.len());
+        format!("{who}, 100 packets/s for {seconds:.1} s: {} sent, {lost} lost {}", self.sent, self.gaps())
+    }
+
     /// How many went how long after the beginning.
     pub fn gaps(&self) -> String {
         let mut text = String::new();
@@ -58,10 +64,13 @@ impl Count {
 }
 
 impl Stream {
-    /// Begins to send; a request has been answered when this returns. The command leads a program into the node.
-    pub fn start(processes: &mut Processes, name: &str, inside: impl Fn(&str) -> Command, to: &str) -> Self {
-        let python = python().unwrap_or_else(|missing| panic!("{missing:?}"));
-        let mut stream = inside(&python.display().to_string());
+    /// What [`Stream::start`] runs.
+    pub fn program() -> String {
+        python().unwrap_or_else(|missing| panic!("{missing:?}")).display().to_string()
+    }
+
+    /// Begins to send; a request has been answered when this returns. The command is [`Stream::program`] in a node.
+    pub fn start(processes: &mut Processes, name: &str, mut stream: Command, to: &str) -> Self {
         stream.args(["-I", "-S", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/packets/stream.py"), to]);
         processes.spawn(name, &mut stream);
         let log = processes.folder().join(format!("{name}.log"));
