@@ -1,7 +1,7 @@
 //! The customers of a lab: a host at each of two sites. All of them use the same addresses.
 use crate::support::Unavailable;
 use crate::support::processes::{Processes, cable, run};
-use crate::traffic::{Stream, passes, pings};
+use crate::traffic::{Count, Stream, arrives, passes, pings};
 use std::process::Command;
 use std::time::Duration;
 
@@ -64,6 +64,12 @@ impl Customers {
         passes(|| self.at(customer, 1, "ping"), THERE, limit)
     }
 
+    /// What arrives at one site of `offered` bit/s that the other one sends, in bit/s of its data.
+    pub fn arrives(&self, customer: &str, from: usize, offered: u64) -> f64 {
+        let to = 3 - from;
+        arrives(self.at(customer, from, "iperf3"), self.at(customer, to, "iperf3"), ADDRESSES[to - 1], offered)
+    }
+
     /// The customer begins to send to the other site, 100 packets a second.
     pub fn stream(&mut self, customer: &str) -> Stream {
         let command = self.at(customer, 1, &Stream::program());
@@ -71,7 +77,7 @@ impl Customers {
     }
 
     /// Ends it and counts.
-    pub fn count(&mut self, stream: Stream) -> crate::traffic::Count {
+    pub fn count(&mut self, stream: Stream) -> Count {
         stream.stop(&mut self.0)
     }
 }

@@ -44,8 +44,10 @@ fn a_wire_carries_frames_from_document_to_deletion() {
     assert_eq!(lab.customers.through_with("acme", 1472), 3, "1518 bytes with the tag");
     story.tell("modified: frames of 1518 bytes pass, of 1519 do not");
 
+    let rated = limited(&mut lab, &daemon, &story, &narrow);
+
     // Shut, and opened again.
-    let mut shut = narrow.clone();
+    let mut shut = rated.clone();
     body(&mut shut)["status"]["admin-status"]["status"] = "ietf-vpn-common:admin-down".into();
     applied(&lab, &daemon, &["service", "apply", &daemon.document("shut", &shut)]);
     settled(&lab, "a wire that is shut carries nothing", || lab.customers.through("acme") == 0);
@@ -53,7 +55,7 @@ fn a_wire_carries_frames_from_document_to_deletion() {
         let running = pe.running();
         assert!(running.contains("<name>acme</name>") && running.contains("<shutdown/>"), "kept: {running}");
     }
-    applied(&lab, &daemon, &["service", "apply", &daemon.document("open", &narrow)]);
+    applied(&lab, &daemon, &["service", "apply", &daemon.document("open", &rated)]);
     let took = lab.customers.passes("acme", PASSES).unwrap_or_else(|error| panic!("{error}"));
     story.tell(&format!("shut: 0 of 3, configuration kept; opened: packets after {:.1} s", took.as_secs_f32()));
 
@@ -79,6 +81,42 @@ fn a_wire_carries_frames_from_document_to_deletion() {
     daemon.in_sync(PASSES * 2);
     let log = daemon.stop();
     println!("andanted:\n{log}\nagent of pe1:\n{}agent of pe2:\n{}", lab.agent_log(1), lab.agent_log(2));
+}
+
+/// A bandwidth profile at the first site: what the customer sends there is policed, and nothing else; its change loses
+/// nothing that is within it. Gives the document with the last profile.
+fn limited(lab: &mut ElineLab, daemon: &Daemon, story: &Story, document: &Value) -> Value {
+    const OFFERED: u64 = 40_000_000;
+    let mut rated = document.clone();
+    for rate in [10_000_000_u64, 20_000_000] {
+        let access = &mut body(&mut rated)["vpn-nodes"]["vpn-node"][0]["vpn-network-accesses"]["vpn-network-access"][0];
+        access["service"] = json!({"svc-ce-to-pe-bandwidth": {"ce-to-pe-bandwidth": [{
+            "bw-type": "ietf-vpn-common:bw-per-port",
+            "cir": rate.to_string(),
+            "cbs": "50000",
+        }]}});
+        let stream = lab.customers.stream("acme");
+        daemon.applied(&["service", "apply", &daemon.document("rated", &rated)], 1); // pe2 has no part in it
+        let taken = format!("({}, 400)", rate / 1000);
+        settled(lab, "the meter of pe1", || lab.agent_log(1).contains(&taken));
+        let count = lab.customers.count(stream);
+        assert_eq!(count.lost, [0; 0], "the change lost packets: {}", count.gaps());
+        let arrives = lab.customers.arrives("acme", 1, OFFERED);
+        story.tell(&format!(
+            "CIR {} Mbit/s: {:.2} of {} Mbit/s arrive; {} packets sent during the change, {} lost",
+            rate / 1_000_000,
+            arrives / 1e6,
+            OFFERED / 1_000_000,
+            count.sent,
+            count.lost.len()
+        ));
+        let cir = rate as f64;
+        assert!((0.9 * cir..1.1 * cir).contains(&arrives), "{arrives} of {cir}\n{}", lab.diagnosis());
+    }
+    let back = lab.customers.arrives("acme", 2, OFFERED);
+    story.tell(&format!("the other way {:.2} Mbit/s arrive", back / 1e6));
+    assert!(back > 0.9 * OFFERED as f64, "nobody limited the other direction: {back}");
+    rated
 }
 
 /// `pe2` says no to the edit: the new wire stands nowhere, and does not pass.
@@ -164,7 +202,7 @@ fn start(story: &Story) -> Option<(ElineLab, Daemon)> {
 /// A verb that is applied on both elements and leaves nothing behind.
 #[track_caller]
 fn applied(lab: &ElineLab, daemon: &Daemon, arguments: &[&str]) {
-    assert_eq!(daemon.applied(arguments), [""; 0], "{}", lab.diagnosis());
+    assert_eq!(daemon.applied(arguments, 2), [""; 0], "{}", lab.diagnosis());
 }
 
 #[track_caller]

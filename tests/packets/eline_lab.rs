@@ -41,7 +41,9 @@ impl ElineLab {
     /// This machine cannot have it.
     pub fn start(options: NetconfOptions) -> Result<Self, Unavailable> {
         require_root()?;
-        for needed in ["ovs-vswitchd", "ovsdb-server", "ovsdb-tool", "ovs-vsctl", "ovs-ofctl", "ping", "ethtool"] {
+        for needed in
+            ["ovs-vswitchd", "ovsdb-server", "ovsdb-tool", "ovs-vsctl", "ovs-ofctl", "ping", "ethtool", "iperf3"]
+        {
             program(needed).map_err(|_| Unavailable(format!("{needed} is not installed: run `make setup-packets`")))?;
         }
         let other = options.clone();

@@ -49,12 +49,19 @@ fn a_vxlan_wire_carries_packets_from_document_to_deletion() {
     lab.apply(&daemon, "acme", &document);
     lab.passing(&story, "acme, shut and opened");
 
-    // The width of a wire is nothing that FRR can say: refused before anything is sent.
+    // Width and rate of a wire are nothing that FRR can say: refused before anything is sent.
+    let before = lab.configurations();
     let mut narrow = document.clone();
     body(&mut narrow)["global-parameters-profiles"]["global-parameters-profile"][0]["svc-mtu"] = 1518.into();
-    let before = lab.configurations();
-    let said = daemon.ask(&["service", "apply", &daemon.document("narrow", &narrow)]);
-    assert!(said.code != Some(0) && said.err.contains("mtu"), "{said:?}");
+    let mut rated = document.clone();
+    let access = &mut body(&mut rated)["vpn-nodes"]["vpn-node"][0]["vpn-network-accesses"]["vpn-network-access"][0];
+    access["service"] = json!({"svc-ce-to-pe-bandwidth": {"ce-to-pe-bandwidth": [
+        {"bw-type": "ietf-vpn-common:bw-per-port", "cir": "10000000", "cbs": "50000"}
+    ]}});
+    for (word, document) in [("mtu", narrow), ("bandwidth", rated)] {
+        let said = daemon.ask(&["service", "apply", &daemon.document(word, &document)]);
+        assert!(said.code != Some(0) && said.err.contains(word), "{said:?}");
+    }
     assert_eq!(lab.configurations(), before);
     assert_eq!(lab.customers.through("acme"), 3);
 
@@ -139,13 +146,13 @@ impl Lab {
 
     #[track_caller]
     fn apply(&self, daemon: &Daemon, name: &str, document: &Value) {
-        let residue = daemon.applied(&["service", "apply", &daemon.document(name, document)]);
+        let residue = daemon.applied(&["service", "apply", &daemon.document(name, document)], 2);
         assert_eq!(residue, [""; 0], "{}", self.diagnosis());
     }
 
     #[track_caller]
     fn delete(&self, daemon: &Daemon, name: &str) {
-        assert_eq!(daemon.applied(&["service", "delete", name]), [""; 0], "{}", self.diagnosis());
+        assert_eq!(daemon.applied(&["service", "delete", name], 2), [""; 0], "{}", self.diagnosis());
     }
 
     #[track_caller]
