@@ -10,6 +10,7 @@ mod bandwidth;
 mod command;
 mod daemon;
 mod edits;
+mod first_steps;
 mod modes;
 mod orchestrator;
 mod past;

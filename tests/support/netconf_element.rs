@@ -105,6 +105,13 @@ impl NetconfElement {
         Self::start(NetconfOptions::iosxr()?)
     }
 
+    /// What sshd starts for a session, without the recorder: for programs that are part of the element.
+    pub fn subsystem(&self) -> String {
+        let program = program("netconf-subsystem").unwrap_or_else(|missing| panic!("{missing:?}"));
+        let socket = self.processes.folder().join(SOCKET);
+        format!("{} --ncxserver-sockname={}@{}", program.display(), self.access.addr().port(), socket.display())
+    }
+
     /// What each session sent, oldest first, framing included.
     pub fn wire(&self) -> Vec<WireSession> {
         sshd::wire(self.processes.folder())
