@@ -5,7 +5,8 @@
 //! ```
 //!
 //! * [`framing`] cuts the byte stream into messages; pure.
-//! * [`message`] reads hellos, replies and notifications; pure. [`xml`] is the guarded walk under it.
+//! * [`message`] reads hellos, replies and notifications; pure. [`xml`] is the guarded walk under it,
+//!   `plain` its short way over what needs no walk.
 //! * [`operation`] prints the operations; [`capabilities`] reads what an element can do.
 //! * [`readings`] knows a reply that says what the last one said.
 //! * [`schemas`] reads the element's own YANG modules.
@@ -17,6 +18,7 @@ pub mod error;
 pub mod framing;
 pub mod message;
 pub mod operation;
+mod plain;
 pub mod readings;
 pub mod schemas;
 pub mod session;
