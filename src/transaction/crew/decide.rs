@@ -161,7 +161,8 @@ impl Crew {
     pub(super) async fn move_to(&mut self, tools: &Tools, way: Way, mut actual: ConfigTree) -> Result<Answer, Failed> {
         if self.hold(tools).await? {
             // The lock may have been waited for, and somebody may have put a value there meanwhile.
-            actual = self.read_quiet(tools).await?;
+            let now = self.read(tools).await?;
+            actual = if now == actual { now } else { self.read_quiet(tools).await? };
         }
         let mut scope = self.plan.clone();
         let mut foreign = Vec::new();
