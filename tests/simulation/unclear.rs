@@ -50,20 +50,25 @@ impl Case<'_> {
     fn at(&self, path: &Path) -> Option<Undone> {
         let last = self.diary.iter().rposition(|entry| self.is_change(entry, path))?;
         let first = self.possible_since();
-        let excused = (0..last).any(|at| {
-            let Entry { seq, by, did } = &self.diary[at];
-            let within = first.is_some_and(|first| *seq > first);
-            match did {
-                Did::Changed { operations, after, .. } if *by == By::Human => {
-                    operations.iter().any(|operation| path_of(operation).touches(path))
-                        && (within && self.explained(after, path) || self.blind(at, path))
-                }
-                Did::Reverted { tree, .. } if *by == By::Element => {
-                    within && !matches_at(tree, &self.of.before, path) && self.explained(tree, path)
-                }
-                _ => false,
+        let touches = |operations: &[Operation]| operations.iter().any(|operation| path_of(operation).touches(path));
+        // What others did last before it is what it took along; what they did earlier was theirs to write over.
+        let others = (0..last).rev().find(|at| match &self.diary[*at] {
+            Entry { by: By::Ours(_), .. } => false,
+            Entry { did: Did::Changed { operations, .. }, .. } => touches(operations),
+            Entry { did: Did::Reverted { .. }, .. } => true,
+            _ => false,
+        })?;
+        let Entry { seq, by, did } = &self.diary[others];
+        let within = first.is_some_and(|first| *seq > first);
+        let excused = match did {
+            Did::Changed { after, .. } => {
+                *by == By::Human && (within && self.explained(after, path) || self.blind(others, path))
             }
-        });
+            Did::Reverted { tree, .. } => {
+                within && !matches_at(tree, &self.of.before, path) && self.explained(tree, path)
+            }
+            _ => false,
+        };
         let operation = match self.of.before.at(path) {
             Some(node) => Operation::Merge(path.clone(), node.clone()),
             None => Operation::Remove(path.clone()),
