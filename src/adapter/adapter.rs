@@ -22,9 +22,7 @@ use super::state::StateReader;
 use super::template::{self, Escaping, Printed, Templates};
 use crate::service::ElementService;
 use crate::tree::secret::disarmed;
-use crate::tree::{
-    Body, ConfigTree, Defaults, DefaultsMode, Diff, Edit, Key, Limits, Node, Path, Policy, SchemaIndex, xml,
-};
+use crate::tree::{ConfigTree, Defaults, DefaultsMode, Diff, Edit, Key, Limits, Path, Policy, SchemaIndex, xml};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -72,13 +70,6 @@ pub struct Reading {
     pub opaque: u32,
     /// How many nodes or lines it has, those included.
     pub lines: u32,
-}
-
-impl Reading {
-    /// The part that neither schema nor grammar knows, between 0 and 1.
-    pub fn opaque_share(&self) -> f64 {
-        if self.lines == 0 { 0.0 } else { f64::from(self.opaque) / f64::from(self.lines) }
-    }
 }
 
 impl Adapter {
@@ -228,7 +219,7 @@ impl Adapter {
             Language::Netconf { .. } => {
                 let read = xml::parse(text.as_bytes(), self.known_schema()?, None, Policy::ELEMENT, &Limits::SOUTH);
                 let tree = read.map_err(|error| self.unreadable(error.to_string()))?;
-                let opaque = count_opaque(tree.root());
+                let opaque = tree.unknown();
                 // An XML document has an end: cut short it is not well-formed and was refused above.
                 let lines = tree.count();
                 Ok(Reading { tree, complete: true, opaque, lines })
@@ -398,9 +389,4 @@ fn first_opaque(tree: &ConfigTree) -> Option<(Path, String)> {
         found.is_none()
     });
     found
-}
-
-fn count_opaque(node: &Node) -> u32 {
-    let own = u32::from(matches!(node.body(), Body::Opaque { .. }));
-    node.children().iter().fold(own, |sum, child| sum + count_opaque(child))
 }

@@ -119,6 +119,7 @@ impl Controller {
         let found = self.deviations_in(model, element, actual, state.defaults, now)?;
         state.sync = if found.is_empty() { SyncState::InSync } else { SyncState::OutOfSync };
         state.last_read = Some(now);
+        (state.nodes, state.unknown) = (actual.count(), actual.unknown());
         state.detail = None;
         remember(model, element, found, now, batch)
     }

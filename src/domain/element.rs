@@ -163,4 +163,10 @@ pub struct ElementState {
     /// What it makes of leafs that equal their default, as its last greeting said.
     #[serde(default)]
     pub defaults: DefaultsMode,
+    /// How many nodes its configuration had when it was last read completely.
+    #[serde(default)]
+    pub nodes: u32,
+    /// How many of them neither schema nor grammar knows: their share tells how well the adapter fits.
+    #[serde(default)]
+    pub unknown: u32,
 }

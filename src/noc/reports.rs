@@ -17,14 +17,24 @@ pub(super) fn elements(list: &[Value], now: Timestamp, paint: Paint) -> String {
             paint.state(&said(element, "sync-state")),
             said(element, "deviations"),
             when(element["last-read"].as_str(), now),
+            unknown(element),
             said(element, "detail"),
         ]
     });
     listed(
-        &["name", "adapter", "address", "class", "state", "deviations", "last read", "detail"],
+        &["name", "adapter", "address", "class", "state", "deviations", "last read", "unknown", "detail"],
         rows.collect(),
         "no elements",
     )
+}
+
+/// The share of an element's nodes that its adapter does not know.
+fn unknown(element: &Value) -> String {
+    match (element["unknown-nodes"].as_u64(), element["nodes"].as_u64()) {
+        (Some(unknown), Some(nodes)) if unknown > 0 => format!("{unknown} of {nodes}"),
+        (Some(_), _) => "0".into(),
+        _ => String::new(),
+    }
 }
 
 /// `service list`.
@@ -367,11 +377,15 @@ mod tests {
         let paint = Paint::new(Color::Never, false);
         let now = "2026-11-23T00:10:00Z".parse().unwrap();
         let list = [
-            json!({"name": "pe1", "adapter": "iosxr", "sync-state": "in-sync", "deviations": 0, "last-read": "2026-11-23T00:00:00Z"}),
+            json!({"name": "pe1", "adapter": "iosxr", "sync-state": "in-sync", "deviations": 0, "last-read": "2026-11-23T00:00:00Z",
+                "nodes": 40, "unknown-nodes": 3}),
         ];
         let text = elements(&list, now, paint);
         assert!(
-            text.contains("NAME") && text.contains("in-sync") && text.contains("10 min ago (2026-11-23 00:00:00Z)"),
+            text.contains("NAME")
+                && text.contains("3 of 40")
+                && text.contains("in-sync")
+                && text.contains("10 min ago (2026-11-23 00:00:00Z)"),
             "{text}"
         );
         assert_eq!(services(&[], now, paint), "no services\n");

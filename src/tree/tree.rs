@@ -2,7 +2,7 @@
 
 use super::children::Children;
 use super::name::QName;
-use super::node::Node;
+use super::node::{Body, Node};
 use super::path::{Path, Step};
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +53,15 @@ impl ConfigTree {
     /// How many nodes it has, the root not counted.
     pub fn count(&self) -> u32 {
         self.root.count() - 1
+    }
+
+    /// How many of them neither a schema nor a grammar knows.
+    pub fn unknown(&self) -> u32 {
+        fn below(node: &Node) -> u32 {
+            let own = u32::from(matches!(node.body(), Body::Opaque { .. }));
+            node.children().iter().fold(own, |sum, child| sum + below(child))
+        }
+        below(&self.root)
     }
 
     /// The node at a path.

@@ -187,6 +187,10 @@ async fn a_plan_is_kept_committed_once_and_refused_when_stale() {
     pe2.vtysh(&["configure terminal", "interface eth1.100", "description by hand"]).unwrap();
     let check = operation("check-sync", json!({"element": ["pe2"]})).await.is(200).json();
     assert_eq!(check["andante:output"]["element"][0]["sync-state"], "out-of-sync", "{check}");
+    // How much of it nobody knows is told.
+    let element = daemon.get("/restconf/data/andante:elements/element=pe2").await.is(200).json();
+    let [nodes, unknown] = ["nodes", "unknown-nodes"].map(|name| element["andante:element"][0][name].as_u64().unwrap());
+    assert!(nodes > 20 && unknown * 4 < nodes, "{element}");
     let found = daemon.get("/restconf/data/andante:deviations").await.is(200).json();
     let found = &found["andante:deviations"]["deviation"][0];
     assert_eq!((&found["element"], &found["service"][0]["id"]), (&json!("pe2"), &json!("acme-l3")), "{found}");

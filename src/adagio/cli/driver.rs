@@ -144,7 +144,7 @@ impl Session {
             .parse(text)
             .map_err(|error| DriverError::unsent(&self.element, doing, ErrorClass::Rejected, chain(&error)))?;
         let (element, opaque, lines) = (&self.element, parsed.opaque, parsed.lines);
-        tracing::debug!(element, opaque, lines, share = parsed.opaque_share(), "lines that the grammar does not know");
+        tracing::debug!(element, opaque, lines, "lines that the grammar does not know");
         if !parsed.complete {
             partial.get_or_insert_with(|| "the text has no end marker".into());
         }

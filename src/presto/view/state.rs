@@ -33,6 +33,8 @@ pub fn elements(
         let adapter = adapters.iter().find(|adapter| adapter.name == element.adapter);
         sheet.maybe("simulated-only", adapter.map(|adapter| adapter.simulated_only));
         sheet.maybe("last-read", state.last_read);
+        sheet.maybe("nodes", state.last_read.map(|_| state.nodes));
+        sheet.maybe("unknown-nodes", state.last_read.map(|_| state.unknown));
         sheet.leaf("deviations", deviations.iter().filter(|found| found.element == element.name).count());
         sheet.list("fact", &element.facts, |sheet, (name, value)| {
             sheet.leaf("name", name);
