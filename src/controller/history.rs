@@ -251,12 +251,17 @@ impl Controller {
                     Failure::Document(vec![Fault {
                         path: error.path,
                         tag: match error.kind {
-                            CodecErrorKind::UnknownElement | CodecErrorKind::UnknownNamespace => FaultTag::UnknownElement,
+                            CodecErrorKind::UnknownElement | CodecErrorKind::UnknownNamespace => {
+                                FaultTag::UnknownElement
+                            }
                             CodecErrorKind::MissingKey => FaultTag::DataMissing,
                             _ => FaultTag::InvalidValue,
                         },
                         app_tag: None,
-                        message: format!("{number}{key} does not fit the models that are served now: {}", error.message),
+                        message: format!(
+                            "{number}{key} does not fit the models that are served now: {}",
+                            error.message
+                        ),
                     }])
                 })?;
                 DocumentEdit::Put { key: key.clone(), document, expect: None }

@@ -211,10 +211,8 @@ impl Controller {
     /// and nobody's hand.
     pub(super) async fn held_by_name(&self, mut failure: Failure) -> Failure {
         let named = |element: &str, reason: &mut Refused, standings: &BTreeMap<String, String>| {
-            let in_the_way = matches!(
-                reason,
-                Refused::HandMade(_) | Refused::ExistsUnowned { .. } | Refused::Collateral { .. }
-            );
+            let in_the_way =
+                matches!(reason, Refused::HandMade(_) | Refused::ExistsUnowned { .. } | Refused::Collateral { .. });
             let Some(path) = reason.path().filter(|_| in_the_way).cloned() else { return };
             let Some(transaction) = self.runner.queues().holder_of(element, &path) else { return };
             let standing = standings.get(&transaction).cloned().unwrap_or_else(|| "unresolved".into());

@@ -58,7 +58,8 @@ impl Restconf {
             let message = "query: 'limit' and 'after' are for /andante:transactions";
             return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid-value", message));
         }
-        let (tree, present) = self.load(&ask.principal, target, &query).await.map_err(|failure| self.failed(&failure))?;
+        let (tree, present) =
+            self.load(&ask.principal, target, &query).await.map_err(|failure| self.failed(&failure))?;
         let index = self.index();
         let Some(parent) = target.path.parent() else {
             let top: Vec<_> =

@@ -183,7 +183,9 @@ fn unnamed(tree: &ConfigTree, input: &Path) -> ConfigTree {
     let (Some(node), Some(parent)) = (tree.at(input), input.parent()) else { return tree.clone() };
     let is = |node: &Node, name: &str| node.name().name.as_str() == name;
     let children = node.children().iter().map(|child| match is(child, "document") {
-        true => child.with_children(child.children().iter().filter(|leaf| !is(leaf, "name")).cloned().collect::<Vec<_>>()),
+        true => {
+            child.with_children(child.children().iter().filter(|leaf| !is(leaf, "name")).cloned().collect::<Vec<_>>())
+        }
         false => child.clone(),
     });
     tree.with(&parent, node.with_children(children.collect::<Vec<_>>()), After::Keep)
