@@ -263,7 +263,12 @@ async fn with_directories(yang: &YangWorker, settings: &Settings, adapter: Adapt
     let loaded = yang.load_or_profiles(&set, profiles).await;
     let (loaded, stood_in) = loaded.map_err(|error| crate::adagio::driver::chain(&error))?;
     for LeftOut { module, reason } in &stood_in {
-        tracing::warn!(adapter = adapter.name(), module, reason, "it does not compile; the adapter's profile stands in");
+        tracing::warn!(
+            adapter = adapter.name(),
+            module,
+            reason,
+            "it does not compile; the adapter's profile stands in"
+        );
     }
     for left in &loaded.left_out {
         if loaded.left_out.len() >= modules.len() {
@@ -411,7 +416,7 @@ fn connector(settings: &Settings, secrets: Arc<Vault>) -> Connector {
         ..NetconfLimits::default()
     };
     let cli = CliLimits { login_timeout: connect, line_timeout: answer, show_timeout: answer };
-    Connector { ssh, netconf, cli, busy: seconds(settings.adagio.busy_timeout), secrets, inside: None }
+    Connector { ssh, netconf, cli, busy: seconds(settings.adagio.busy_timeout), secrets, inside: None, readings: Arc::default() }
 }
 
 fn limits(settings: &Settings) -> TransactionLimits {

@@ -216,10 +216,7 @@ async fn what_is_rounded_is_noted_with_both_values_and_the_path_of_its_access() 
     let id = wanted.accesses[1].id.clone();
     let mapped = adapter.mapped(&wanted).unwrap();
     let told: Vec<String> = mapped.notes.iter().map(ToString::to_string).collect();
-    assert_eq!(
-        told,
-        [format!("cir 5000999 bit/s to the customer is sent as 5000 kbit/s (/vpn/access[id='{id}']/bw)")]
-    );
+    assert_eq!(told, [format!("cir 5000999 bit/s to the customer is sent as 5000 kbit/s (/vpn/access[id='{id}']/bw)")]);
     assert_eq!(adapter.map(&wanted).unwrap(), mapped.tree);
 }
 

@@ -16,5 +16,6 @@ mod mixed;
 mod others;
 mod plans;
 mod protected;
+mod readings;
 mod stage;
 mod variants;
