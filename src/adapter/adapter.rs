@@ -233,10 +233,33 @@ impl Adapter {
 
     /// The exact bytes that turn `before` into `after`, which differ by `diff`.
     pub fn render(&self, diff: &Diff, before: &ConfigTree, after: &ConfigTree) -> Result<Payload, AdapterError> {
+        self.rendered(diff, before, after, false)
+    }
+
+    /// The same also where that touches what is protected: for a plan whose protected paths were looked at and allowed.
+    pub fn render_allowed(
+        &self,
+        diff: &Diff,
+        before: &ConfigTree,
+        after: &ConfigTree,
+    ) -> Result<Payload, AdapterError> {
+        self.rendered(diff, before, after, true)
+    }
+
+    fn rendered(
+        &self,
+        diff: &Diff,
+        before: &ConfigTree,
+        after: &ConfigTree,
+        allowed: bool,
+    ) -> Result<Payload, AdapterError> {
         match &self.language {
             Language::Netconf { .. } => Ok(Payload::Netconf { config: xml::edit_config(diff, self.known_schema()?) }),
             Language::Cli { grammar, .. } => {
-                let lines = grammar.render(diff, before, after);
+                let lines = match allowed {
+                    true => grammar.render_allowed(diff, before, after),
+                    false => grammar.render(diff, before, after),
+                };
                 let refused = |error| AdapterError::Unprintable { adapter: self.name().into(), what: chain(&error) };
                 Ok(Payload::Cli { lines: lines.map_err(refused)? })
             }

@@ -50,9 +50,12 @@ impl AdapterUndo {
         if change.is_empty() {
             return Ok(None);
         }
-        adapter
-            .render(&as_sent(adapter, &change, actual, &target), actual, &target)
-            .map(Some)
-            .map_err(|error| error.to_string())
+        let sent = as_sent(adapter, &change, actual, &target);
+        let payload = match plan.protected.is_empty() {
+            true => adapter.render(&sent, actual, &target),
+            // What was allowed is allowed back.
+            false => adapter.render_allowed(&sent, actual, &target),
+        };
+        payload.map(Some).map_err(|error| error.to_string())
     }
 }

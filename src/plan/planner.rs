@@ -131,7 +131,11 @@ fn finish(input: &ElementInput<'_>, old: &Intended, mut found: Scope) -> Result<
     let back = inverse(&change);
     let sent = as_sent(adapter, &change, input.actual, &found.target);
     let render = |diff: &Diff, from: &ConfigTree, to: &ConfigTree| {
-        adapter.render(diff, from, to).map_err(|error| vec![Refused::Render(error.to_string())])
+        let payload = match protected.is_empty() {
+            true => adapter.render(diff, from, to),
+            false => adapter.render_allowed(diff, from, to),
+        };
+        payload.map_err(|error| vec![Refused::Render(error.to_string())])
     };
     let payload = render(&sent, input.actual, &found.target)?;
     let undo = render(&as_sent(adapter, &back, &found.target, input.actual), &found.target, input.actual)?;

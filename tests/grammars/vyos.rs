@@ -2,7 +2,7 @@
 
 use crate::{grammar, lines, read};
 use andante::adapter::grammar::GrammarError;
-use andante::tree::diff;
+use andante::tree::{ConfigTree, diff};
 
 const BASE: &str = "\
 set interfaces ethernet eth0 hw-id '52:54:00:00:00:01'
@@ -130,6 +130,12 @@ fn references_protection_and_secrets_hold_here_too() {
     );
     let (a, b) = (read(&vyos, BASE).tree, read(&vyos, &BASE.replace(":01'", ":02'")).tree);
     assert!(matches!(vyos.render(&diff(&a, &b), &a, &b), Err(GrammarError::Protected { .. })));
+    // Where a plan was allowed to, it is typed, and back.
+    let typed = |from: &ConfigTree, to: &ConfigTree| -> Vec<String> {
+        vyos.render_allowed(&diff(from, to), from, to).unwrap().into_iter().map(|line| line.text).collect()
+    };
+    assert!(typed(&a, &b).iter().any(|line| line.starts_with("set ") && line.contains(":02")), "{:?}", typed(&a, &b));
+    assert!(typed(&b, &a).iter().any(|line| line.starts_with("set ") && line.contains(":01")), "{:?}", typed(&b, &a));
     let secret = read(&vyos, "set protocols bgp neighbor 192.0.2.2 password 'hush hush'\nset vpn psk key 'sh'\n").tree;
     let text = vyos.text(&secret);
     assert!(!text.contains("hush") && !text.contains("'sh'"), "{text}");
