@@ -30,7 +30,7 @@ fn audit(n: usize) -> AuditRecord {
 }
 
 fn intent(phase: Phase) -> JournalRecord {
-    JournalRecord::Intent { phase, persist: BTreeMap::new() }
+    JournalRecord::intent(phase, None)
 }
 
 fn closed() -> JournalRecord {

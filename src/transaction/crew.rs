@@ -116,6 +116,8 @@ pub(super) struct Crew {
     pub edited: bool,
     /// A send was lost, or another process made it: the element may still be working on it.
     pub unsure: bool,
+    // It said yes, and has not shown the new state yet.
+    unseen: bool,
     /// What an operator has seen and wants sent once, also over values of somebody else.
     pub force: Option<Payload>,
     /// For the record.
@@ -160,6 +162,7 @@ impl Crew {
             confirm: None,
             edited: false,
             unsure: false,
+            unseen: false,
             force: None,
             report: Report::default(),
             ours: BTreeSet::new(),
@@ -177,6 +180,11 @@ impl Crew {
 
     pub(super) fn class(&self) -> Class {
         self.plan.class
+    }
+
+    /// The limits that hold for this element, with those of its platform.
+    pub(super) fn limits(&self, tools: &Tools) -> TransactionLimits {
+        tools.for_platform(self.south.limits()).limits
     }
 
     pub(super) fn plan(&self) -> &ElementPlan {
@@ -252,7 +260,7 @@ impl Crew {
         let since = tools.ambient.elapsed();
         match self.order(tools, Order::Apply(&payload, confirm.as_ref())).await {
             Ok(residue) => {
-                self.edited = false;
+                (self.edited, self.unseen) = (false, true);
                 self.took = Some(tools.ambient.elapsed().saturating_sub(since));
                 self.residue.clone_from(&residue);
                 let detail = (!residue.is_empty()).then(|| format!("{} busy lines left", residue.len()));
@@ -281,7 +289,7 @@ impl Crew {
                 self.inside = Some(meant.tree);
             }
             let Some(wrong) = wrong else {
-                self.echoed = Some(reading.tree);
+                (self.echoed, self.unseen) = (Some(reading.tree), false);
                 return Answer::Done { detail, residue: Vec::new() };
             };
             // Some elements take a moment to show what they took.
@@ -301,10 +309,15 @@ impl Crew {
     }
 
     async fn keep(&mut self, tools: &Tools) -> Answer {
-        if let Some(confirm) = self.confirm.clone()
-            && let Err(error) = self.order(tools, Order::Confirm(&confirm.persist)).await
-        {
-            return Answer::Lost(self.because_of(CauseKind::Unreachable, &error));
+        if let Some(confirm) = self.confirm.clone() {
+            match self.nothing_sneaks_in(tools).await {
+                Ok(()) => {}
+                Err(Failed::Driver(error, kind)) => return Answer::Lost(self.because(kind, &error)),
+                Err(Failed::Other(cause)) => return Answer::Lost(cause),
+            }
+            if let Err(error) = self.order(tools, Order::Confirm(&confirm.persist)).await {
+                return Answer::Lost(self.because_of(CauseKind::Unreachable, &error));
+            }
         }
         match self.save(tools).await {
             Ok(detail) => Answer::Done { detail, residue: Vec::new() },

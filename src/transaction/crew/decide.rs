@@ -138,6 +138,7 @@ impl Crew {
         let mut actual = self.read_quiet(tools).await?;
         self.noticed(&actual);
         if let (Side::After, Some(confirm)) = (side::side(&self.plan, &actual), self.confirm.clone()) {
+            self.nothing_sneaks_in(tools).await?;
             match self.order(tools, Order::Confirm(&confirm.persist)).await {
                 // Held by others, a dead session of ours perhaps: its timer still runs, and a reading does not show that.
                 Err(error) if is_lost(&error) || error.class == ErrorClass::Transient => return Err(error.into()),
