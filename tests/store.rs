@@ -8,7 +8,6 @@ use andante::domain::{AuditRecord, ErrorClass, Event, JournalRecord, Outcome, Ph
 use andante::store::memory::Fault;
 use andante::store::{Batch, Durability, MemoryStore, SqliteStore, Store, StoreError, Table, get, list};
 use jiff::Timestamp;
-use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

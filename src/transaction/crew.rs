@@ -11,6 +11,8 @@ mod order;
 mod readings;
 mod sessions;
 
+pub(super) use sessions::save_again;
+
 use decide::Way;
 use order::{Failed, Order, pause};
 
@@ -120,6 +122,10 @@ pub(super) struct Crew {
     unseen: bool,
     /// What an operator has seen and wants sent once, also over values of somebody else.
     pub force: Option<Payload>,
+    /// Whether running was to be saved and the element would not (true), or did (false).
+    pub unsaved: Option<bool>,
+    /// It would not after an earlier transaction.
+    pub owes_save: bool,
     /// For the record.
     pub report: Report,
     /// Sessions of ours that may still live at the element and hold its locks.
@@ -164,6 +170,8 @@ impl Crew {
             unsure: false,
             unseen: false,
             force: None,
+            unsaved: None,
+            owes_save: false,
             report: Report::default(),
             ours: BTreeSet::new(),
             stale: None,

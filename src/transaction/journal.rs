@@ -22,6 +22,14 @@ pub(super) fn stale_key(element: &str) -> String {
     format!("{STALE}{element}")
 }
 
+/// Where it stands that an element would not save its running configuration, with the transaction after which.
+pub(super) const UNSAVED: &str = "unsaved/";
+
+/// The key of one element's.
+pub(super) fn unsaved_key(element: &str) -> String {
+    format!("{UNSAVED}{element}")
+}
+
 /// The first batch: record and plan, and the journal opened.
 pub(super) fn planned(record: &TransactionRecord, plan: &Plan, epoch: u64) -> Result<Batch, StoreError> {
     let mut batch = Batch::default();

@@ -13,7 +13,7 @@
 //! the same side. What cannot be reached stays unresolved, holds its paths and is tried again with growing pauses. With the
 //! lease lost nothing is read and nothing is sent: open transactions are somebody else's then.
 
-use super::crew::{Crew, StaleCandidate};
+use super::crew::{Crew, StaleCandidate, save_again};
 use super::journal::{self, Story};
 use super::machine::Machine;
 use super::resolve::Word;
@@ -63,6 +63,10 @@ impl Recovery {
             store::list(&*self.runner.store, Table::Plans, journal::STALE).await?;
         for (key, stale) in stale {
             self.runner.queues.keep_stale(key.trim_start_matches(journal::STALE), stale);
+        }
+        let unsaved: Vec<(String, String)> = store::list(&*self.runner.store, Table::Plans, journal::UNSAVED).await?;
+        for (key, transaction) in unsaved {
+            self.runner.queues.keep_unsaved(key.trim_start_matches(journal::UNSAVED), &transaction);
         }
         let mut open = VecDeque::new();
         for id in self.runner.store.open_transactions().await? {
@@ -117,7 +121,42 @@ impl Recovery {
                 self.empty(&element, stale, elements).await?;
             }
         }
+        for (element, transaction) in self.runner.queues.all_unsaved() {
+            let key = journal::unsaved_key(&element);
+            if self.due().get(&key).is_none_or(|(at, _)| *at <= now) {
+                self.save(&element, &transaction, elements).await?;
+            }
+        }
         Ok(records)
+    }
+
+    /// Has an element save its running configuration, which it would not when a transaction asked for it.
+    async fn save(
+        &self,
+        element: &str,
+        transaction: &str,
+        elements: &BTreeMap<String, Arc<dyn Southbound>>,
+    ) -> Result<(), StoreError> {
+        let Some(south) = elements.get(element) else { return Ok(()) };
+        let _turns = self.runner.queues.turns([element]).await;
+        let key = journal::unsaved_key(element);
+        // What an unresolved transaction left half way is not what a restart should bring.
+        let saved = match self.runner.queues.is_held(element) {
+            true => Err("an unresolved transaction holds it".to_owned()),
+            false => save_again(&**south, &self.runner.tools()).await.map_err(|error| error.to_string()),
+        };
+        if let Err(why) = saved {
+            tracing::warn!(element, transaction, why, "still not saved for a restart; tried again");
+            self.put_off(&key);
+            return Ok(());
+        }
+        tracing::info!(element, transaction, "running is saved now");
+        let mut batch = Batch::default();
+        batch.delete(Table::Plans, &key);
+        self.runner.store.commit(self.runner.epoch, batch, Durability::Lazy).await?;
+        self.runner.queues.drop_unsaved(element);
+        self.due().remove(&key);
+        Ok(())
     }
 
     /// Empties a candidate in which an earlier transaction may have left its edit, when the element is back.
@@ -157,6 +196,11 @@ impl Recovery {
     /// Whether an element's candidate may still hold an edit of ours.
     pub fn has_left_edits(&self) -> bool {
         !self.runner.queues.all_stale().is_empty()
+    }
+
+    /// Whether an element has not saved what a transaction made of it.
+    pub fn has_unsaved(&self) -> bool {
+        !self.runner.queues.all_unsaved().is_empty()
     }
 
     /// Makes all pauses end now, for instance because an element came back.

@@ -166,6 +166,7 @@ impl Runner {
         plan: &Plan,
         elements: &BTreeMap<String, Arc<dyn Southbound>>,
     ) -> Result<BTreeMap<String, Crew>, Cause> {
+        let unsaved = self.queues.all_unsaved();
         let crews = plan.elements.iter().map(|of| {
             let Some(south) = elements.get(&of.element) else {
                 let message = "no session can be opened: not in the inventory";
@@ -174,6 +175,7 @@ impl Runner {
             let mut crew = Crew::new(of.clone(), south.clone());
             crew.ours = self.queues.sessions(&of.element);
             crew.stale = self.queues.stale(&of.element);
+            crew.owes_save = unsaved.contains_key(&of.element);
             Ok((of.element.clone(), crew))
         });
         crews.collect()
@@ -622,7 +624,7 @@ impl<'a> Ride<'a> {
         written
     }
 
-    /// What may be left in candidates, for whoever comes next; and what was left by others and is gone.
+    /// What may be left in candidates or is not saved, for whoever comes next; and what was left by others and is gone.
     fn left_behind(&self) -> Result<Batch, Unwritten> {
         let mut batch = Batch::default();
         for (name, crew) in &self.idle {
@@ -634,6 +636,17 @@ impl<'a> Ride<'a> {
             } else if crew.stale.is_some() && turn != Some(Turn::Untouched) {
                 self.runner.queues.drop_stale(name);
                 batch.delete(Table::Plans, &journal::stale_key(name));
+            }
+            match crew.unsaved {
+                Some(true) => {
+                    batch.put(Table::Plans, &journal::unsaved_key(name), &self.record.id).map_err(Unwritten::Not)?;
+                    self.runner.queues.keep_unsaved(name, &self.record.id);
+                }
+                Some(false) if crew.owes_save => {
+                    batch.delete(Table::Plans, &journal::unsaved_key(name));
+                    self.runner.queues.drop_unsaved(name);
+                }
+                _ => {}
             }
         }
         Ok(batch)

@@ -198,3 +198,16 @@ fn what_an_element_does_a_moment_later_is_applied() {
         assert_eq!(stage.outcome("t1"), Some(Outcome::Applied));
     }
 }
+
+/// The element would not save what it had taken, and nobody asked again: the next restart would have lost it.
+#[test]
+fn what_an_element_would_not_save_is_saved_later() {
+    for class in [Class::A, Class::B, Class::C, Class::D] {
+        let story = Story::of(46, &[class]).at_call(0, Call::Save, 0, Fault::Refuse);
+        for story in [story.clone(), story.with(When::Point("before-end".into(), 0), What::Kill(500))] {
+            let stage = told_of(&story);
+            assert_eq!(stage.outcome("t1"), Some(Outcome::Applied));
+            assert_eq!(stage.element(0).startup(), stage.element(0).running());
+        }
+    }
+}
