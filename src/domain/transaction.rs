@@ -79,6 +79,9 @@ pub struct ElementProgress {
     /// State of the element before and after the change, as far as it was checked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<CheckValue>,
+    /// It would not save what the transaction made of it, so a restart would lose it; it is tried again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsaved: bool,
 }
 
 impl ElementProgress {
@@ -92,6 +95,7 @@ impl ElementProgress {
             session: None,
             foreign: Vec::new(),
             checks: Vec::new(),
+            unsaved: false,
         }
     }
 }

@@ -71,6 +71,8 @@ pub(super) struct Report {
     pub foreign: Vec<ForeignChange>,
     /// Its state before and after.
     pub checks: Vec<CheckValue>,
+    /// Whether running was to be saved and the element would not (true), or did (false).
+    pub unsaved: Option<bool>,
 }
 
 impl Report {
@@ -83,6 +85,7 @@ impl Report {
         if !self.checks.is_empty() {
             progress.checks.clone_from(&self.checks);
         }
+        progress.unsaved = self.unsaved.unwrap_or(progress.unsaved);
     }
 
     /// One more change of somebody else.
@@ -122,9 +125,7 @@ pub(super) struct Crew {
     unseen: bool,
     /// What an operator has seen and wants sent once, also over values of somebody else.
     pub force: Option<Payload>,
-    /// Whether running was to be saved and the element would not (true), or did (false).
-    pub unsaved: Option<bool>,
-    /// It would not after an earlier transaction.
+    /// It would not save its running configuration after an earlier transaction.
     pub owes_save: bool,
     /// For the record.
     pub report: Report,
@@ -170,7 +171,6 @@ impl Crew {
             unsure: false,
             unseen: false,
             force: None,
-            unsaved: None,
             owes_save: false,
             report: Report::default(),
             ours: BTreeSet::new(),

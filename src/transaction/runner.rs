@@ -637,16 +637,13 @@ impl<'a> Ride<'a> {
                 self.runner.queues.drop_stale(name);
                 batch.delete(Table::Plans, &journal::stale_key(name));
             }
-            match crew.unsaved {
-                Some(true) => {
-                    batch.put(Table::Plans, &journal::unsaved_key(name), &self.record.id).map_err(Unwritten::Not)?;
-                    self.runner.queues.keep_unsaved(name, &self.record.id);
-                }
-                Some(false) if crew.owes_save => {
-                    batch.delete(Table::Plans, &journal::unsaved_key(name));
-                    self.runner.queues.drop_unsaved(name);
-                }
-                _ => {}
+            // Also what an earlier process was told.
+            if self.record.elements.get(name).is_some_and(|progress| progress.unsaved) {
+                batch.put(Table::Plans, &journal::unsaved_key(name), &self.record.id).map_err(Unwritten::Not)?;
+                self.runner.queues.keep_unsaved(name, &self.record.id);
+            } else if crew.owes_save && crew.report.unsaved == Some(false) {
+                batch.delete(Table::Plans, &journal::unsaved_key(name));
+                self.runner.queues.drop_unsaved(name);
             }
         }
         Ok(batch)

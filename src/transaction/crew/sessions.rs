@@ -38,13 +38,13 @@ impl Crew {
     pub(super) async fn save(&mut self, tools: &Tools) -> Result<Option<String>, DriverError> {
         match self.order(tools, Order::Save).await {
             Ok(_) => {
-                self.unsaved = Some(false);
+                self.report.unsaved = Some(false);
                 Ok(None)
             }
             Err(error) if is_lost(&error) => Err(error),
             Err(error) => {
                 tracing::error!(element = %self.name, %error, "running is right, but it is not saved for a restart");
-                self.unsaved = Some(true);
+                self.report.unsaved = Some(true);
                 Ok(Some(format!("not saved for a restart of the element; it is tried again: {error}")))
             }
         }
