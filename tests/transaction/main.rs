@@ -18,5 +18,6 @@ mod others;
 mod patience;
 mod plans;
 mod protected;
+mod readings;
 mod stage;
 mod variants;
