@@ -166,7 +166,8 @@ impl Controller {
     /// Tries again what is still unresolved and due. Answers in how long there is something to do.
     pub async fn recover_again(&self) -> Result<Option<Duration>, Failure> {
         // Drivers are made (credentials read, patterns compiled) only when there is something to drive.
-        if self.parts.store.open_transactions().await?.is_empty() && !self.recovery.has_left_edits() {
+        let left = self.recovery.has_left_edits() || self.recovery.has_unsaved();
+        if self.parts.store.open_transactions().await?.is_empty() && !left {
             return Ok(None);
         }
         for record in self.recovery.retry(&self.reachable()).await? {

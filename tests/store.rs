@@ -8,7 +8,6 @@ use andante::domain::{AuditRecord, ErrorClass, Event, JournalRecord, Outcome, Ph
 use andante::store::memory::Fault;
 use andante::store::{Batch, Durability, MemoryStore, SqliteStore, Store, StoreError, Table, get, list};
 use jiff::Timestamp;
-use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,7 +29,7 @@ fn audit(n: usize) -> AuditRecord {
 }
 
 fn intent(phase: Phase) -> JournalRecord {
-    JournalRecord::Intent { phase, persist: BTreeMap::new() }
+    JournalRecord::intent(phase, None)
 }
 
 fn closed() -> JournalRecord {

@@ -130,6 +130,12 @@ pub trait Writer: Reader {
         let _ = session;
         Ok(())
     }
+    /// Whether [`Writer::confirm`] looks by itself that nothing of others goes along with it (RFC 6241 §8.4.5.1: a
+    /// confirming commit takes what stands in the candidate). Where it does not, whoever confirms without the locks of the
+    /// commit has to look.
+    fn guards_confirm(&self) -> bool {
+        false
+    }
     /// Reads the candidate as [`Reader::read_running`] reads running; `None` where there is none.
     async fn read_candidate(&mut self) -> Result<Option<Reading>, DriverError> {
         Ok(None)

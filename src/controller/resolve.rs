@@ -246,10 +246,15 @@ impl Controller {
 
     async fn not_open(&self, principal: &Principal, id: &str) -> Failure {
         let record = self.transaction(principal, id).await.ok().flatten();
+        let ended = record.as_ref().is_some_and(|record| record.finished.is_some());
         let state = match record.and_then(|record| record.outcome) {
             None => "still runs",
             Some(Outcome::Applied) => "is applied",
             Some(Outcome::NotApplied { .. }) => "is not applied: all is as before",
+            // Without its plan there is nothing that could be tried, accepted or forced.
+            Some(Outcome::Unresolved { .. }) if ended => {
+                "has lost its plan: compare its elements, and heal what differs"
+            }
             Some(Outcome::Unresolved { .. }) => "is being worked on",
         };
         Failure::Declined {

@@ -30,5 +30,5 @@ pub use queue::{QueuePolicy, QueueState, QueuedChange};
 pub use rewrite::{Echo, Rewrite, echoes, read_as};
 pub use transaction::{
     CheckValue, CheckVerdict, ElementProgress, ForeignChange, JournalRecord, Offer, Origin, Phase, Resolution,
-    ServiceTouched, TransactionRecord, Turn,
+    ServiceTouched, TouchedDigests, TransactionRecord, Turn,
 };

@@ -79,6 +79,9 @@ pub struct ElementProgress {
     /// State of the element before and after the change, as far as it was checked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<CheckValue>,
+    /// It would not save what the transaction made of it, so a restart would lose it; it is tried again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsaved: bool,
 }
 
 impl ElementProgress {
@@ -92,6 +95,7 @@ impl ElementProgress {
             session: None,
             foreign: Vec::new(),
             checks: Vec::new(),
+            unsaved: false,
         }
     }
 }
@@ -245,6 +249,22 @@ impl Offer {
     }
 }
 
+/// Digests of the paths that a plan touches on one element, and of nothing else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TouchedDigests {
+    /// As the plan found them.
+    pub before: String,
+    /// As it leaves them.
+    pub after: String,
+}
+
+impl JournalRecord {
+    /// The intent of a phase, with nothing more to say.
+    pub fn intent(phase: Phase, epoch: Option<u64>) -> Self {
+        Self::Intent { phase, persist: BTreeMap::new(), epoch, touched: BTreeMap::new() }
+    }
+}
+
 /// One record of the journal, durable in the order in which it was appended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "kebab-case")]
@@ -257,6 +277,12 @@ pub enum JournalRecord {
         /// earlier versions have them in `applied`).
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         persist: BTreeMap<String, String>,
+        /// The epoch of the lease under which it is written; journals of earlier versions do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        epoch: Option<u64>,
+        /// What the plan touches on each element, before and after, in digests (phase `prepared`).
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        touched: BTreeMap<String, TouchedDigests>,
     },
     /// What one element answered.
     Result {

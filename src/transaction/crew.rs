@@ -11,6 +11,8 @@ mod order;
 mod readings;
 mod sessions;
 
+pub(super) use sessions::save_again;
+
 use decide::Way;
 use order::{Failed, Order, pause};
 
@@ -69,6 +71,8 @@ pub(super) struct Report {
     pub foreign: Vec<ForeignChange>,
     /// Its state before and after.
     pub checks: Vec<CheckValue>,
+    /// Whether running was to be saved and the element would not (true), or did (false).
+    pub unsaved: Option<bool>,
 }
 
 impl Report {
@@ -81,6 +85,7 @@ impl Report {
         if !self.checks.is_empty() {
             progress.checks.clone_from(&self.checks);
         }
+        progress.unsaved = self.unsaved.unwrap_or(progress.unsaved);
     }
 
     /// One more change of somebody else.
@@ -116,8 +121,12 @@ pub(super) struct Crew {
     pub edited: bool,
     /// A send was lost, or another process made it: the element may still be working on it.
     pub unsure: bool,
+    // It said yes, and has not shown the new state yet.
+    unseen: bool,
     /// What an operator has seen and wants sent once, also over values of somebody else.
     pub force: Option<Payload>,
+    /// It would not save its running configuration after an earlier transaction.
+    pub owes_save: bool,
     /// For the record.
     pub report: Report,
     /// Sessions of ours that may still live at the element and hold its locks.
@@ -160,7 +169,9 @@ impl Crew {
             confirm: None,
             edited: false,
             unsure: false,
+            unseen: false,
             force: None,
+            owes_save: false,
             report: Report::default(),
             ours: BTreeSet::new(),
             stale: None,
@@ -177,6 +188,11 @@ impl Crew {
 
     pub(super) fn class(&self) -> Class {
         self.plan.class
+    }
+
+    /// The limits that hold for this element, with those of its platform.
+    pub(super) fn limits(&self, tools: &Tools) -> TransactionLimits {
+        tools.for_platform(self.south.limits()).limits
     }
 
     pub(super) fn plan(&self) -> &ElementPlan {
@@ -252,7 +268,7 @@ impl Crew {
         let since = tools.ambient.elapsed();
         match self.order(tools, Order::Apply(&payload, confirm.as_ref())).await {
             Ok(residue) => {
-                self.edited = false;
+                (self.edited, self.unseen) = (false, true);
                 self.took = Some(tools.ambient.elapsed().saturating_sub(since));
                 self.residue.clone_from(&residue);
                 let detail = (!residue.is_empty()).then(|| format!("{} busy lines left", residue.len()));
@@ -281,7 +297,7 @@ impl Crew {
                 self.inside = Some(meant.tree);
             }
             let Some(wrong) = wrong else {
-                self.echoed = Some(reading.tree);
+                (self.echoed, self.unseen) = (Some(reading.tree), false);
                 return Answer::Done { detail, residue: Vec::new() };
             };
             // Some elements take a moment to show what they took.
@@ -301,10 +317,15 @@ impl Crew {
     }
 
     async fn keep(&mut self, tools: &Tools) -> Answer {
-        if let Some(confirm) = self.confirm.clone()
-            && let Err(error) = self.order(tools, Order::Confirm(&confirm.persist)).await
-        {
-            return Answer::Lost(self.because_of(CauseKind::Unreachable, &error));
+        if let Some(confirm) = self.confirm.clone() {
+            match self.nothing_sneaks_in(tools).await {
+                Ok(()) => {}
+                Err(Failed::Driver(error, kind)) => return Answer::Lost(self.because(kind, &error)),
+                Err(Failed::Other(cause)) => return Answer::Lost(cause),
+            }
+            if let Err(error) = self.order(tools, Order::Confirm(&confirm.persist)).await {
+                return Answer::Lost(self.because_of(CauseKind::Unreachable, &error));
+            }
         }
         match self.save(tools).await {
             Ok(detail) => Answer::Done { detail, residue: Vec::new() },

@@ -4,8 +4,8 @@
 //! durable batch with all that follows from it; the end, durable as well.
 
 use crate::domain::outcome::Cause;
-use crate::domain::{ElementProgress, JournalRecord, Phase, TransactionRecord, Turn};
-use crate::plan::Plan;
+use crate::domain::{ElementProgress, JournalRecord, Phase, TouchedDigests, TransactionRecord, Turn};
+use crate::plan::{ElementPlan, Plan, content_digest};
 use crate::store::{self, Batch, Store, StoreError, Table};
 use std::collections::BTreeMap;
 
@@ -22,12 +22,20 @@ pub(super) fn stale_key(element: &str) -> String {
     format!("{STALE}{element}")
 }
 
+/// Where it stands that an element would not save its running configuration, with the transaction after which.
+pub(super) const UNSAVED: &str = "unsaved/";
+
+/// The key of one element's.
+pub(super) fn unsaved_key(element: &str) -> String {
+    format!("{UNSAVED}{element}")
+}
+
 /// The first batch: record and plan, and the journal opened.
-pub(super) fn planned(record: &TransactionRecord, plan: &Plan) -> Result<Batch, StoreError> {
+pub(super) fn planned(record: &TransactionRecord, plan: &Plan, epoch: u64) -> Result<Batch, StoreError> {
     let mut batch = Batch::default();
     batch.put(Table::Plans, &plan_key(&record.id), plan)?;
     batch.put(Table::Transactions, &record.id, record)?;
-    batch.append(&record.id, JournalRecord::Intent { phase: Phase::Planned, persist: BTreeMap::new() });
+    batch.append(&record.id, JournalRecord::intent(Phase::Planned, Some(epoch)));
     Ok(batch)
 }
 
@@ -71,13 +79,26 @@ pub(super) struct Story {
     pub closed: bool,
     /// Persist-ids by element.
     pub persist: BTreeMap<String, String>,
+    /// What the plan touches, in digests, by element.
+    pub touched: BTreeMap<String, TouchedDigests>,
     /// Why it turned back, if it did.
     pub cause: Option<Cause>,
     /// Where each element stood after its last answer.
     pub results: BTreeMap<String, ElementProgress>,
 }
 
+/// What an element's plan touches, in digests.
+pub(super) fn digests(of: &ElementPlan) -> TouchedDigests {
+    TouchedDigests { before: content_digest(&of.before), after: content_digest(&of.after) }
+}
+
 impl Story {
+    /// Whether this is the plan of which the journal speaks, as far as it says it.
+    pub(super) fn is_of(&self, plan: &Plan) -> bool {
+        let said = |of: &ElementPlan| self.touched.get(&of.element).is_none_or(|said| *said == digests(of));
+        plan.elements.iter().all(said)
+    }
+
     /// Brings a stored record up to date: it is written less often than the journal. What an operator accepted stays.
     pub(super) fn bring_up(&self, record: &mut TransactionRecord) {
         for (element, progress) in &self.results {
@@ -96,12 +117,14 @@ pub(super) async fn story(store: &dyn Store, transaction: &str) -> Result<Story,
         decided: false,
         closed: false,
         persist: BTreeMap::new(),
+        touched: BTreeMap::new(),
         cause: None,
         results: BTreeMap::new(),
     };
     for record in store.journal(transaction).await? {
         match record {
-            JournalRecord::Intent { phase, persist } => {
+            JournalRecord::Intent { phase, persist, epoch: _, touched } => {
+                story.touched.extend(touched);
                 story.phase = story.phase.max(phase);
                 story.decided |= phase == Phase::Decided;
                 story.persist.extend(persist);

@@ -25,6 +25,7 @@ struct Inner {
     sessions: BTreeMap<String, BTreeSet<u32>>,
     stale: BTreeMap<String, StaleCandidate>,
     inside: BTreeMap<String, BTreeMap<String, ConfigTree>>,
+    unsaved: BTreeMap<String, String>,
 }
 
 /// The turn on some elements; it ends when this is dropped.
@@ -104,6 +105,26 @@ impl Queues {
     /// The candidate was emptied. True if there was something to empty.
     pub(super) fn drop_stale(&self, element: &str) -> bool {
         self.inner().stale.remove(element).is_some()
+    }
+
+    /// Elements whose running would be lost with a restart, with the transaction after which they would not save it.
+    pub(super) fn all_unsaved(&self) -> BTreeMap<String, String> {
+        self.inner().unsaved.clone()
+    }
+
+    /// Keeps it until it is saved.
+    pub(super) fn keep_unsaved(&self, element: &str, transaction: &str) {
+        self.inner().unsaved.insert(element.to_owned(), transaction.to_owned());
+    }
+
+    /// It is saved.
+    pub(super) fn drop_unsaved(&self, element: &str) {
+        self.inner().unsaved.remove(element);
+    }
+
+    /// Whether an unresolved transaction holds anything of this element.
+    pub(super) fn is_held(&self, element: &str) -> bool {
+        self.inner().held.values().flatten().any(|(of, _)| of == element)
     }
 
     /// What was read at an element while a confirmed commit of an unresolved transaction stood: what others had put there

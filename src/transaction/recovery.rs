@@ -7,11 +7,13 @@
 //! | APPLIED, VERIFIED | A: cancel by persist-id; all: back to before on our paths, somebody else's value left alone |
 //! | DECIDED and later | after → confirm, before → made so again, something else → conflict |
 //!
+//! A journal whose record or plan is lost ends as unresolved, unless it is sure that nothing was sent.
+//!
 //! Guarantees: everything here may be repeated and may die half way; a transaction is closed only when every element is on
 //! the same side. What cannot be reached stays unresolved, holds its paths and is tried again with growing pauses. With the
 //! lease lost nothing is read and nothing is sent: open transactions are somebody else's then.
 
-use super::crew::{Crew, StaleCandidate};
+use super::crew::{Crew, StaleCandidate, save_again};
 use super::journal::{self, Story};
 use super::machine::Machine;
 use super::resolve::Word;
@@ -19,7 +21,9 @@ use super::runner::{Ride, Runner};
 use super::{Closing, StopSignal, cause};
 use crate::adagio::{Confirm, Southbound};
 use crate::domain::outcome::CauseKind;
-use crate::domain::{Class, ElementProgress, JournalRecord, Outcome, Phase, TransactionRecord, Turn};
+use crate::domain::{
+    Class, ElementProgress, JournalRecord, Origin, Outcome, Phase, Principal, TransactionRecord, Turn,
+};
 use crate::plan::{ElementPlan, Plan};
 use crate::store::{self, Batch, Durability, StoreError, Table};
 use futures::future::join_all;
@@ -60,6 +64,10 @@ impl Recovery {
         for (key, stale) in stale {
             self.runner.queues.keep_stale(key.trim_start_matches(journal::STALE), stale);
         }
+        let unsaved: Vec<(String, String)> = store::list(&*self.runner.store, Table::Plans, journal::UNSAVED).await?;
+        for (key, transaction) in unsaved {
+            self.runner.queues.keep_unsaved(key.trim_start_matches(journal::UNSAVED), &transaction);
+        }
         let mut open = VecDeque::new();
         for id in self.runner.store.open_transactions().await? {
             let (_, plan) = journal::opened(&*self.runner.store, &id).await?;
@@ -82,7 +90,7 @@ impl Recovery {
             let done = join_all(wave.iter().map(|id| self.one(id, elements, Some(&hurry)))).await;
             for record in done {
                 let Some(record) = record? else { continue };
-                if let Some(Outcome::Unresolved { .. }) = &record.outcome {
+                if record.finished.is_none() {
                     let unknown = record.elements.iter().filter(|(_, progress)| progress.turn == Turn::Unknown);
                     away.extend(unknown.map(|(name, _)| name.clone()));
                 }
@@ -113,7 +121,42 @@ impl Recovery {
                 self.empty(&element, stale, elements).await?;
             }
         }
+        for (element, transaction) in self.runner.queues.all_unsaved() {
+            let key = journal::unsaved_key(&element);
+            if self.due().get(&key).is_none_or(|(at, _)| *at <= now) {
+                self.save(&element, &transaction, elements).await?;
+            }
+        }
         Ok(records)
+    }
+
+    /// Has an element save its running configuration, which it would not when a transaction asked for it.
+    async fn save(
+        &self,
+        element: &str,
+        transaction: &str,
+        elements: &BTreeMap<String, Arc<dyn Southbound>>,
+    ) -> Result<(), StoreError> {
+        let Some(south) = elements.get(element) else { return Ok(()) };
+        let _turns = self.runner.queues.turns([element]).await;
+        let key = journal::unsaved_key(element);
+        // What an unresolved transaction left half way is not what a restart should bring.
+        let saved = match self.runner.queues.is_held(element) {
+            true => Err("an unresolved transaction holds it".to_owned()),
+            false => save_again(&**south, &self.runner.tools()).await.map_err(|error| error.to_string()),
+        };
+        if let Err(why) = saved {
+            tracing::warn!(element, transaction, why, "still not saved for a restart; tried again");
+            self.put_off(&key);
+            return Ok(());
+        }
+        tracing::info!(element, transaction, "running is saved now");
+        let mut batch = Batch::default();
+        batch.delete(Table::Plans, &key);
+        self.runner.store.commit(self.runner.epoch, batch, Durability::Lazy).await?;
+        self.runner.queues.drop_unsaved(element);
+        self.due().remove(&key);
+        Ok(())
     }
 
     /// Empties a candidate in which an earlier transaction may have left its edit, when the element is back.
@@ -155,6 +198,11 @@ impl Recovery {
         !self.runner.queues.all_stale().is_empty()
     }
 
+    /// Whether an element has not saved what a transaction made of it.
+    pub fn has_unsaved(&self) -> bool {
+        !self.runner.queues.all_unsaved().is_empty()
+    }
+
     /// Makes all pauses end now, for instance because an element came back.
     pub fn hurry(&self) {
         for (at, pause) in self.due().values_mut() {
@@ -188,14 +236,10 @@ impl Recovery {
         // A daemon that has lost the lease sees the transactions of its successor here, and must not undo them.
         self.runner.store.commit(self.runner.epoch, Batch::default(), Durability::Lazy).await?;
         let (record, plan) = journal::opened(&*self.runner.store, id).await?;
-        let Some((mut record, plan)) = record.zip(plan) else {
-            tracing::error!(transaction = id, "an open journal without record or plan; it is closed as not applied");
-            let message = "the record or the plan of this transaction is lost";
-            let outcome = Outcome::NotApplied { cause: cause(CauseKind::Internal, None, message) };
-            let mut batch = Batch::default();
-            batch.append(id, JournalRecord::Closed { outcome });
-            self.runner.store.commit(self.runner.epoch, batch, Durability::Now).await?;
-            return Ok(None);
+        let known = plan.filter(|plan| story.is_of(plan));
+        let (mut record, plan) = match (record, known) {
+            (Some(record), Some(plan)) => (record, plan),
+            (record, _) => return self.end_without_plan(id, &story, record).await.map(Some),
         };
         story.bring_up(&mut record);
         let forced = match word {
@@ -244,6 +288,64 @@ impl Recovery {
         let record = ride.record;
         self.schedule(&record);
         Ok(Some(record))
+    }
+
+    /// An open journal whose record or plan is lost. Nothing can be read without it, so this is the end: not applied only
+    /// where nothing was sent, else unresolved on every element that is not known to have come to its end.
+    async fn end_without_plan(
+        &self,
+        id: &str,
+        story: &Story,
+        record: Option<TransactionRecord>,
+    ) -> Result<TransactionRecord, StoreError> {
+        let now = self.runner.ambient.now();
+        let mut record = record.unwrap_or_else(|| TransactionRecord {
+            id: id.to_owned(),
+            plan: String::new(),
+            phase: story.phase,
+            outcome: None,
+            principal: Principal::daemon(),
+            started: now,
+            finished: None,
+            elements: story.results.clone(),
+            summary: "its record is lost".into(),
+            decided: None,
+            continued_by: None,
+            origin: Origin::default(),
+            services: Vec::new(),
+            resolutions: Vec::new(),
+        });
+        story.bring_up(&mut record);
+        for name in story.touched.keys().chain(story.persist.keys()) {
+            record.elements.entry(name.clone()).or_insert_with(|| ElementProgress::untouched(Class::D));
+        }
+        let message = "its record or its plan is lost, so nobody can tell on which side the elements stand: compare them \
+                       with what is intended, and heal what differs";
+        let cause = cause(CauseKind::Internal, None, message);
+        let mut unknown = Vec::new();
+        if story.phase >= Phase::Prepared {
+            let end = if story.decided { Turn::Confirmed } else { Turn::Restored };
+            for (name, progress) in &mut record.elements {
+                if progress.turn != end && progress.turn != Turn::Accepted {
+                    progress.turn = Turn::Unknown;
+                    unknown.push(name.clone());
+                }
+            }
+        }
+        let all_ended = unknown.is_empty() && !record.elements.is_empty();
+        let outcome = match story.phase >= Phase::Prepared && !all_ended {
+            true => Outcome::Unresolved { elements: unknown, cause },
+            false if story.decided => Outcome::Applied,
+            false => Outcome::NotApplied { cause },
+        };
+        tracing::error!(transaction = id, ?outcome, "an open journal without record or plan; it ends here");
+        (record.outcome, record.finished) = (Some(outcome.clone()), Some(now));
+        record.phase = story.phase;
+        let mut batch = journal::noted(&record, &[], Some(JournalRecord::Closed { outcome }))?;
+        batch.extend(self.closing.closed(&record)?);
+        self.runner.store.commit(self.runner.epoch, batch, Durability::Now).await?;
+        self.due().remove(id);
+        Ok(record)
     }
 
     fn schedule(&self, record: &TransactionRecord) {

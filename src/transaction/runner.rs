@@ -166,6 +166,7 @@ impl Runner {
         plan: &Plan,
         elements: &BTreeMap<String, Arc<dyn Southbound>>,
     ) -> Result<BTreeMap<String, Crew>, Cause> {
+        let unsaved = self.queues.all_unsaved();
         let crews = plan.elements.iter().map(|of| {
             let Some(south) = elements.get(&of.element) else {
                 let message = "no session can be opened: not in the inventory";
@@ -174,6 +175,7 @@ impl Runner {
             let mut crew = Crew::new(of.clone(), south.clone());
             crew.ours = self.queues.sessions(&of.element);
             crew.stale = self.queues.stale(&of.element);
+            crew.owes_save = unsaved.contains_key(&of.element);
             Ok((of.element.clone(), crew))
         });
         crews.collect()
@@ -446,7 +448,7 @@ impl<'a> Ride<'a> {
             tracing::error!(transaction = %self.record.id, element, ?verb, "a verb for an element that is busy");
             return;
         };
-        self.timing.asked(element, self.runner.ambient.now(), patience(verb, &self.runner.limits));
+        self.timing.asked(element, self.runner.ambient.now(), patience(verb, &crew.limits(&self.tools)));
         let (tools, probe) = (self.tools.clone(), self.runner.probe.clone());
         let point = format!("{verb:?}:{element}").to_lowercase();
         self.flights.push(Box::pin(async move {
@@ -524,9 +526,10 @@ impl<'a> Ride<'a> {
     }
 
     async fn write_intent(&mut self, phase: Phase) -> Result<(), Unwritten> {
-        let mut persist = BTreeMap::new();
+        let (mut persist, mut touched) = (BTreeMap::new(), BTreeMap::new());
         // Before anything is sent for which it could be needed: some elements name the candidate after it.
         if phase == Phase::Prepared {
+            touched.extend(self.idle.values().map(|crew| (crew.name.clone(), journal::digests(crew.plan()))));
             for crew in self.idle.values_mut().filter(|crew| crew.class() == Class::A) {
                 let secret = self.runner.ambient.secret();
                 let id = format!("andante.{}.{}.{secret:016x}", self.record.id, self.runner.epoch);
@@ -537,7 +540,8 @@ impl<'a> Ride<'a> {
         let was = std::mem::replace(&mut self.record.phase, phase);
         // Reading back changes nothing, so this intent need not be on the disk before it.
         let durability = if phase == Phase::Verified { Durability::Lazy } else { Durability::Now };
-        let batch = journal::noted(&self.record, &self.unsaid, Some(JournalRecord::Intent { phase, persist }));
+        let intent = JournalRecord::Intent { phase, persist, epoch: Some(self.runner.epoch), touched };
+        let batch = journal::noted(&self.record, &self.unsaid, Some(intent));
         let written = match batch {
             Ok(batch) => self.commit(batch, durability).await,
             Err(error) => Err(Unwritten::Not(error)),
@@ -557,7 +561,7 @@ impl<'a> Ride<'a> {
         let mut batch = self.closing.decided(&self.record, &read).map_err(Unwritten::Not)?;
         let was = std::mem::replace(&mut self.record.phase, Phase::Decided);
         self.record.decided = Some(self.runner.ambient.now());
-        let intent = JournalRecord::Intent { phase: Phase::Decided, persist: BTreeMap::new() };
+        let intent = JournalRecord::intent(Phase::Decided, Some(self.runner.epoch));
         let noted = match journal::noted(&self.record, &self.unsaid, Some(intent)) {
             Ok(noted) => noted,
             Err(error) => {
@@ -620,7 +624,7 @@ impl<'a> Ride<'a> {
         written
     }
 
-    /// What may be left in candidates, for whoever comes next; and what was left by others and is gone.
+    /// What may be left in candidates or is not saved, for whoever comes next; and what was left by others and is gone.
     fn left_behind(&self) -> Result<Batch, Unwritten> {
         let mut batch = Batch::default();
         for (name, crew) in &self.idle {
@@ -633,13 +637,21 @@ impl<'a> Ride<'a> {
                 self.runner.queues.drop_stale(name);
                 batch.delete(Table::Plans, &journal::stale_key(name));
             }
+            // Also what an earlier process was told.
+            if self.record.elements.get(name).is_some_and(|progress| progress.unsaved) {
+                batch.put(Table::Plans, &journal::unsaved_key(name), &self.record.id).map_err(Unwritten::Not)?;
+                self.runner.queues.keep_unsaved(name, &self.record.id);
+            } else if crew.owes_save && crew.report.unsaved == Some(false) {
+                batch.delete(Table::Plans, &journal::unsaved_key(name));
+                self.runner.queues.drop_unsaved(name);
+            }
         }
         Ok(batch)
     }
 
     pub(super) async fn write_planned(&mut self, plan: &Plan) -> Result<(), StoreError> {
         let begun = self.closing.begun(&mut self.record)?;
-        let mut batch = journal::planned(&self.record, plan)?;
+        let mut batch = journal::planned(&self.record, plan, self.runner.epoch)?;
         batch.extend(begun);
         self.runner.store.commit(self.runner.epoch, batch, Durability::Lazy).await?;
         self.publish();

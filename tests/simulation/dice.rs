@@ -28,7 +28,7 @@ const OFTEN: [Call; 18] = [
     Call::OpenWriter,
 ];
 
-pub const FAULTS: [Fault; 14] = [
+pub const FAULTS: [Fault; 16] = [
     Fault::Refuse,
     Fault::LoseReply,
     Fault::LateReply(3),
@@ -37,6 +37,8 @@ pub const FAULTS: [Fault; 14] = [
     Fault::CutBefore,
     Fault::CutAfter,
     Fault::Late,
+    Fault::Lags(300),
+    Fault::Lags(1_400),
     Fault::Silent,
     Fault::Rewrite,
     Fault::Part(1),
@@ -49,9 +51,12 @@ pub const FAULTS: [Fault; 14] = [
 pub fn makes_sense(call: Call, fault: Fault) -> bool {
     match fault {
         Fault::Silent => matches!(call, Call::Apply | Call::Cancel),
-        Fault::Rewrite | Fault::Late | Fault::Part(_) | Fault::PartThenCut(_) | Fault::PartThenHang(_) => {
-            call == Call::Apply
-        }
+        Fault::Rewrite
+        | Fault::Late
+        | Fault::Lags(_)
+        | Fault::Part(_)
+        | Fault::PartThenCut(_)
+        | Fault::PartThenHang(_) => call == Call::Apply,
         Fault::PartialRead => call == Call::Read,
         _ => true,
     }

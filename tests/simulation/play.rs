@@ -239,7 +239,7 @@ impl Stage {
                 let all_taken = self.taken.lock().unwrap().iter().all(|taken| *taken);
                 let late = self.world.now() > since + LATEST;
                 let newest = self.director.newest() == process.number;
-                if !newest || all_taken && (open.is_empty() && !recovery.has_left_edits() || late) {
+                if !newest || all_taken && (open.is_empty() && !left_over(&recovery) || late) {
                     return;
                 }
                 self.world.wait(waits.max(Duration::from_secs(1)).min(Duration::from_secs(60))).await;
@@ -251,7 +251,7 @@ impl Stage {
         // What was left to recovery by the last run.
         while self.director.newest() == process.number && self.world.now() <= since + LATEST {
             match store.open_transactions().await {
-                Ok(open) if open.is_empty() && !recovery.has_left_edits() => break,
+                Ok(open) if open.is_empty() && !left_over(&recovery) => break,
                 _ => {}
             }
             self.world.wait(Duration::from_secs(20)).await;
@@ -377,4 +377,9 @@ impl Closing for Notary {
         });
         Ok(batch)
     }
+}
+
+/// Whether recovery has something to do beside open transactions.
+fn left_over(recovery: &Recovery) -> bool {
+    recovery.has_left_edits() || recovery.has_unsaved()
 }

@@ -2,8 +2,9 @@
 
 use crate::play::{Planted, Stage};
 use crate::simulate;
-use crate::story::Story;
-use andante::domain::Outcome;
+use crate::story::{Call, Fault, Story, What, When, Wish};
+use andante::domain::outcome::CauseKind;
+use andante::domain::{Class, Outcome, Turn};
 use std::sync::Arc;
 
 fn told(text: &str) -> Arc<Stage> {
@@ -138,6 +139,77 @@ fn what_nobody_can_tell_is_not_judged() {
     told(include_str!("stories/an-edit-of-ours-that-comes-late.json"));
     told(include_str!("stories/a-restart-that-loses-what-was-not-saved.json"));
     told(include_str!("stories/unresolved-elsewhere-and-worked-on-since.json"));
+}
+
+// ── found by reading the code ────────────────────────────────────────────────────────────────────────────────────────
+
+fn told_of(story: &Story) -> Arc<Stage> {
+    simulate(story, Planted::default()).unwrap_or_else(|broken| panic!("\n{broken}"))
+}
+
+/// Our session was lost inside the window; the confirm from the next one took along what somebody had put into the
+/// candidate meanwhile (F2, F3).
+#[test]
+fn a_confirm_from_a_new_session_does_not_take_a_foreign_candidate_along() {
+    let draft = || What::Candidate(0, Wish::Mtu(3, 9_000));
+    let lost = Story::of(41, &[Class::A])
+        .at_call(0, Call::Confirm, 0, Fault::CutBefore)
+        .with(When::Call(0, Call::OpenWriter, 1), draft());
+    let killed = Story::of(42, &[Class::A])
+        .with(When::Point("after-intent-decided".into(), 0), What::Kill(500))
+        .with(When::Call(0, Call::OpenWriter, 1), draft());
+    for story in [lost, killed] {
+        let stage = told_of(&story);
+        let Some(Outcome::Unresolved { elements, cause }) = stage.outcome("t1") else {
+            panic!("{:?}", stage.record("t1"))
+        };
+        assert_eq!((elements.as_slice(), cause.kind), (["pe1".to_owned()].as_slice(), CauseKind::Dirty), "{cause}");
+        assert_eq!(stage.record("t1").unwrap().elements["pe1"].turn, Turn::Unknown);
+    }
+}
+
+/// The element said ok and did it later than the read-back waits for: told as not applied by one reading, and then the
+/// change came.
+#[test]
+fn what_an_element_does_later_than_the_read_back_waits_for_is_taken_back() {
+    for class in [Class::B, Class::C, Class::D] {
+        let stage = told_of(&Story::of(43, &[class]).at_call(0, Call::Apply, 0, Fault::Lags(1_400)));
+        let Some(Outcome::NotApplied { cause }) = stage.outcome("t1") else { panic!("{:?}", stage.record("t1")) };
+        assert_eq!(cause.kind, CauseKind::Verify, "{cause}");
+    }
+}
+
+/// The same where the way back begins at once, because another element refused.
+#[test]
+fn what_an_element_still_works_on_when_another_refuses_is_taken_back() {
+    for class in [Class::B, Class::C, Class::D] {
+        let story = Story::of(44, &[class, Class::D]).at_call(0, Call::Apply, 0, Fault::Lags(1_400));
+        let stage = told_of(&story.at_call(1, Call::Apply, 0, Fault::Refuse));
+        let Some(Outcome::NotApplied { cause }) = stage.outcome("t1") else { panic!("{:?}", stage.record("t1")) };
+        assert_eq!(cause.kind, CauseKind::Refused, "{cause}");
+    }
+}
+
+/// What comes within the time in which elements show what they took is no reason to turn back.
+#[test]
+fn what_an_element_does_a_moment_later_is_applied() {
+    for class in [Class::B, Class::C, Class::D] {
+        let stage = told_of(&Story::of(45, &[class]).at_call(0, Call::Apply, 0, Fault::Lags(300)));
+        assert_eq!(stage.outcome("t1"), Some(Outcome::Applied));
+    }
+}
+
+/// The element would not save what it had taken, and nobody asked again: the next restart would have lost it.
+#[test]
+fn what_an_element_would_not_save_is_saved_later() {
+    for class in [Class::A, Class::B, Class::C, Class::D] {
+        let story = Story::of(46, &[class]).at_call(0, Call::Save, 0, Fault::Refuse);
+        for story in [story.clone(), story.with(When::Point("before-end".into(), 0), What::Kill(500))] {
+            let stage = told_of(&story);
+            assert_eq!(stage.outcome("t1"), Some(Outcome::Applied));
+            assert_eq!(stage.element(0).startup(), stage.element(0).running());
+        }
+    }
 }
 
 // ── found by the first 100,000 seeds ─────────────────────────────────────────────────────────────────────────────────

@@ -260,6 +260,10 @@ impl Session {
                 inner.late.push((world.now() + Duration::from_millis(300), by, wanted));
                 return Ok(());
             }
+            Some(Fault::Lags(ms)) if self.element.class() != Class::A => {
+                inner.late.push((world.now() + Duration::from_millis(ms), by, wanted));
+                return Ok(());
+            }
             Some(Fault::Part(n) | Fault::PartThenCut(n) | Fault::PartThenHang(n)) => wanted.truncate(n),
             _ => {}
         }

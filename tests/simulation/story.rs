@@ -171,6 +171,8 @@ pub enum Fault {
     CutAfter,
     /// The connection breaks; it is done a little later (class C and D).
     Late,
+    /// Answered ok at once; it is done so many milliseconds later (class B to D).
+    Lags(u64),
     /// Answered ok, nothing done (F20).
     Silent,
     /// Done, but with another value than asked.

@@ -88,3 +88,19 @@ async fn a_state_that_cannot_be_read_afterwards_is_a_failure() {
     assert!(cause.kind == CauseKind::Check && cause.message.contains("bgpd is not running"), "{cause}");
     stage.all_before();
 }
+
+/// An element that lost the thing whole says `{}`, as one says of which the change took the last session away: that passes
+/// only where the change does nothing but take away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_state_of_which_nothing_is_left_is_a_failure() {
+    let mut stage = Stage::of(&[Class::D]).await;
+    stage.check("pe1", &["bgp-session"]);
+    stage.sim.show("pe1", BGP, "", &peers("Established")).unwrap();
+    stage.sim.show("pe1", BGP, MARK, "{}\n").unwrap();
+    let record = stage.run().await;
+    let cause = not_applied(&record);
+    assert!(cause.kind == CauseKind::Check && cause.message.contains("10.0.0.9 was Established"), "{cause}");
+    assert!(cause.message.contains("is nothing"), "{cause}");
+    assert_eq!(record.elements["pe1"].checks[0].verdict, CheckVerdict::Failed);
+    stage.all_before();
+}

@@ -75,12 +75,12 @@ async fn a_session_of_somebody_else_with_a_journaled_id_is_left_alone() {
     other.unlock(Datastore::Running).await.unwrap();
 }
 
-/// An open transaction of a dead daemon, in PREPARED.
-async fn journaled(stage: &Stage, session: u32) {
-    let mut record = andante::domain::TransactionRecord {
+/// The record of an open transaction of a dead daemon over `pe1`.
+pub fn record(phase: Phase) -> andante::domain::TransactionRecord {
+    andante::domain::TransactionRecord {
         id: "t1".into(),
         plan: String::new(),
-        phase: Phase::Prepared,
+        phase,
         outcome: None,
         principal: andante::domain::Principal::daemon(),
         started: jiff::Timestamp::UNIX_EPOCH,
@@ -92,13 +92,18 @@ async fn journaled(stage: &Stage, session: u32) {
         origin: Default::default(),
         services: Vec::new(),
         resolutions: Vec::new(),
-    };
+    }
+}
+
+/// An open transaction of a dead daemon, in PREPARED.
+async fn journaled(stage: &Stage, session: u32) {
+    let mut record = record(Phase::Prepared);
     record.elements.get_mut("pe1").unwrap().session = Some(session);
     let mut batch = Batch::default();
     batch.put(Table::Transactions, "t1", &record).unwrap();
     batch.put(Table::Plans, "transaction/t1", &stage.plan.clone().sealed()).unwrap();
     for phase in [Phase::Planned, Phase::Locked, Phase::Prepared] {
-        batch.append("t1", JournalRecord::Intent { phase, persist: BTreeMap::new() });
+        batch.append("t1", JournalRecord::intent(phase, None));
     }
     // Whoever holds the lease of the stage's runner.
     let epoch = 1;

@@ -10,10 +10,12 @@ mod platforms;
 mod support;
 
 mod checks;
+mod journal;
 mod live;
 mod locks;
 mod mixed;
 mod others;
+mod patience;
 mod plans;
 mod protected;
 mod readings;

@@ -2,6 +2,7 @@
 
 use crate::plans::element_plan;
 use crate::platforms::{adapter_folder, platforms};
+use andante::adagio::cli::CliLimits;
 use andante::adagio::connect::Connector;
 use andante::adagio::netconf::{NetconfLimits, NetconfSession, ReadingCount};
 use andante::adagio::secret::NoSecrets;
@@ -14,7 +15,7 @@ use andante::domain::{Class, Element, Outcome, Principal, TransactionRecord};
 use andante::plan::{ElementPlan, Plan, as_sent, toward};
 use andante::store::{Batch, MemoryStore, Store};
 use andante::transaction::{
-    Probe, Recovery, Runner, StopSignal, SystemAmbient, TransactionLimits, TransactionRequest, Undo,
+    Probe, Progress, Recovery, Runner, StopSignal, SystemAmbient, TransactionLimits, TransactionRequest, Undo,
 };
 use andante::tree::{ConfigTree, diff};
 use futures::future::BoxFuture;
@@ -23,6 +24,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// Short limits: everything stands on one machine.
 pub fn limits() -> TransactionLimits {
@@ -132,7 +134,11 @@ impl Stage {
         let connector = Connector {
             ssh: SshLimits::default(),
             netconf: NetconfLimits { rpc_timeout: Duration::from_secs(2), ..NetconfLimits::default() },
-            cli: Default::default(),
+            cli: CliLimits {
+                line_timeout: Duration::from_secs(2),
+                show_timeout: Duration::from_secs(2),
+                ..CliLimits::default()
+            },
             busy: Duration::from_millis(100),
             secrets: Arc::new(NoSecrets),
             inside: None,
@@ -188,13 +194,17 @@ impl Stage {
     }
 
     pub async fn run_as(&self, id: &str) -> TransactionRecord {
+        self.watched(id, None).await
+    }
+
+    pub async fn watched(&self, id: &str, progress: Option<watch::Sender<Progress>>) -> TransactionRecord {
         let request = TransactionRequest {
             id: id.into(),
             plan: self.plan.clone().sealed(),
             principal: Principal::daemon(),
             summary: "staged".into(),
             closing: Arc::new(Batch::default()),
-            progress: None,
+            progress,
         };
         self.runner.run(request, &self.south, StopSignal::new()).await
     }

@@ -99,3 +99,13 @@ async fn an_id_that_has_a_journal_is_refused() {
     assert!(cause.kind == CauseKind::Internal && cause.message.contains("journal"), "{cause}");
     stage.all_after();
 }
+
+/// One edit that stops at its first error is no one shot (RFC 6241 §7.2): without `:rollback-on-error` an element without
+/// a candidate takes back what it can line by line, and says so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_rollback_on_error_nothing_is_promised_at_once() {
+    for (ability, class) in [(true, Class::C), (false, Class::D)] {
+        let stage = Stage::with(&[Class::C], |element| element.abilities.rollback_on_error = ability).await;
+        assert_eq!(stage.plan.elements[0].class, class);
+    }
+}

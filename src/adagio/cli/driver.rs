@@ -231,6 +231,10 @@ impl Reader for Session {
         }
     }
 
+    fn patience(&mut self, limit: Duration) {
+        self.cli.set_timeout(limit);
+    }
+
     async fn read_running(&mut self) -> Result<Reading, DriverError> {
         let read = self.dialect.source().read.clone();
         let partial = self.not_alive("read running").await?;
@@ -329,6 +333,10 @@ impl Writer for Session {
             Some(_) => self.extend_commit(confirm).await,
             None => Ok(()),
         }
+    }
+
+    fn guards_confirm(&self) -> bool {
+        true
     }
 
     async fn confirm(&mut self, persist: &str) -> Result<(), DriverError> {

@@ -243,6 +243,11 @@ impl CliSession {
         self.prompts.host()
     }
 
+    /// How long the answers to what follows may take, one by one; login is over by now.
+    pub fn set_timeout(&mut self, limit: Duration) {
+        (self.limits.line_timeout, self.limits.show_timeout) = (limit, limit);
+    }
+
     /// The mode of the last prompt.
     pub fn mode(&self) -> &str {
         &self.mode

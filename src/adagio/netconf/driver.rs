@@ -97,7 +97,9 @@ pub fn class_of(capabilities: &Capabilities) -> Option<Class> {
     match (capabilities.candidate, confirmed, capabilities.writable_running) {
         (true, true, _) => Some(Class::A),
         (true, false, _) => Some(Class::B),
-        (false, _, true) => Some(Class::C),
+        // RFC 6241 §7.2: without rollback-on-error an edit stops at its first error, and what came before it stands.
+        (false, _, true) if capabilities.rollback_on_error => Some(Class::C),
+        (false, _, true) => Some(Class::D),
         (false, _, false) => None,
     }
 }

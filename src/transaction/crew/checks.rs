@@ -2,7 +2,7 @@
 //!
 //! Flow: before PREPARED the plan's checks are read; after the read-back they are read again until nothing is worse than
 //! before in two readings in a row, or the limit is over. Guarantees: what was not good before is not asked for; what the
-//! change took away counts as gone, not as failed; before and after stand in the record. A state that cannot be read
+//! change took away counts as gone, not as failed, as long as something is left or nothing was to be put there; before and after stand in the record. A state that cannot be read
 //! afterwards is a failure: no one knows what became of it.
 
 use super::order::{pause, within};
@@ -13,7 +13,8 @@ use crate::domain::outcome::{Cause, CauseKind};
 use crate::domain::{CheckValue, CheckVerdict};
 use crate::transaction::cause;
 use crate::transaction::machine::Answer;
-use std::collections::BTreeMap;
+use crate::tree::Edit;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Crew {
     /// Reads the state before the change, on the session that will write.
@@ -49,7 +50,7 @@ impl Crew {
             let read = self.state_now(tools).await;
             let failed = match read {
                 Ok(after) => {
-                    let values = judged(&self.state, &after);
+                    let values = judged(&self.state, &after, self.only_removes());
                     let failed = self.worst(&values);
                     self.report.checks = kept(values);
                     failed
@@ -103,6 +104,11 @@ impl Crew {
         self.keeping(tools, work).await
     }
 
+    /// Whether the plan takes things away and puts nothing there.
+    fn only_removes(&self) -> bool {
+        self.plan.diff.edits.iter().all(|edit| matches!(edit, Edit::Remove { .. }))
+    }
+
     fn worst(&self, values: &[CheckValue]) -> Option<Cause> {
         let mut failed = values.iter().filter(|value| value.verdict == CheckVerdict::Failed);
         let first = failed.next()?;
@@ -120,8 +126,14 @@ impl Crew {
     }
 }
 
-/// Every value of both readings with what is made of it. PURE.
-fn judged(before: &[StateValue], after: &[StateValue]) -> Vec<CheckValue> {
+/// Every value of both readings with what is made of it. A check of which no value is left at all has failed where one was
+/// good, unless the change only takes away: an element that lost the thing whole (a process that began anew) says `{}` as
+/// well. PURE.
+fn judged(before: &[StateValue], after: &[StateValue], only_removes: bool) -> Vec<CheckValue> {
+    let left: BTreeSet<&str> = after.iter().map(|found| found.check.as_str()).collect();
+    let lost = |before: &StateValue| {
+        !only_removes && !left.contains(before.check.as_str()) && !before.demand.holds(&before.value, "")
+    };
     let mut rows: BTreeMap<(&str, &str), (Option<&StateValue>, Option<&StateValue>)> = BTreeMap::new();
     for found in before {
         rows.entry((&found.check, &found.subject)).or_default().0 = Some(found);
@@ -136,6 +148,7 @@ fn judged(before: &[StateValue], after: &[StateValue]) -> Vec<CheckValue> {
         after: after.map(|found| found.value.clone()),
         verdict: match (before, after) {
             (Some(before), Some(after)) if !before.demand.holds(&before.value, &after.value) => CheckVerdict::Failed,
+            (Some(before), None) if lost(before) => CheckVerdict::Failed,
             (Some(_), None) => CheckVerdict::Gone,
             _ => CheckVerdict::Good,
         },
@@ -175,10 +188,20 @@ mod tests {
         let before = [value("a", "up"), value("b", "up"), value("c", "down"), value("d", "up")];
         let after = [value("a", "up"), value("b", "down"), value("c", "down"), value("e", "down")];
         let verdicts: Vec<(String, CheckVerdict)> =
-            judged(&before, &after).into_iter().map(|found| (found.subject, found.verdict)).collect();
+            judged(&before, &after, false).into_iter().map(|found| (found.subject, found.verdict)).collect();
         let of = |subject: &str, verdict| (subject.to_owned(), verdict);
         use CheckVerdict::{Failed, Gone, Good};
         assert_eq!(verdicts, [of("a", Good), of("b", Failed), of("c", Good), of("d", Gone), of("e", Good)]);
-        assert_eq!(kept(judged(&before, &after))[0].subject, "b");
+        assert_eq!(kept(judged(&before, &after, false))[0].subject, "b");
+    }
+
+    #[test]
+    fn a_check_of_which_nothing_is_left_has_failed_unless_the_change_only_takes_away() {
+        let before = [value("a", "up"), value("b", "down")];
+        let verdicts = |only_removes| -> Vec<CheckVerdict> {
+            judged(&before, &[], only_removes).into_iter().map(|found| found.verdict).collect()
+        };
+        use CheckVerdict::{Failed, Gone};
+        assert_eq!((verdicts(false), verdicts(true)), (vec![Failed, Gone], vec![Gone, Gone]));
     }
 }

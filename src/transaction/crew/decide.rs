@@ -134,6 +134,7 @@ impl Crew {
         let mut actual = self.read_quiet(tools).await?;
         self.noticed(&actual);
         if let (Side::After, Some(confirm)) = (side::side(&self.plan, &actual), self.confirm.clone()) {
+            self.nothing_sneaks_in(tools).await?;
             match self.order(tools, Order::Confirm(&confirm.persist)).await {
                 // Held by others, a dead session of ours perhaps: its timer still runs, and a reading does not show that.
                 Err(error) if is_lost(&error) || error.class == ErrorClass::Transient => return Err(error.into()),
@@ -254,9 +255,11 @@ impl Crew {
         }
     }
 
-    /// Takes the lock, if the class has one and we have not. True: it was taken only now.
+    /// Takes the lock, if there is one and we have not. True: it was taken only now.
     async fn hold(&mut self, tools: &Tools) -> Result<bool, Failed> {
-        if self.plan.class == Class::D || self.locked {
+        // Lines have no lock; an element that edits running, without taking back what it did of a refused edit, has one.
+        let lines = self.plan.class == Class::D && self.writer.as_ref().is_none_or(|writer| writer.session().is_none());
+        if lines || self.locked {
             return Ok(false);
         }
         self.drop_session();

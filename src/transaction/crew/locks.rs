@@ -178,6 +178,25 @@ impl Crew {
         done.is_ok() && !self.edited
     }
 
+    /// Before a confirm. From a session that does not hold the candidate's lock it takes along what stands there (F2), and
+    /// nobody can lock while the commit waits (F3): what somebody put there since our session was lost would become
+    /// running with our word. Then nothing is confirmed; it goes on when the candidate is clean, or the element goes back.
+    pub(super) async fn nothing_sneaks_in(&mut self, tools: &Tools) -> Result<(), Failed> {
+        let Some(writer) = &self.writer else { return Ok(()) };
+        if self.locked && writer.unlocked().is_none() || writer.guards_confirm() {
+            return Ok(());
+        }
+        let difference = match self.candidate(tools).await? {
+            Candidate::Clean | Candidate::Unread => return Ok(()),
+            // Running is as we made it: whatever differs from it is not what is to be confirmed.
+            Candidate::Ours => "values of the same places".into(),
+            Candidate::Foreign(difference) => difference,
+        };
+        let cause = self.dirty(&difference);
+        let message = format!("{}; a confirm would take them along, so it was not sent", cause.message);
+        Err(Failed::Other(Cause { message, ..cause }))
+    }
+
     /// Reads the candidate beside running, and judges whose edits stand in it.
     async fn candidate(&mut self, tools: &Tools) -> Result<Candidate, DriverError> {
         let Some(writer) = self.writer.as_mut() else { return Ok(Candidate::Unread) };

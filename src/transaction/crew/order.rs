@@ -44,6 +44,7 @@ impl Order<'_> {
 
     pub(super) fn limit(&self, limits: &TransactionLimits) -> Duration {
         match self {
+            Order::Lock => limits.lock,
             Order::Prepare(_) => limits.prepare,
             Order::Apply(..) => limits.apply,
             _ => limits.confirm,

@@ -74,14 +74,20 @@ impl Crew {
         }
     }
 
-    /// Reads; when an answer was lost and the class does not undo by itself, until two readings agree.
+    /// Reads; when an answer was lost and the class does not undo by itself, until two readings agree. That nothing was
+    /// done is only believed of an element that may still be at work when a read-back would not wait any longer either.
     pub(super) async fn read_quiet(&mut self, tools: &Tools) -> Result<ConfigTree, Failed> {
         let mut tree = self.read(tools).await?;
-        if !self.unsure || self.plan.class == Class::A {
+        let nothing_done = side::side(&self.plan, &tree) == Side::Before;
+        if self.plan.class == Class::A || !(self.unsure || self.unseen && nothing_done) {
             return Ok(tree);
         }
+        let mut rest = tools.limits.margin;
+        if nothing_done {
+            rest += tools.limits.settle;
+        }
         for _ in 0..ROUNDS {
-            tools.ambient.sleep(tools.limits.margin).await;
+            tools.ambient.sleep(rest).await;
             let again = self.read(tools).await?;
             if again == tree {
                 return Ok(tree);
@@ -92,7 +98,7 @@ impl Crew {
                 .cloned()
                 .collect();
             gone.iter().for_each(|path| self.report.note(path, true));
-            tree = again;
+            (tree, rest) = (again, tools.limits.margin);
         }
         Err(Failed::Other(cause(CauseKind::Unreachable, Some(&self.name), "the element does not come to rest")))
     }

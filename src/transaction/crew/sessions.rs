@@ -6,7 +6,7 @@
 use super::order::{Failed, Order, is_lost, unknown, within};
 use super::{Crew, Tools};
 use crate::adagio::driver::Residue;
-use crate::adagio::{DriverError, Reading, Writer};
+use crate::adagio::{DriverError, Reading, Southbound, Writer};
 use crate::domain::outcome::CauseKind;
 use futures::future::{Either, select};
 use std::pin::pin;
@@ -33,14 +33,19 @@ impl Crew {
         self.locked = false;
     }
 
-    /// Makes running survive a restart. A refusal is an alarm, not a reason to turn back; a lost answer is an error.
+    /// Makes running survive a restart. A refusal is an alarm, not a reason to turn back, and it is tried again in the
+    /// background; a lost answer is an error.
     pub(super) async fn save(&mut self, tools: &Tools) -> Result<Option<String>, DriverError> {
         match self.order(tools, Order::Save).await {
-            Ok(_) => Ok(None),
+            Ok(_) => {
+                self.report.unsaved = Some(false);
+                Ok(None)
+            }
             Err(error) if is_lost(&error) => Err(error),
             Err(error) => {
                 tracing::error!(element = %self.name, %error, "running is right, but it is not saved for a restart");
-                Ok(Some(format!("not saved for a restart of the element: {error}")))
+                self.report.unsaved = Some(true);
+                Ok(Some(format!("not saved for a restart of the element; it is tried again: {error}")))
             }
         }
     }
@@ -162,6 +167,21 @@ impl Crew {
             self.drop_session();
         }
     }
+}
+
+/// Saves running on a session of its own, long after the transaction that could not.
+pub(in crate::transaction) async fn save_again(south: &dyn Southbound, tools: &Tools) -> Result<(), DriverError> {
+    let tools = &tools.for_platform(south.limits());
+    let (element, limits) = (south.element(), &tools.limits);
+    let mut writer = within(tools, element, "open a session", limits.connect, south.open_writer()).await?;
+    writer.patience(limits.confirm);
+    within(tools, element, "save", limits.confirm, writer.save()).await?;
+    let closing = async {
+        writer.close().await;
+        Ok(())
+    };
+    let _ = within(tools, element, "close", limits.confirm, closing).await;
+    Ok(())
 }
 
 /// Letters of a persist-id's random part.
