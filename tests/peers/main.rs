@@ -7,7 +7,6 @@ mod crash;
 mod domain;
 mod facts;
 mod hand;
-mod holds;
 mod lifecycle;
 mod operators;
 mod refusals;
@@ -20,5 +19,7 @@ mod window;
 #[path = "../recovery/line.rs"]
 #[expect(dead_code, reason = "only some of what a line can do is wanted here")]
 mod line;
+#[path = "../support/holds.rs"]
+mod holds;
 #[path = "../support/mod.rs"]
 mod support;

@@ -6,6 +6,7 @@ use crate::simulate;
 use crate::story::{Call, Fault, Story, What, When, Wish};
 use andante::domain::outcome::CauseKind;
 use andante::domain::{Class, Outcome, Turn};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const CALLS: [Call; 12] = [
@@ -148,6 +149,40 @@ fn a_stop_before_applied_turns_back_and_after_it_finishes() {
             }
             other => panic!("stopped after {after} ms: {other:?}"),
         }
+    }
+}
+
+/// A cancel at any moment: everything goes back exactly as long as the decision is not durable, whatever the phase.
+#[test]
+fn a_cancel_before_the_decision_turns_back_and_after_it_comes_too_late() {
+    let mut hit: BTreeMap<String, u32> = BTreeMap::new();
+    for classes in [&[Class::A, Class::D][..], &[Class::A, Class::B, Class::C, Class::D]] {
+        for after in (0..900).step_by(7) {
+            let mut story = Story::of(after, classes);
+            story.orders[0].stop = Some((after, true));
+            let stage = told(&story);
+            let points = stage.director.points();
+            let decided = points.iter().any(|point| point == "after-intent-decided");
+            let last = points.iter().filter_map(|point| point.strip_prefix("after-intent-")).next_back();
+            match stage.outcome("t1") {
+                Some(Outcome::Applied) => assert!(decided, "cancelled after {after} ms: {points:?}"),
+                Some(Outcome::NotApplied { cause }) => {
+                    assert_eq!(cause.kind, CauseKind::Cancelled, "cancelled after {after} ms: {cause}");
+                    assert!(!decided, "cancelled after {after} ms, and it was decided: {points:?}");
+                    *hit.entry(last.unwrap_or("planned").to_owned()).or_default() += 1;
+                }
+                // Nothing was ever written of it.
+                None => assert!(last.is_none(), "cancelled after {after} ms: {points:?}"),
+                other => panic!("cancelled after {after} ms: {other:?}"),
+            }
+            if decided {
+                *hit.entry("decided".into()).or_default() += 1;
+            }
+        }
+    }
+    println!("cancelled in: {hit:?}");
+    for phase in ["locked", "prepared", "applied", "verified", "decided"] {
+        assert!(hit.contains_key(phase), "no cancel fell into {phase}: {hit:?}");
     }
 }
 

@@ -10,9 +10,11 @@ mod platforms;
 mod support;
 
 mod checks;
+mod limits;
 mod live;
 mod locks;
 mod mixed;
+mod older;
 mod others;
 mod plans;
 mod protected;
