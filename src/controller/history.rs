@@ -251,7 +251,13 @@ impl Controller {
 fn named(one: &Revision) -> String {
     let by = one.transaction.as_deref().unwrap_or("an older version");
     let ticket = one.ticket.as_ref().map(|ticket| format!(", {ticket}")).unwrap_or_default();
-    format!("{} revision {} ({} by {}{ticket}, transaction {by})", one.key, one.revision, one.effect.as_str(), one.author)
+    format!(
+        "{} revision {} ({} by {}{ticket}, transaction {by})",
+        one.key,
+        one.revision,
+        one.effect.as_str(),
+        one.author
+    )
 }
 
 /// What a way back over a later revision says about it.

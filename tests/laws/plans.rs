@@ -5,6 +5,7 @@ use crate::arbitrary::Dice;
 use crate::law;
 use crate::paper::{Element, Wish, executed};
 use crate::platform::{Platform, platforms};
+use andante::adagio::Payload;
 use andante::plan::{Allowed, ElementPlan, Permit, Plan, Refused, content_digest, differences};
 use andante::tree::{After, Claims, ConfigTree, Defaults, Edit, Node, Path, apply};
 use std::collections::BTreeSet;
@@ -132,7 +133,8 @@ fn a_payload_never_says_create_or_delete_and_does_the_same_when_it_is_sent_twice
         for (payload, from, to) in [(&plan.payload, &element.actual, &target), (&plan.undo, &target, &element.actual)] {
             let Payload::Netconf { config } = payload else { continue };
             looked += 1;
-            let said: Vec<&str> = config.split("operation=\"").skip(1).map(|at| at.split('"').next().unwrap()).collect();
+            let said: Vec<&str> =
+                config.split("operation=\"").skip(1).map(|at| at.split('"').next().unwrap()).collect();
             assert_eq!(said.is_empty(), config.is_empty(), "{config}");
             assert!(said.iter().all(|word| ["merge", "remove", "replace"].contains(word)), "{said:?}\n{config}");
             removals += said.iter().filter(|word| **word == "remove").count();

@@ -16,10 +16,10 @@ mod struck;
 mod unknown;
 mod window;
 
+#[path = "../support/holds.rs"]
+mod holds;
 #[path = "../recovery/line.rs"]
 #[expect(dead_code, reason = "only some of what a line can do is wanted here")]
 mod line;
-#[path = "../support/holds.rs"]
-mod holds;
 #[path = "../support/mod.rs"]
 mod support;

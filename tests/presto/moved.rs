@@ -70,7 +70,10 @@ async fn a_pinned_plan_whose_ground_moves_after_the_last_look_is_refused_with_th
     let error = stale.error();
     assert_eq!(error["error-app-tag"], "stale", "{error:#}");
     assert!(error["error-path"].as_str().unwrap().contains("vrf[name='acme']"), "{error:#}");
-    assert_eq!(error["error-info"]["andante:element"][0]["name"], "pe2", "{error:#}");
+    let told = error["error-info"]["andante:element"].as_array().unwrap().clone();
+    let at = |one: &Value| (one["name"].clone(), one["path"].clone());
+    assert_eq!(told.iter().map(at).collect::<Vec<_>>()[1], (json!("pe2"), error["error-path"].clone()), "{error:#}");
+    assert!(told.iter().all(|one| one["detail"].as_str().unwrap().starts_with("restored")), "{error:#}");
     let all = domain.transactions().await;
     assert_eq!((all.len(), &all[0]["outcome"]), (2, &json!("not-applied")), "it was tried once: {all:#?}");
     assert_eq!((&all[0]["continued-by"], &all[0]["cause"]["kind"]), (&Value::Null, &json!("stale")), "{all:#?}");

@@ -65,7 +65,11 @@ async fn a_service_has_a_history_and_comes_back_from_it() {
     let plan = domain.call("rollback", json!({ "id": "acme", "revision": "1" })).await.is(200).json();
     let warnings = plan["andante:output"]["plan"]["warning"].as_array().unwrap().clone();
     let over: Vec<_> = warnings.iter().filter_map(|text| text.as_str()?.strip_prefix("goes back over ")).collect();
-    let named = ["revision 4 (delete by root, CHG-5,", "revision 3 (modify by root, CHG-3,", "revision 2 (modify by root, CHG-2,"];
+    let named = [
+        "revision 4 (delete by root, CHG-5,",
+        "revision 3 (modify by root, CHG-3,",
+        "revision 2 (modify by root, CHG-2,",
+    ];
     assert_eq!(over.len(), 3, "{warnings:#?}");
     assert!(over.iter().zip(named).all(|(text, part)| text.contains(part)), "{warnings:#?}");
     domain.run(&["service", "rollback", "acme", "3", "--commit", "--ticket", "CHG-6"]).await.with(0);
@@ -233,10 +237,14 @@ async fn an_unresolved_transaction_is_retried_when_asked() {
     assert_eq!(state(&record, "pe2"), "restored");
     // Each word stands in the audit, also the one that did not help.
     let audited = domain.audit().await;
-    let retries = audited.iter().filter(|one| one.action == "resolve" && one.transaction.as_deref() == Some(id.as_str()));
+    let retries =
+        audited.iter().filter(|one| one.action == "resolve" && one.transaction.as_deref() == Some(id.as_str()));
     let retries: Vec<_> = retries.map(|one| (one.principal.ticket.as_deref(), one.target.as_str())).collect();
     assert_eq!(retries, [(Some("CHG-2"), "pe2"), (Some("CHG-1"), "pe2")], "{audited:#?}");
-    assert!(audited.iter().filter(|one| one.action == "resolve").all(|one| one.result.contains("retry")), "{audited:#?}");
+    assert!(
+        audited.iter().filter(|one| one.action == "resolve").all(|one| one.result.contains("retry")),
+        "{audited:#?}"
+    );
     let again = domain.run(&["transaction", "resolve", &id, "--all", "--retry"]).await.with(3);
     assert!(again.err.contains("not-unresolved:"), "{}", again.err);
     domain.apply("acme", 100, "CHG-3").await;

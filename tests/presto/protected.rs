@@ -51,21 +51,19 @@ async fn a_protected_node_of_class_a_is_changed_by_who_names_it() {
 
     // By RESTCONF: a removal is a change too.
     let target = "/ietf-l3vpn-ntw:l3vpn-ntw/vpn-services/vpn-service=acme";
-    let removal = |allowed: &[&str]| {
-        json!({ "document": [{ "operation": "delete", "target": target }], "allow-protected": allowed })
-    };
-    let error = domain.call("apply", removal(&[])).await.refused(403, "resource-denied");
+    let removal = |allowed: &[&str]| json!({ "document": [{ "operation": "delete", "target": target }], "allow-protected": allowed });
+    let error = domain.call("apply", removal(&[])).await.refused(409, "resource-denied");
     assert_eq!(error["error-app-tag"], "protected", "{error:#}");
     assert!(error["error-path"].as_str().unwrap().starts_with(VRFS), "{error:#}");
     let remedy = error["error-info"]["andante:remedy"].as_str().unwrap();
     assert!(remedy.contains("allow-protected"), "{error:#}");
-    domain.call("apply", removal(&["/other:path"])).await.refused(403, "resource-denied");
+    domain.call("apply", removal(&["/other:path"])).await.refused(409, "resource-denied");
     domain.call("apply", removal(&["pe1:/Cisco-IOS-XR-infra-rsi-cfg:vrfs"])).await.is(200);
     assert_eq!(domain.texts(), domain.empty);
 
     // What cannot go back by itself is not changed there, whoever says so.
     domain.protects("pe2", "/frr:vrf").await;
-    let refused = domain.run(&["service", "apply", file, "--allow-protected"]).await.with(3);
+    let refused = domain.run(&["service", "apply", file, "--allow-protected", "all"]).await.with(3);
     assert!(refused.err.contains("pe2") && refused.err.contains("no service may change it"), "{}", refused.err);
     assert_eq!(domain.texts(), domain.empty);
     domain.daemon.end().await;
@@ -79,17 +77,17 @@ async fn collateral_of_class_a_goes_by_the_word_of_who_names_it() {
     domain.sim.hand_edit("pe1", BY_HAND).unwrap();
     let with = domain.texts();
     let refused = domain.run(&["service", "delete", "acme"]).await.with(3);
-    for part in ["collateral", "by hand", "--allow-collateral", "pe1", "the network is as before"] {
+    for part in ["collateral", "/shutdown", "--allow-collateral", "pe1", "the network is as before"] {
         assert!(refused.err.contains(part), "{part}\n{}", refused.err);
     }
     domain.run(&["service", "delete", "acme", "--allow-collateral", "/other:path"]).await.with(3);
-    domain.run(&["service", "delete", "acme", "--allow-protected"]).await.with(3);
+    domain.run(&["service", "delete", "acme", "--allow-protected", "all"]).await.with(3);
     let target = "/ietf-l3vpn-ntw:l3vpn-ntw/vpn-services/vpn-service=acme";
     let document = json!([{ "operation": "delete", "target": target }]);
     let error = domain.call("apply", json!({ "document": document })).await.is(409).error();
     assert_eq!(error["error-app-tag"], "collateral", "{error:#}");
     let path = error["error-path"].as_str().unwrap().to_owned();
-    assert!(path.contains("vrf-name='acme'") || path.contains("acme"), "{error:#}");
+    assert!(path.ends_with("/shutdown"), "{error:#}");
     assert_eq!(domain.texts(), with);
 
     let plan = domain.call("plan", json!({ "document": document, "allow-collateral": [path] })).await.is(200).json();
@@ -102,10 +100,12 @@ async fn collateral_of_class_a_goes_by_the_word_of_who_names_it() {
     // And at once, by the command.
     domain.apply("acme", 100, "CHG-2").await;
     domain.sim.hand_edit("pe1", BY_HAND).unwrap();
-    domain.run(&["service", "delete", "acme", "--allow-collateral"]).await.with(0);
+    domain.run(&["service", "delete", "acme", "--allow-collateral", "all"]).await.with(0);
     assert_eq!(domain.texts(), domain.empty);
     domain.daemon.end().await;
 }
 
-const BY_HAND: &str = "<vrfs xmlns=\"http://cisco.com/ns/yang/Cisco-IOS-XR-infra-rsi-cfg\"><vrf>\
-    <vrf-name>acme</vrf-name><create/><description>by hand</description></vrf></vrfs>";
+/// Nobody claims this leaf of our sub-interface.
+const BY_HAND: &str = "<interface-configurations xmlns=\"http://cisco.com/ns/yang/Cisco-IOS-XR-ifmgr-cfg\">\
+    <interface-configuration><active>act</active><interface-name>GigabitEthernet0/0/0/1.100</interface-name>\
+    <shutdown/></interface-configuration></interface-configurations>";

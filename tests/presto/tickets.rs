@@ -49,7 +49,8 @@ impl Clerk<'_> {
 async fn the_ticket_of_every_write_stands_in_the_audit() {
     let domain = Domain::start().await;
     let listed = domain.daemon.get("/restconf/operations").await.is(200).json();
-    let listed: BTreeSet<&str> = listed["ietf-restconf:operations"].as_object().unwrap().keys().map(String::as_str).collect();
+    let listed: BTreeSet<&str> =
+        listed["ietf-restconf:operations"].as_object().unwrap().keys().map(String::as_str).collect();
     let known: BTreeSet<String> =
         LOOKS.iter().chain(&WRITES).chain(&["resolve"]).map(|name| format!("andante:{name}")).collect();
     assert_eq!(listed, known.iter().map(String::as_str).collect(), "an operation that this test does not know");
@@ -93,7 +94,8 @@ async fn the_ticket_of_every_write_stands_in_the_audit() {
     clerk.audited(&ticket, "transaction", "DELETE").await;
 
     // A deviation: taken for a spelling, not taken for one any more, healed.
-    let port = domain.sim.text("pe2").unwrap().lines().find(|line| line.starts_with("interface eth1.")).unwrap().to_owned();
+    let port =
+        domain.sim.text("pe2").unwrap().lines().find(|line| line.starts_with("interface eth1.")).unwrap().to_owned();
     domain.sim.hand_edit("pe2", &format!("{port}\n description by hand\n")).unwrap();
     domain.run(&["element", "check", "pe2"]).await.with(2);
     let found = domain.json(&["deviation", "list"], 2).await["andante:deviations"]["deviation"][0].clone();
@@ -105,7 +107,7 @@ async fn the_ticket_of_every_write_stands_in_the_audit() {
     // What is queued.
     domain.sim.fault("pe2", Fault::Unreachable).unwrap();
     domain.file("acme.json", "acme", 400);
-    clerk.writes(&["service", "apply", file, "--queue"], 0, "transaction").await;
+    clerk.writes(&["service", "apply", file, "--queue", "block"], 0, "transaction").await;
     clerk.writes(&["queue", "retry", "pe2", "acme"], 0, "retry-queued-change").await;
     clerk.writes(&["queue", "drop", "pe2", "acme"], 0, "drop-queued-change").await;
     domain.sim.mend("pe2").unwrap();
@@ -124,16 +126,16 @@ async fn the_ticket_of_every_write_stands_in_the_audit() {
     // Not applied, and a word on what is unresolved.
     domain.sim.fault("pe2", Fault::Refuse { on: "description".into(), answer: "% no".into(), times: 1 }).unwrap();
     clerk.writes(&["service", "apply", file], 3, "transaction").await;
+    clerk.writes(&["service", "delete", "acme"], 0, "transaction").await;
     let stuck = |on: &str| Fault::Refuse { on: on.into(), answer: "% stuck".into(), times: 1000 };
-    domain.sim.fault("pe2", stuck("exit-vrf")).unwrap();
+    domain.sim.fault("pe2", stuck("router bgp")).unwrap();
     domain.sim.fault("pe2", stuck("no ")).unwrap();
-    clerk.writes(&["service", "delete", "acme"], 4, "transaction").await;
+    clerk.writes(&["service", "apply", file], 4, "transaction").await;
     let newest = domain.transactions().await[0].clone();
     assert_eq!(newest["outcome"], "unresolved", "{newest:#}");
     let id = newest["id"].as_str().unwrap();
     domain.sim.mend("pe2").unwrap();
     clerk.writes(&["transaction", "resolve", id, "--all", "--retry"], 0, "resolve").await;
-    clerk.writes(&["service", "delete", "acme"], 0, "transaction").await;
     assert_eq!(domain.services().await, [] as [Value; 0]);
     assert_eq!(domain.texts(), domain.empty);
     domain.daemon.end().await;

@@ -1,7 +1,7 @@
 //! Planted bugs: the harness has to find each of them within a bounded number of seeds, or it proves nothing.
 
-use crate::plants::{Bug, Bugged, Idle};
 use crate::laws::LAWS;
+use crate::plants::{Bug, Bugged, Idle};
 use crate::play::Planted;
 use crate::simulate;
 use crate::story::Story;
@@ -95,7 +95,12 @@ fn a_read_set_that_is_not_checked_is_found() {
 
 #[test]
 fn an_undo_that_does_nothing_is_found() {
-    found("undoes nothing", &Planted { undo: Some(Arc::new(Idle)), ..Planted::default() }, 150, "elements stand as the outcome says");
+    found(
+        "undoes nothing",
+        &Planted { undo: Some(Arc::new(Idle)), ..Planted::default() },
+        150,
+        "elements stand as the outcome says",
+    );
 }
 
 #[test]

@@ -25,22 +25,26 @@ struct Case {
 
 const CASES: [Case; 5] = [
     Case { name: "lock", set: |all| &mut all.lock, on: "lock", from: "before-lock:pe1", said: "lock" },
-    Case { name: "prepare", set: |all| &mut all.prepare, on: "edit-config", from: "before-prepare:pe1", said: "edit candidate" },
+    Case {
+        name: "prepare",
+        set: |all| &mut all.prepare,
+        on: "edit-config",
+        from: "before-prepare:pe1",
+        said: "edit candidate",
+    },
     Case { name: "commit", set: |all| &mut all.apply, on: "commit", from: "before-apply:pe1", said: "commit" },
-    Case { name: "verify", set: |all| &mut all.verify, on: "get-config", from: "before-verify:pe1", said: "read running" },
+    Case {
+        name: "verify",
+        set: |all| &mut all.verify,
+        on: "get-config",
+        from: "before-verify:pe1",
+        said: "read running",
+    },
     Case { name: "confirm", set: |all| &mut all.confirm, on: "commit", from: "before-confirm:pe1", said: "" },
 ];
 
 fn long() -> TransactionLimits {
-    TransactionLimits {
-        connect: LONG,
-        lock: LONG,
-        prepare: LONG,
-        apply: LONG,
-        verify: LONG,
-        confirm: LONG,
-        ..limits()
-    }
+    TransactionLimits { connect: LONG, lock: LONG, prepare: LONG, apply: LONG, verify: LONG, confirm: LONG, ..limits() }
 }
 
 impl Stage {
@@ -140,7 +144,7 @@ async fn the_limits_of_an_adapter_stand_in_place_of_the_daemons() {
     tokio::join!(slower, faster);
 }
 
-/// Others work on the same cores, four threads for each: slow is not failed.
+/// Others work on the same cores, two threads for each: slow is not failed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_that_is_busy_with_others_makes_nothing_fail() {
     struct Spinning(std::sync::Arc<std::sync::atomic::AtomicBool>);
@@ -154,7 +158,7 @@ async fn a_host_that_is_busy_with_others_makes_nothing_fail() {
     stage.limit(TransactionLimits::default()).await;
     let on = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
     let spinning = Spinning(on.clone());
-    for _ in 0..4 * std::thread::available_parallelism().unwrap().get() {
+    for _ in 0..2 * std::thread::available_parallelism().unwrap().get() {
         let on = on.clone();
         std::thread::spawn(move || {
             while on.load(std::sync::atomic::Ordering::Relaxed) {

@@ -96,8 +96,7 @@ async fn several_errors_of_one_reply_are_all_quoted() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn half_an_edit_of_running_is_taken_back() {
     for rollback in [true, false] {
-        let stage =
-            Stage::with(&[Class::C, Class::C], |element| element.abilities.rollback_on_error = rollback).await;
+        let stage = Stage::with(&[Class::C, Class::C], |element| element.abilities.rollback_on_error = rollback).await;
         stage.fault("pe2", Fault::Refuse { on: "edit-config".into(), answer: "operation-failed".into(), times: 1 });
         let (sim, seen) = (stage.sim.clone(), Arc::new(Mutex::new(None)));
         let kept = seen.clone();
