@@ -3,12 +3,13 @@ SHELL := /bin/bash
 CARGO ?= cargo
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 
-.PHONY: help setup setup-build setup-test setup-packets setup-extra demo test test-packets test-extra simulate check bench fuzz fmt clean-lab
+.PHONY: help setup setup-build setup-test setup-packets setup-extra demo test test-packets test-extra simulate check bench fuzz fmt lab-eline lab-l3vpn clean-lab
 
 help:
 	@echo "make demo          build, then the whole story on three simulated elements, told as it runs"
 	@echo "make test          all tests, real servers (netconfd, FRR, OpenSSH) included"
-	@echo "make test-packets  pings through an MPLS L3VPN in User-Mode Linux (root, about a minute)"
+	@echo "make test-packets  the packet tests alone: E-Line on NETCONF elements, MPLS L3VPN in User-Mode Linux (root)"
+	@echo "make lab-eline     brings the E-Line lab up for you to play with, until Ctrl-C (root); make lab-l3vpn the other"
 	@echo "make simulate      transactions under seeded faults: SEEDS=n (2000), or one story told whole: SEED=n"
 	@echo "make test-extra    the candidate commit of FRR 10.3 (root; fetches some 150 MB of Debian trixie once, by debootstrap)"
 	@echo "make check         format, lints, documentation, dependencies, layering"
@@ -35,11 +36,15 @@ demo: setup-build
 	@scripts/demo.sh
 
 # One profile only (dev). The closing lines count what was skipped: a skip is never silent.
-test: setup-test
+test: setup-test setup-packets
 	@scripts/test.sh
 
 test-packets: setup-test setup-packets
 	ANDANTE_PACKETS=1 $(CARGO) test --test packets -- --nocapture --test-threads=1
+
+# A lab for a person: docs/lab.md. Everything it made ends with it, however it ends.
+lab-eline lab-l3vpn: lab-%: setup-test setup-packets
+	@ANDANTE_LAB=required $(CARGO) test --test packets -- --ignored --exact --nocapture $*::lab_for_a_person
 
 # The seeds of the ordinary test are the first of these. A seed that breaks a law prints its story, and the smallest one.
 SEEDS ?= 2000

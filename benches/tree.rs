@@ -218,7 +218,6 @@ fn shown(time: Duration) -> String {
     }
 }
 
-/// The median time of so many runs, after one that does not count.
 /// The medians of two that take turns: what else the machine does, and what the heap went through, is the same for both.
 fn medians<A, B>(runs: usize, mut first: impl FnMut() -> A, mut second: impl FnMut() -> B) -> (Duration, Duration) {
     let mut times: Vec<(Duration, Duration)> =
@@ -229,6 +228,7 @@ fn medians<A, B>(runs: usize, mut first: impl FnMut() -> A, mut second: impl FnM
     (ours, times[runs / 2].1)
 }
 
+/// The median time of so many runs, after one that does not count.
 fn median<T>(runs: usize, mut run: impl FnMut() -> T) -> Duration {
     drop(black_box(run()));
     let mut times: Vec<Duration> = (0..runs)

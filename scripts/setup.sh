@@ -13,7 +13,7 @@ target=${CARGO_TARGET_DIR:-target}
 build_packages=(build-essential pkg-config cmake libpcre2-dev)
 test_packages=(netconfd libyuma-base openssh-server openssh-client frr frr-pythontools iproute2 iputils-ping
     python3 python3-venv ca-certificates)
-packet_packages=(user-mode-linux uml-utilities kmod)
+packet_packages=(user-mode-linux uml-utilities kmod openvswitch-switch ethtool iperf3 tcpdump)
 extra_packages=(debootstrap debian-archive-keyring)
 
 say() { echo "setup: $*"; }
@@ -49,6 +49,26 @@ debian() {
     else
         say "no root here; please run:  sudo apt-get update && sudo $install" >&2
         exit 1
+    fi
+}
+
+# The lab starts its own Open vSwitch where it needs one: the one that the package brings shall not run because of us. Where
+# it is installed already it is somebody's, and left alone.
+packets() {
+    local switch policy=/usr/sbin/policy-rc.d
+    switch=$(missing_of openvswitch-switch)
+    if [ -z "$switch" ] || [ "$dry" = yes ] || [ "$(id -u)" != 0 ]; then
+        debian "${packet_packages[@]}"
+        return
+    fi
+    if [ ! -e $policy ]; then
+        printf '#!/bin/sh\nexit 101\n' >$policy
+        chmod 755 $policy
+        trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+    fi
+    debian "${packet_packages[@]}"
+    if [ -d /run/systemd/system ]; then
+        systemctl disable --now openvswitch-switch ovs-vswitchd ovsdb-server || true
     fi
 }
 
@@ -90,7 +110,7 @@ test)
         scripts/yang-models.sh
     fi
     ;;
-packets) debian "${packet_packages[@]}" ;;
+packets) packets ;;
 extra)
     debian "${extra_packages[@]}"
     if [ "$dry" = yes ]; then

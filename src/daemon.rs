@@ -16,6 +16,7 @@ use crate::reconcile::{self, Loop, queue::Rhythm};
 use crate::store::{self, Batch, Durability, Store, Table, sqlite::SqliteStore};
 use crate::transaction::{NoProbe, Probe, StopSignal, SystemAmbient, TransactionLimits};
 use crate::yang::client::{Loaded, YangWorker};
+use crate::yang::protocol::LeftOut;
 use crate::yang::sources::ModuleSet;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -239,7 +240,8 @@ async fn adapters(yang: &YangWorker, settings: &Settings) -> Result<BTreeMap<Str
 }
 
 /// One adapter; a NETCONF adapter with its schema, from the operator's directories first, then from its own profiles, unless
-/// its elements bring theirs. A module that does not compile is left out and named: the elements work with the rest.
+/// its elements bring theirs. For a module that does not compile the adapter's profile of it stands in; where there is none it
+/// is left out and named: the elements work with the rest.
 pub async fn adapter(yang: &YangWorker, settings: &Settings, folder: &Path) -> Result<Adapter, String> {
     let adapter = Adapter::load(folder).map_err(|error| crate::adagio::driver::chain(&error))?;
     if adapter.from_element() {
@@ -255,11 +257,19 @@ async fn with_directories(yang: &YangWorker, settings: &Settings, adapter: Adapt
     };
     let modules: Vec<&str> = options.modules.iter().map(String::as_str).collect();
     let mut dirs: Vec<&Path> = settings.paths.yang.iter().map(PathBuf::as_path).filter(|dir| dir.is_dir()).collect();
-    if let Some((profiles, _)) = adapter.profiles() {
-        dirs.push(profiles);
-    }
+    let profiles = adapter.profiles().map(|(folder, _)| folder);
+    dirs.extend(profiles);
     let set = ModuleSet::named(&modules, &dirs);
-    let loaded = yang.load(&set).await.map_err(|error| crate::adagio::driver::chain(&error))?;
+    let loaded = yang.load_or_profiles(&set, profiles).await;
+    let (loaded, stood_in) = loaded.map_err(|error| crate::adagio::driver::chain(&error))?;
+    for LeftOut { module, reason } in &stood_in {
+        tracing::warn!(
+            adapter = adapter.name(),
+            module,
+            reason,
+            "it does not compile; the adapter's profile stands in"
+        );
+    }
     for left in &loaded.left_out {
         if loaded.left_out.len() >= modules.len() {
             return Err(format!("no module compiles; {}: {}", left.module, left.reason));

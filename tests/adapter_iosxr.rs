@@ -34,8 +34,11 @@ async fn adapter(worker: &YangWorker, models: &Path) -> (Adapter, String) {
     let adapter = Adapter::load(&folder()).unwrap_or_else(|error| panic!("{error}"));
     let modules = adapter.manifest().netconf.as_ref().unwrap().modules.clone();
     let names: Vec<&str> = modules.iter().map(String::as_str).collect();
-    let loaded = worker.load(&ModuleSet::named(&names, &[models])).await.unwrap();
+    let (set, profiles) = (ModuleSet::named(&names, &[models]), folder().join("yang"));
+    let (loaded, stood_in) = worker.load_or_profiles(&set, Some(&profiles)).await.unwrap();
     assert!(loaded.left_out.is_empty(), "{:?}", loaded.left_out);
+    // libyang takes two conditions of this one for a circle; netconfd does not.
+    assert!(stood_in.iter().all(|out| out.module == "Cisco-IOS-XR-infra-policymgr-cfg"), "{stood_in:?}");
     (adapter.with_schema(loaded.index.clone()), loaded.id.clone())
 }
 
@@ -118,15 +121,12 @@ fn edit(element: &support::NetconfElement, adapter: &Adapter, before: &ConfigTre
 async fn what_cannot_be_expressed_is_refused_with_its_path() {
     let (adapter, _) = adapter(&worker(), &folder().join("yang")).await;
     let mut wanted = case("change_vlan_id");
-    wanted.attributes.push(("access.bandwidth".into(), "/l3vpn/access/service/bandwidth".into()));
+    wanted.attributes.push(("access.role.nni".into(), "/l3vpn/access/interface-id".into()));
     wanted.attributes.push(("access.static.metric".into(), "/l3vpn/access/static/metric".into()));
     let refusals = adapter.check(&wanted).unwrap_err();
     assert_eq!(refusals.len(), 2);
-    assert_eq!(refusals[0].path, "/l3vpn/access/service/bandwidth");
-    assert_eq!(
-        refusals[0].message,
-        "platform iosxr cannot express access.bandwidth (a bandwidth profile in either direction)"
-    );
+    assert_eq!(refusals[0].path, "/l3vpn/access/interface-id");
+    assert_eq!(refusals[0].message, "platform iosxr cannot express access.role.nni (the access is an ENNI)");
     assert!(matches!(adapter.map(&wanted), Err(AdapterError::Refused(_))), "map must refuse what check refuses");
 
     // By value: only the template knows.
@@ -143,6 +143,81 @@ async fn what_cannot_be_expressed_is_refused_with_its_path() {
     wanted.function = "evpn-vxlan".into();
     let error = adapter.map(&wanted).unwrap_err().to_string();
     assert!(error.contains("has no function evpn-vxlan; it offers evpn-vpws, l3vpn, vpws"), "{error}");
+}
+
+#[tokio::test]
+async fn policies_are_named_apart_and_a_rate_changes_nothing_else() {
+    let (adapter, _) = adapter(&worker(), &folder().join("yang")).await;
+    // Identifiers that say the same when they are written one behind the other, in every direction.
+    let asked = |service: &str, access: &str| {
+        let mut wanted = case("bandwidth_both_ways");
+        (wanted.service.id, wanted.accesses[0].id) = (service.into(), access.into());
+        wanted
+    };
+    let names = |wanted: &ElementService| -> Vec<String> {
+        let text = adapter.text(&adapter.map(wanted).unwrap());
+        let names = text.split("<service-policy-name>").skip(1).map(|rest| rest.split('<').next().unwrap().to_owned());
+        let names: Vec<String> = names.collect();
+        assert!(names.iter().all(|name| text.contains(&format!("<name>{name}</name>"))), "{text}");
+        names
+    };
+    let mut seen = BTreeMap::new();
+    let long = "x".repeat(100);
+    for (service, access) in [
+        ("a:b", "c"),
+        ("a", "b:c"),
+        ("a-b", "c"),
+        ("a", "b-c"),
+        ("a", "b"),
+        (&long, "b"),
+        (&long[1..], "b"),
+        ("a", &long),
+    ] {
+        let found = names(&asked(service, access));
+        assert_eq!(found.len(), 2, "one for each direction");
+        for name in found {
+            assert!(name.len() <= 63, "{name}");
+            assert_eq!(seen.insert(name, (service.to_owned(), access.to_owned())), None);
+        }
+    }
+    let mut other = asked("a", "b");
+    other.service.kind = "ip-vpn".into();
+    assert!(names(&other).iter().all(|name| !seen.contains_key(name)), "another face has services of the same name");
+
+    let before = case("bandwidth_both_ways");
+    let mut after = before.clone();
+    after.accesses[0].bandwidth.as_mut().unwrap().from_customer.as_mut().unwrap().cir = 7_000_000;
+    let change = diff(&adapter.map(&before).unwrap(), &adapter.map(&after).unwrap());
+    assert_eq!(change.edits.len(), 2, "rate and peak: {change:?}");
+    for edit in &change.edits {
+        let path = edit.path().to_string();
+        assert!(path.contains("/policy-map[") && path.contains(":in']") && path.contains("/police/"), "{path}");
+        assert_eq!(adapter.impact(edit), Impact::Hitless);
+    }
+    // A policy that comes or goes leaves the interface as it is.
+    let mut without = before.clone();
+    without.accesses[0].bandwidth = None;
+    for (from, to) in [(&before, &without), (&without, &before)] {
+        for edit in diff(&adapter.map(from).unwrap(), &adapter.map(to).unwrap()).edits {
+            assert_eq!(adapter.impact(&edit), Impact::Hitless, "{edit:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_rounded_is_noted_with_both_values_and_the_path_of_its_access() {
+    let (adapter, _) = adapter(&worker(), &folder().join("yang")).await;
+    let mut wanted = case("l3vpn_bandwidth");
+    let profile = |cir| BandwidthProfile { cir, eir: 0, cbs: None, ebs: None, color_aware: false, coupling: false };
+    for (access, cir) in wanted.accesses.iter_mut().zip([5_000_000, 5_000_999]) {
+        access.bandwidth = Some(Bandwidth { from_customer: None, to_customer: Some(profile(cir)) });
+        wanted.attributes.push(("access.bandwidth.to-customer".into(), format!("/vpn/access[id='{}']/bw", access.id)));
+    }
+    let id = wanted.accesses[1].id.clone();
+    let mapped = adapter.mapped(&wanted).unwrap();
+    let told: Vec<String> = mapped.notes.iter().map(ToString::to_string).collect();
+    assert_eq!(told, [format!("cir 5000999 bit/s to the customer is sent as 5000 kbit/s (/vpn/access[id='{id}']/bw)")]);
+    assert_eq!(adapter.map(&wanted).unwrap(), mapped.tree);
 }
 
 #[tokio::test]
@@ -312,9 +387,32 @@ fn frames() -> impl Strategy<Value = Match> {
     ]
 }
 
+/// What IOS-XR can police.
+fn profile() -> impl Strategy<Value = BandwidthProfile> {
+    let rates = prop_oneof![
+        (1000..=4_294_967_295_999u64).prop_map(|cir| (cir, 0)),
+        (1000..=4_294_967_295_999u64).prop_map(|eir| (0, eir)),
+        (1000..=2_000_000_000_000u64, 1000..=2_000_000_000_000u64),
+    ];
+    let burst = || prop::option::of(1..=2_147_483_647u64);
+    (rates, burst(), burst()).prop_map(|((cir, eir), cbs, ebs)| {
+        let cbs = cbs.filter(|_| cir > 0);
+        let ebs = ebs.filter(|_| eir > 0 && (cir == 0 || cbs.is_some()));
+        BandwidthProfile { cir, eir, cbs, ebs, color_aware: false, coupling: false }
+    })
+}
+
+fn bandwidth() -> impl Strategy<Value = Option<Bandwidth>> {
+    let both = (prop::option::of(profile()), prop::option::of(profile()));
+    both.prop_map(|(from_customer, to_customer)| {
+        let any = from_customer.is_some() || to_customer.is_some();
+        any.then_some(Bandwidth { from_customer, to_customer })
+    })
+}
+
 fn frame_access() -> impl Strategy<Value = AccessFacts> {
-    (frames(), prop::option::of(64..9217u32), any::<bool>(), "[ -~äß\n]{0,40}").prop_map(
-        |(frames, mtu_l2, admin, description)| AccessFacts {
+    (frames(), prop::option::of(64..9217u32), any::<bool>(), "[ -~äß\n]{0,40}", bandwidth()).prop_map(
+        |(frames, mtu_l2, admin, description, bandwidth)| AccessFacts {
             id: "site".into(),
             port: "GigabitEthernet0/0/0/0".into(),
             role: "uni".into(),
@@ -325,7 +423,7 @@ fn frame_access() -> impl Strategy<Value = AccessFacts> {
             mtu_ip: None,
             mtu_l2,
             admin,
-            bandwidth: None,
+            bandwidth,
         },
     )
 }
@@ -345,7 +443,7 @@ fn ip_access() -> impl Strategy<Value = AccessFacts> {
             access.mtu_ip = mtu;
             access.mtu_l2 = None;
             if access.frames == Match::Untagged {
-                (access.admin, access.description) = (true, String::new());
+                (access.admin, access.description, access.bandwidth) = (true, String::new(), None);
             }
             access.routing = statics.into_iter().chain(sessions).collect();
             access

@@ -83,6 +83,7 @@ fn execute(text: &str, on: &ConfigTree, index: &SchemaIndex) -> ConfigTree {
             Some(Operation::Merge) => {
                 let node = edit.tree.at(&mark.path).cloned();
                 let Some(node) = node else { return tree };
+                let tree = without_replaced_anydata(tree, &edit.tree);
                 let tree = tree.overlay(&ConfigTree::default().with(&parent, node, After::Keep));
                 let node = tree.at(&mark.path).unwrap().clone();
                 match &mark.insert {
@@ -100,7 +101,25 @@ fn execute(text: &str, on: &ConfigTree, index: &SchemaIndex) -> ConfigTree {
     })
 }
 
-/// `m:c { leaf n (uint8); leaf w (uint64); leaf t (string); leaf i (identityref); leaf u (string of 4 letters | identityref); list l { key k; leaf v; leaf s (state); } }`
+/// Anydata is set as a whole (RFC 7950 §7.10.3): the content before goes where there is another one.
+fn without_replaced_anydata(tree: ConfigTree, by: &ConfigTree) -> ConfigTree {
+    let mut old = Vec::new();
+    by.walk(&mut |path, node| {
+        if let (Body::Opaque { .. }, Some(above)) = (node.body(), tree.at(&path.parent().unwrap())) {
+            old.extend(
+                above
+                    .children()
+                    .iter()
+                    .filter(|old| old.name() == node.name())
+                    .map(|old| (path.parent().unwrap(), old.step())),
+            );
+        }
+        true
+    });
+    old.into_iter().fold(tree, |tree, (parent, step)| tree.without(&parent.child(step)))
+}
+
+/// `m:c { leaf n (uint8); leaf w (uint64); leaf t (string); leaf i (identityref); leaf u (string of 4 letters | identityref); list l { key k; leaf v; leaf s (state); } anydata any; anydata s (state); }`
 /// and `x:w` augmented into `m:c`.
 fn sample() -> SchemaIndex {
     use andante::tree::schema::Canonical;
@@ -130,7 +149,7 @@ fn sample() -> SchemaIndex {
         modules: vec![module("m"), module("x")],
         top: vec![SchemaId(0)],
         nodes: vec![
-            node("m", "c", None, container, None, &[1, 2, 3, 4, 5, 9, 10]),
+            node("m", "c", None, container, None, &[1, 2, 3, 4, 5, 9, 10, 11, 12]),
             node("m", "n", Some(0), leaf, int(8), &[]),
             node("m", "w", Some(0), leaf, int(64), &[]),
             node("m", "t", Some(0), leaf, text(), &[]),
@@ -141,6 +160,8 @@ fn sample() -> SchemaIndex {
             node("m", "s", Some(5), leaf, text(), &[]),
             node("x", "w", Some(0), leaf, text(), &[]),
             node("m", "u", Some(0), leaf, Some(TypeSpec::Union(vec![four_letters, identity()])), &[]),
+            node("m", "any", Some(0), SchemaKind::Any, None, &[]),
+            node("m", "s", Some(0), SchemaKind::Any, None, &[]),
         ],
         choices: Vec::new(),
     })
@@ -320,7 +341,8 @@ fn what_an_element_says_and_no_schema_knows_is_kept_and_compared() {
     let [with, without] = [" xmlns=''", ""].map(|said| format!("<config{said}><c xmlns='urn:m'><t>a</t></c></config>"));
     assert_eq!(from_xml(&with, Policy::ELEMENT).unwrap(), from_xml(&without, Policy::ELEMENT).unwrap());
     // Kept as unknown, an envelope beside others would be printed before them and be read as theirs.
-    for beside in ["<config><n xmlns='urn:q'/></config>", "<x:data xmlns:x='urn:ietf:params:xml:ns:netconf:base:1.0'/>"] {
+    for beside in ["<config><n xmlns='urn:q'/></config>", "<x:data xmlns:x='urn:ietf:params:xml:ns:netconf:base:1.0'/>"]
+    {
         let error = from_xml(&format!("<mc/>{beside}"), Policy::ELEMENT).unwrap_err();
         assert_eq!(error.kind, Kind::Malformed, "{beside}: {error}");
     }
@@ -374,6 +396,31 @@ fn a_path_that_is_printed_is_located_again() {
     for bad in ["c", "/c", "/m:c/l", "/m:c/l[v='1']", "/m:c/z", "/m:c[k='1']", "/m:c/l[k='a'", "/m:c/l[k='a']x"] {
         assert!(index.locate(bad).is_err(), "{bad}");
     }
+}
+
+/// RFC 7950 §7.10.3: anydata is changed as a whole, one element says so, whichever content sorts first.
+#[test]
+fn anydata_is_kept_as_it_stands_and_changed_as_a_whole() {
+    let index = sample();
+    let tree = |inner: &str| from_xml(&format!("<c xmlns='urn:m'><t>x</t>{inner}</c>"), Policy::STRICT).unwrap();
+    let [none, a, b] = [tree(""), tree("<any><a xmlns='urn:q' k='1'>1</a></any>"), tree("<any><b><c/></b></any>")];
+    for (from, to) in [(&a, &b), (&b, &a), (&none, &a), (&a, &none)] {
+        let printed = xml::print(to, &index, false);
+        assert_eq!(from_xml(&printed, Policy::STRICT).unwrap(), *to, "{printed}");
+        let text = xml::edit_config(&diff(from, to), &index);
+        assert_eq!(text.matches("<any").count(), 1, "{text}");
+        assert_eq!(execute(&text, from, &index), *to, "{text}");
+        assert_eq!(execute(&xml::edit_config(&diff(to, from), &index), to, &index), *from);
+    }
+    for (inner, kind) in [
+        ("<any/><any>1</any>", Kind::DuplicateEntry),
+        ("<s>1</s>", Kind::NotConfiguration),
+        ("<any odd='1'/>", Kind::BadAttribute),
+    ] {
+        let error = from_xml(&format!("<c xmlns='urn:m'>{inner}</c>"), Policy::STRICT).expect_err(inner);
+        assert_eq!(error.kind, kind, "{error}");
+    }
+    assert_eq!(from_xml("<c xmlns='urn:m'><t>x</t><s><up/></s></c>", Policy::ELEMENT).unwrap(), none, "state");
 }
 
 /// That a leaf was reported as being at its default (RFC 6243, RFC 8040 §4.8.9) survives both codecs and is no difference.

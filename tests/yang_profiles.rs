@@ -177,7 +177,8 @@ fn the_iosxr_profiles_say_what_the_genuine_modules_say() {
     let modules = iosxr_modules(&own);
     let native = fs::read_to_string(root("tests/native/iosxr-all.xml")).unwrap();
     let ours = context(&own, &modules);
-    let theirs = context(&genuine, &modules);
+    let straight = without_circles(&genuine);
+    let theirs = context(straight.path(), &modules);
     assert_subset(&ours, &theirs, &modules);
     let left = parse(&ours, &native, DataFormat::XML).unwrap();
     let right = parse(&theirs, &native, DataFormat::XML).unwrap();
@@ -223,6 +224,28 @@ fn the_comparison_notices_a_difference() {
     fs::remove_dir_all(&folder).unwrap();
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].contains("interface-configuration/description"), "{found:?}");
+}
+
+/// The genuine modules, where the conditions of the policy manager that exclude each other (`count(../other) = 0` on either
+/// side) are taken out of a copy: libyang takes them for a circle and refuses the module.
+fn without_circles(genuine: &Path) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for file in files(genuine) {
+        std::os::unix::fs::symlink(file.canonicalize().unwrap(), folder.path().join(file.file_name().unwrap()))
+            .unwrap();
+    }
+    let file = folder.path().join("Cisco-IOS-XR-infra-policymgr-cfg.yang");
+    let mut text = fs::read_to_string(&file).unwrap();
+    let mut taken = 0;
+    while let Some(from) = text.find("when \"count(../") {
+        let end = from + text[from..].find('}').unwrap() + 1;
+        text.replace_range(from..end, "");
+        taken += 1;
+    }
+    assert_eq!(taken, 4, "another module than the one that is known");
+    fs::remove_file(&file).unwrap();
+    fs::write(&file, text).unwrap();
+    folder
 }
 
 /// The configuration with one leaf at a time set to values around the limits that the models know.
@@ -376,7 +399,7 @@ fn context(directory: &Path, modules: &[String]) -> Context {
 fn iosxr_modules(directory: &Path) -> Vec<String> {
     let names: Vec<String> =
         files(directory).iter().filter_map(|file| Some(file.file_stem()?.to_str()?.to_owned())).collect();
-    assert_eq!(names.len(), 9);
+    assert_eq!(names.len(), 11);
     names
 }
 

@@ -16,10 +16,10 @@ use super::judgement::{Impact, Ownership};
 use super::manifest::{Function, Manifest, SchemaSource, Transport};
 use super::package::Package;
 use super::payload::Payload;
-use super::refusal::Refusal;
+use super::refusal::{Note, Refusal};
 use super::rules::Rules;
 use super::state::StateReader;
-use super::template::{self, Escaping, Templates};
+use super::template::{self, Escaping, Printed, Templates};
 use crate::service::ElementService;
 use crate::tree::secret::disarmed;
 use crate::tree::{
@@ -50,6 +50,15 @@ enum Language {
     Netconf { schema: Option<Arc<SchemaIndex>>, rules: Arc<Rules> },
     /// Lines; the grammar is the schema and judges paths.
     Cli { grammar: Grammar, schema: Arc<SchemaIndex> },
+}
+
+/// What a service is on an element.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mapped {
+    /// Its configuration there.
+    pub tree: ConfigTree,
+    /// Where it is not quite what was asked for, sorted.
+    pub notes: Vec<Note>,
 }
 
 /// What an element said.
@@ -181,9 +190,14 @@ impl Adapter {
 
     /// The native configuration that `wanted` needs, as a normal tree. It creates only: what goes is found by comparing claims.
     pub fn map(&self, wanted: &ElementService) -> Result<ConfigTree, AdapterError> {
+        self.mapped(wanted).map(|mapped| mapped.tree)
+    }
+
+    /// What [`Adapter::map`] answers, with what people should know of it.
+    pub fn mapped(&self, wanted: &ElementService) -> Result<Mapped, AdapterError> {
         self.check(wanted).map_err(AdapterError::Refused)?;
         let function = self.function(wanted)?;
-        let printed = self.printed(wanted)?;
+        let Printed { text: printed, notes } = self.parts.templates.render(&function.template, wanted)?;
         let misprint = |line, what| self.misprint(&function.template, &printed, line, what);
         let tree = match &self.language {
             Language::Netconf { .. } => {
@@ -199,12 +213,13 @@ impl Adapter {
                 tree
             }
         };
-        Ok(self.normalise(&tree))
+        Ok(Mapped { tree: self.normalise(&tree), notes })
     }
 
     /// What the template prints for `wanted`, before it is read. For whoever writes one.
     pub fn printed(&self, wanted: &ElementService) -> Result<String, AdapterError> {
-        self.parts.templates.render(&self.function(wanted)?.template, wanted)
+        let printed = self.parts.templates.render(&self.function(wanted)?.template, wanted)?;
+        Ok(printed.text)
     }
 
     /// Reads a running configuration: its text, or the XML inside of `<data>`.

@@ -4,7 +4,8 @@
 //! route distinguisher by its type, a netmask. What a template cannot express it refuses with `refuse`.
 
 use crate::service::attributes;
-use minijinja::value::{Kwargs, Value, ValueKind};
+use crate::tree::{Path, QName, Step};
+use minijinja::value::{Kwargs, Object, Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, context};
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
@@ -29,6 +30,7 @@ pub(super) fn install(env: &mut Environment<'static>) {
     env.add_test("ipv4", |value: &Value| address_of(value).is_some_and(|ip| ip.is_ipv4()));
     env.add_test("ipv6", |value: &Value| address_of(value).is_some_and(|ip| ip.is_ipv6()));
     env.add_function("refuse", refuse);
+    env.add_function("note", note);
 }
 
 /// An AS number as `{kind: "as" | "four-byte-as", high, low, plain}`; `high` and `low` are its 16-bit halves.
@@ -167,23 +169,73 @@ fn address_of(value: &Value) -> Option<IpAddr> {
     text.split('/').next()?.parse().ok()
 }
 
-/// `refuse("access.static.metric", "why")`: the template gives up; the platform cannot express this attribute.
-fn refuse(state: &State, attribute: &str, why: &str) -> Result<Value, Error> {
-    if !attributes::is_known(attribute) {
-        return Err(Error::new(ErrorKind::InvalidOperation, format!("{attribute} is not an attribute token")));
-    }
-    Err(Error::new(ErrorKind::InvalidOperation, format!("refused by {}", state.name()))
-        .with_source(Refused { attribute: attribute.to_owned(), why: why.to_owned() }))
+/// `refuse("access.static.metric", "why")`: the template gives up; the platform cannot express this attribute. With
+/// `access.id` as third argument the path is the one of that access.
+fn refuse(state: &State, attribute: &str, why: &str, access: Option<&str>) -> Result<Value, Error> {
+    let said = Said::new(attribute, why, access)?;
+    Err(Error::new(ErrorKind::InvalidOperation, format!("refused by {}", state.name())).with_source(said))
 }
 
-/// The cause that `refuse` leaves in the error of the engine.
-#[derive(Debug, thiserror::Error)]
-#[error("{attribute}: {why}")]
-pub(super) struct Refused {
+/// `note("access.bandwidth.to-customer", "what", access.id)`: what is sent is not quite what was asked for, and a person
+/// should know. It prints nothing; the plan shows it.
+fn note(state: &State, attribute: &str, what: &str, access: Option<&str>) -> Result<Value, Error> {
+    let said = Said::new(attribute, what, access)?;
+    let mut notes: Vec<Value> =
+        state.get_temp(NOTES).into_iter().flat_map(|notes| notes.try_iter()).flatten().collect();
+    if notes.len() >= MAX_NOTES {
+        return Err(Error::new(ErrorKind::InvalidOperation, format!("more than {MAX_NOTES} notes")));
+    }
+    notes.push(Value::from_object(said));
+    state.set_temp(NOTES, Value::from(notes));
+    Ok(Value::from_safe_string(String::new()))
+}
+
+/// What `note` has gathered in this rendering, sorted, each once.
+pub(super) fn noted(state: &State) -> Vec<Said> {
+    let notes = state.get_temp(NOTES).into_iter().flat_map(|notes| notes.try_iter()).flatten();
+    let mut notes: Vec<Said> = notes.filter_map(|note| note.downcast_object_ref::<Said>().cloned()).collect();
+    notes.sort();
+    notes.dedup();
+    notes
+}
+
+/// Where the notes of a rendering are gathered.
+const NOTES: &str = "andante.notes";
+/// Notes of one rendering: some for each access, of which a service has hundreds at most.
+const MAX_NOTES: usize = 2000;
+
+/// What a template says of an attribute, by `refuse` (the cause of the engine's error) or by `note`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[error("{attribute}: {text}")]
+pub(super) struct Said {
     /// Token.
     pub attribute: String,
-    /// Reason of the template.
-    pub why: String,
+    /// What it says.
+    pub text: String,
+    /// Identifier of the access that it is about, if it says one.
+    pub access: Option<String>,
+}
+
+impl Object for Said {}
+
+impl Said {
+    fn new(attribute: &str, text: &str, access: Option<&str>) -> Result<Self, Error> {
+        if !attributes::is_known(attribute) {
+            return Err(Error::new(ErrorKind::InvalidOperation, format!("{attribute} is not an attribute token")));
+        }
+        Ok(Self { attribute: attribute.to_owned(), text: text.to_owned(), access: access.map(str::to_owned) })
+    }
+
+    /// The path of the document that asked for it: of this access where it is about one, else the first.
+    pub(super) fn path(&self, asked: &[(String, String)]) -> String {
+        let mut paths = asked.iter().filter(|(token, _)| *token == self.attribute).map(|(_, path)| path);
+        // The key of the access as paths are printed: `[id='site1']`.
+        let keyed = |id: &String| Path::new(vec![Step::entry(QName::new("x", "x"), &[("id", id)])]).to_string();
+        let step = self.access.as_ref().map(keyed);
+        let key = step.as_deref().and_then(|step| step.get(step.find('[')?..));
+        let own = key.and_then(|key| paths.clone().find(|path| path.contains(key)));
+        own.or_else(|| paths.next()).cloned().unwrap_or_default()
+    }
 }
 
 /// How a value is printed, and whether it may be: numbers, booleans and text.

@@ -24,12 +24,12 @@ mod spelling;
 pub mod state;
 mod template;
 
-pub use adapter::{Adapter, Reading};
+pub use adapter::{Adapter, Mapped, Reading};
 pub use commit::Commit;
 pub use error::AdapterError;
 pub use grammar::{Grammar, GrammarError};
 pub use judgement::{Impact, Ownership};
 pub use manifest::{Manifest, Transport, Validation};
 pub use payload::{Answer, CliLine, Payload};
-pub use refusal::Refusal;
+pub use refusal::{Note, Refusal};
 pub use state::{Demand, StateReader};

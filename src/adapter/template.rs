@@ -5,9 +5,9 @@
 //! Every error names the template and its line.
 
 use super::error::AdapterError;
-use super::filters::{self, Refused};
+use super::filters::{self, Said};
 use super::grammar::{Grammar, GrammarError};
-use super::refusal::Refusal;
+use super::refusal::{Note, Refusal};
 use crate::service::{ElementService, attributes};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, context};
 use std::collections::BTreeMap;
@@ -19,6 +19,14 @@ use std::io;
 pub(crate) struct Templates {
     adapter: String,
     env: Environment<'static>,
+}
+
+/// What a rendering gave.
+pub(crate) struct Printed {
+    /// The text.
+    pub text: String,
+    /// What people should know of it.
+    pub notes: Vec<Note>,
 }
 
 /// What a printed value must not do.
@@ -77,8 +85,8 @@ impl Templates {
         Ok(templates)
     }
 
-    /// What the template `name` prints for `wanted`.
-    pub(crate) fn render(&self, name: &str, wanted: &ElementService) -> Result<String, AdapterError> {
+    /// What the template `name` prints for `wanted`, and what it has to say about that.
+    pub(crate) fn render(&self, name: &str, wanted: &ElementService) -> Result<Printed, AdapterError> {
         let template = self.env.get_template(name).map_err(|error| self.wrong(name, &error))?;
         // `attributes` are the adapter's business, not the template's.
         let context = context! {
@@ -91,19 +99,23 @@ impl Templates {
             numbers => wanted.numbers,
         };
         let mut out = Bounded(Vec::new());
-        template.render_captured_to(context, &mut out).map_err(|error| self.failed(name, &error, wanted))?;
-        String::from_utf8(out.0).map_err(|_| self.file(name, None, "prints something that is not UTF-8".into()))
+        let rendered = template.render_captured_to(context, &mut out);
+        let rendered = rendered.map_err(|error| self.failed(name, &error, wanted))?;
+        let note = |said: Said| Note { path: said.path(&wanted.attributes), text: said.text };
+        let notes = filters::noted(rendered.state()).into_iter().map(note).collect();
+        let text = String::from_utf8(out.0);
+        let text = text.map_err(|_| self.file(name, None, "prints something that is not UTF-8".into()))?;
+        Ok(Printed { text, notes })
     }
 
     fn failed(&self, name: &str, error: &Error, wanted: &ElementService) -> AdapterError {
         let mut cause = error.source();
         while let Some(inner) = cause {
-            if let Some(Refused { attribute, why }) = inner.downcast_ref() {
-                let from = |(token, path): &(String, String)| (token == attribute).then(|| path.clone());
+            if let Some(said @ Said { attribute, text, .. }) = inner.downcast_ref() {
                 return AdapterError::Refused(vec![Refusal {
-                    path: wanted.attributes.iter().find_map(from).unwrap_or_default(),
+                    path: said.path(&wanted.attributes),
                     attribute: attribute.clone(),
-                    message: format!("platform {} cannot express {attribute}: {why}", self.adapter),
+                    message: format!("platform {} cannot express {attribute}: {text}", self.adapter),
                 }]);
             }
             cause = inner.source();

@@ -10,7 +10,7 @@
 use super::failure::Failure;
 use super::model::{ClaimChange, Model, claim_change, owner_of};
 use super::rewrite::{as_meant, heard};
-use crate::adapter::Adapter;
+use crate::adapter::{Adapter, AdapterError, Mapped};
 use crate::domain::{Class, Fault, FaultTag, ServiceKey};
 use crate::plan::{Allowed, ElementInput, ElementPlan, Plan, Refused, ServiceChange, ServiceEffect, plan_element};
 use crate::service::explicit_numbers;
@@ -209,8 +209,13 @@ impl Desk<'_> {
             warnings.extend(split.warnings);
             asked = split.asked;
             for (element, wanted) in &split.elements {
-                let tree = self.mapped(element, wanted)?;
-                claims.insert(element.clone(), Some(Claims::new(owner_of(&want.key), Layer::Service, tree)));
+                let Mapped { tree, notes } = self.mapped(element, wanted)?;
+                let mapped = Claims::new(owner_of(&want.key), Layer::Service, tree);
+                // Nothing is said of what stays as it is.
+                if model.claimed.get(element).and_then(|known| known.of(&want.key)) != Some(&mapped) {
+                    warnings.extend(notes.iter().map(|note| format!("{element}: {note}")));
+                }
+                claims.insert(element.clone(), Some(mapped));
             }
             per_element = split.elements;
             body = Some(text);
@@ -226,22 +231,24 @@ impl Desk<'_> {
         })
     }
 
-    fn mapped(&self, element: &str, wanted: &ElementService) -> Result<ConfigTree, Failure> {
+    fn mapped(&self, element: &str, wanted: &ElementService) -> Result<Mapped, Failure> {
         let adapter = self.adapter_of(element)?;
         if adapter.schema().is_none() {
             let message = "its schema is not known yet".into();
             return Err(Failure::Unreachable { element: element.into(), message });
         }
-        adapter.check(wanted).map_err(|refusals| {
-            let faults = refusals.into_iter().map(|refusal| Fault {
-                path: refusal.path,
-                tag: FaultTag::OperationNotSupported,
-                app_tag: Some("not-expressible".into()),
-                message: format!("{}; element {element}", refusal.message),
-            });
-            Failure::Document(faults.collect())
-        })?;
-        adapter.map(wanted).map_err(|error| Failure::Internal(format!("{element}: {error}")))
+        adapter.mapped(wanted).map_err(|error| match error {
+            AdapterError::Refused(refusals) => {
+                let faults = refusals.into_iter().map(|refusal| Fault {
+                    path: refusal.path,
+                    tag: FaultTag::OperationNotSupported,
+                    app_tag: Some("not-expressible".into()),
+                    message: format!("{}; element {element}", refusal.message),
+                });
+                Failure::Document(faults.collect())
+            }
+            error => Failure::Internal(format!("{element}: {error}")),
+        })
     }
 
     /// The adapter of an element.

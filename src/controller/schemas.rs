@@ -9,8 +9,9 @@
 //!  the deviations of them; bounded in number, bytes, time
 //! ```
 //!
-//! Guarantees: an element has no schema until its own modules were compiled: nothing is planned for it before. A module
-//! that does not compile is left out and named in the log, and the element works with the rest. What was fetched is used
+//! Guarantees: an element has no schema until its own modules were compiled: nothing is planned for it before. For a module
+//! that does not compile the adapter's profile of it stands in; where there is none it is left out. Either is named in the
+//! log, and the element works with the rest. What was fetched is used
 //! after a restart without asking the element, until its hello tells that its modules changed, or its entry in the inventory
 //! or its adapter changed. A set that failed is not fetched again for a while.
 //!
@@ -26,7 +27,7 @@ use crate::adagio::netconf::schemas::{Announced, SchemaSession};
 use crate::adapter::Adapter;
 use crate::domain::Element;
 use crate::yang::sources::Head;
-use crate::yang::{ModuleSet, Wanted, YangWorker};
+use crate::yang::{LeftOut, ModuleSet, Wanted, YangWorker};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -230,7 +231,13 @@ impl Schemas {
             features: module.features.clone(),
         };
         let set = ModuleSet { modules: modules.iter().map(wanted).collect(), dirs: self.settings.dirs.clone(), texts };
-        let loaded = self.settings.yang.load(&set).await.map_err(|error| chain(&error))?;
+        let profiles = adapter.profiles().map(|(folder, _)| folder);
+        let loaded = self.settings.yang.load_or_profiles(&set, profiles).await;
+        let (loaded, stood_in) = loaded.map_err(|error| chain(&error))?;
+        for LeftOut { module, reason } in &stood_in {
+            let element = &element.name;
+            tracing::warn!(element, module, reason, "it does not compile; the adapter's profile stands in");
+        }
         for out in &loaded.left_out {
             tracing::warn!(element = element.name, module = out.module, reason = out.reason, "a module is left out");
         }

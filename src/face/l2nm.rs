@@ -3,6 +3,7 @@
 //! The subset and every refusal stand in `docs/orchestrator.md`.
 
 use super::Face;
+use super::bandwidth;
 use super::reader::{At, Reading};
 use super::vpn;
 use crate::domain::ServiceKey;
@@ -246,7 +247,9 @@ fn end(at: &At<'_>, active: Option<&str>, technology: Technology) -> Option<EndP
         local_ac = attachment(&instances, "local");
         remote_ac = attachment(&instances, "remote");
     }
-    let mtu_l2 = at.container("service").and_then(|service| mtu(&service, "mtu"));
+    let service = at.container("service");
+    let mtu_l2 = service.as_ref().and_then(|service| mtu(service, "mtu"));
+    let bandwidth = service.as_ref().map(bandwidth::profiles).unwrap_or_default();
     let (port, frames) = (vpn::port(at), vpn::frames(at, "encap-type"));
     let (description, admin) = (vpn::description(at), vpn::admin(at));
     Some(EndPoint {
@@ -263,7 +266,7 @@ fn end(at: &At<'_>, active: Option<&str>, technology: Technology) -> Option<EndP
         sessions: Vec::new(),
         mtu_ip: None,
         mtu_l2,
-        bandwidth: None,
+        bandwidth,
         local_ac,
         remote_ac,
     })

@@ -3,6 +3,7 @@
 //! The subset and every refusal stand in `docs/orchestrator.md`.
 
 use super::Face;
+use super::bandwidth;
 use super::reader::{At, Reading};
 use super::vpn;
 use crate::domain::ServiceKey;
@@ -189,7 +190,9 @@ fn end(at: &At<'_>, active: Option<&str>) -> Option<EndPoint> {
             addresses.extend(connection.container(name).and_then(|at| address(&at, limit)));
         }
     }
-    let mtu_ip = at.container("service").and_then(|service| {
+    let service = at.container("service");
+    let bandwidth = service.as_ref().map(bandwidth::rates).unwrap_or_default();
+    let mtu_ip = service.and_then(|service| {
         let mtu: Said<u32> = service.parsed("mtu")?;
         let least = if addresses.iter().any(|a| a.value.addr().is_ipv6()) { 1280 } else { 68 };
         if !(least..=65_535).contains(&mtu.value) {
@@ -226,7 +229,7 @@ fn end(at: &At<'_>, active: Option<&str>) -> Option<EndPoint> {
         sessions,
         mtu_ip,
         mtu_l2: None,
-        bandwidth: None,
+        bandwidth,
         local_ac: None,
         remote_ac: None,
     })

@@ -8,6 +8,7 @@
 //! over it for a GET only.
 //! A face looks at no inventory and at no other service: that is admission and decomposition.
 
+mod bandwidth;
 mod l2nm;
 mod l3nm;
 mod reader;

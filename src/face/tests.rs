@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+mod bandwidth;
 mod golden;
 mod l2nm;
 mod l3nm;
@@ -22,10 +23,12 @@ fn json(name: &str) -> serde_json::Value {
 }
 
 /// Every document of `tests/documents` that the faces read.
-const DOCUMENTS: [&str; 6] = [
+const DOCUMENTS: [&str; 8] = [
     "l3vpn-any-to-any",
+    "l3vpn-bandwidth",
     "l3vpn-bgp-dual-stack",
     "l3vpn-hub-spoke",
+    "l2vpn-vpws-bandwidth",
     "l2vpn-vpws-evpn",
     "l2vpn-vpws-ldp",
     "l2vpn-vxlan-evpn",
@@ -78,6 +81,7 @@ fn keys(list: &str) -> &'static [&'static str] {
         "address" => &["address-id"],
         "ipv4-lan-prefixes" | "ipv6-lan-prefixes" => &["lan", "next-hop"],
         "pw-peer-list" => &["peer-addr", "vc-id"],
+        "ce-to-pe-bandwidth" | "pe-to-ce-bandwidth" => &["bw-type"],
         "remote-targets" => &["taii"],
         _ => &["id"],
     }

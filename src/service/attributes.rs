@@ -10,7 +10,9 @@
 /// Every token with what it stands for, sorted by token.
 pub const TOKENS: &[(&str, &str)] = &[
     ("access.admin-down", "the access is configured and shut"),
-    ("access.bandwidth", "a bandwidth profile in either direction"),
+    ("access.bandwidth.excess", "an excess rate (EIR, PIR) in a bandwidth profile"),
+    ("access.bandwidth.from-customer", "a bandwidth profile for what comes from the customer"),
+    ("access.bandwidth.to-customer", "a bandwidth profile for what goes to the customer"),
     ("access.bgp", "a BGP session with the customer"),
     ("access.bgp.admin-down", "the session is configured and shut"),
     ("access.bgp.allow-own-as", "our AS may stand in received paths a number of times"),

@@ -4,7 +4,7 @@
 //! E-Line are the same tree of parts and end points, and each end has a role, a set of frames and a bandwidth. Every
 //! fact remembers the document path that said it ([`Said`]), so a refusal far down the line still names the leaf.
 
-use super::element_service::{Bandwidth, Family, Match};
+use super::element_service::{BandwidthProfile, Family, Match};
 use super::number::{RouteDistinguisher, TargetValue};
 use crate::domain::ServiceKey;
 use ipnet::IpNet;
@@ -253,11 +253,20 @@ pub struct EndPoint {
     /// Layer 2 MTU, bytes.
     pub mtu_l2: Option<Said<u32>>,
     /// Bandwidth profiles.
-    pub bandwidth: Option<Said<Bandwidth>>,
+    pub bandwidth: EndBandwidth,
     /// Own attachment circuit id that the document gives (EVPN-VPWS).
     pub local_ac: Option<Said<u32>>,
     /// The other side's attachment circuit id that the document gives.
     pub remote_ac: Option<Said<u32>>,
+}
+
+/// What may pass an end point, each with the path of the profile; `None` = no limit is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EndBandwidth {
+    /// Towards the provider network.
+    pub from_customer: Option<Said<BandwidthProfile>>,
+    /// Towards the customer.
+    pub to_customer: Option<Said<BandwidthProfile>>,
 }
 
 /// What kind of interface an end point stands on.

@@ -221,17 +221,17 @@ pub struct Bandwidth {
     pub to_customer: Option<BandwidthProfile>,
 }
 
-/// A bandwidth profile flow (MEF 10.4 §12).
+/// A bandwidth profile flow (MEF 10.4 §12). At least one of its rates is above zero.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BandwidthProfile {
-    /// Committed information rate, bit/s.
+    /// Committed information rate, bit/s; 0 = nothing is committed.
     pub cir: u64,
-    /// Excess information rate, bit/s.
+    /// Excess information rate, bit/s; 0 = none.
     pub eir: u64,
-    /// Committed burst, bytes.
-    pub cbs: u64,
-    /// Excess burst, bytes.
-    pub ebs: u64,
+    /// Committed burst, bytes, above zero; `null` = the platform's own.
+    pub cbs: Option<u64>,
+    /// Excess burst, bytes, above zero; `null` = none, or with an excess rate the platform's own.
+    pub ebs: Option<u64>,
     /// Colour aware.
     pub color_aware: bool,
     /// Coupling flag.

@@ -5,8 +5,8 @@
 //! though they are stored apart: this is the view in which comparison, plan and read-back look at them. The trees
 //! themselves stay as they were read and as they were claimed.
 //!
-//! Guarantee: without a schema nothing has a default. Caveats: a leaf under a `when` is taken as one without default, and
-//! the defaults of leaf-lists are not looked at.
+//! Guarantee: without a schema nothing has a default. Caveats: a leaf under a `when` is taken as one without default where it
+//! is not shown, and the defaults of leaf-lists are not looked at: where they are shown, they count as set by somebody.
 
 use super::{Body, Node, Path, SchemaId, SchemaIndex, SchemaKind, Value};
 use serde::{Deserialize, Serialize};
@@ -47,11 +47,15 @@ impl<'a> Defaults<'a> {
         self.schema
     }
 
-    /// The default of the leaf at `path`.
+    /// The default of the leaf at `path`. One under a `when` has none: nobody knows here whether it holds.
     pub fn at(&self, path: &Path) -> Option<Value> {
+        self.default_of(path, false)
+    }
+
+    fn default_of(&self, path: &Path, guarded: bool) -> Option<Value> {
         let schema = self.schema?;
         let node = schema.node(schema.resolve(path)?);
-        let text = node.default.as_deref().filter(|_| node.kind == SchemaKind::Leaf && !node.when)?;
+        let text = node.default.as_deref().filter(|_| node.kind == SchemaKind::Leaf && (guarded || !node.when))?;
         let ty = node.ty.as_ref()?;
         Some(ty.value(node.name.module.as_str(), text).unwrap_or_else(|_| Value::text(text)))
     }
@@ -65,7 +69,10 @@ impl<'a> Defaults<'a> {
     /// Whether a leaf that the element shows may be there though nobody set it: it reports all defaults, or marked this one as
     /// such (RFC 6243 §6).
     pub fn is_reported(&self, path: &Path, node: &Node) -> bool {
-        node.is_default() || (self.mode == DefaultsMode::ReportAll && self.is_default(path, node))
+        let reports = self.mode == DefaultsMode::ReportAll;
+        // What is shown under a `when` is there because it holds.
+        let equals = || matches!(node.body(), Body::Leaf(value) if self.default_of(path, true).as_ref() == Some(value));
+        node.is_default() || (reports && equals())
     }
 
     /// The same of a leaf, or of a container that holds nothing else.
@@ -107,4 +114,51 @@ fn exclude_each_other(schema: &SchemaIndex, a: SchemaId, b: SchemaId) -> bool {
     let (a, b) = (&schema.node(a).cases, &schema.node(b).cases);
     let apart = a.iter().zip(b).find(|(a, b)| a != b);
     apart.is_some_and(|((choice, _), (other, _))| choice == other)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::tree::schema::{Canonical, SchemaModule, SchemaNode, Tables, TypeSpec};
+    use crate::tree::{Name, QName, Step};
+    use std::sync::Arc;
+
+    /// A leaf with the default 'yes', under a `when` or not.
+    fn index(when: bool) -> SchemaIndex {
+        let leaf = SchemaNode {
+            default: Some("yes".into()),
+            ty: Some(Arc::new(TypeSpec::Text(Canonical::Exact))),
+            when,
+            ..SchemaNode::new(QName::new("m", "a"), SchemaKind::Leaf)
+        };
+        let module =
+            SchemaModule { name: Name::new("m"), namespace: "urn:m".into(), prefix: "m".into(), revision: None };
+        let (modules, nodes) = (vec![module], vec![leaf]);
+        SchemaIndex::from(Tables {
+            content_id: "m".into(),
+            modules,
+            top: vec![SchemaId(0)],
+            nodes,
+            choices: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn a_default_under_a_when_holds_where_the_element_shows_it_and_nowhere_else() {
+        let path = Path::new(vec![Step::single(QName::new("m", "a"))]);
+        let leaf = |text: &str| Node::leaf(QName::new("m", "a"), Value::text(text));
+        for (when, mode, reported, without) in [
+            (false, DefaultsMode::ReportAll, true, true),
+            (true, DefaultsMode::ReportAll, true, false),
+            (true, DefaultsMode::Explicit, false, false),
+            (false, DefaultsMode::Explicit, false, true),
+        ] {
+            let index = index(when);
+            let defaults = Defaults::new(Some(&index), mode);
+            assert_eq!(defaults.is_reported(&path, &leaf("yes")), reported, "{when} {mode:?}");
+            assert_eq!(defaults.holds_without(&path, &leaf("yes"), None), without, "{when} {mode:?}");
+            assert!(!defaults.is_reported(&path, &leaf("no")), "{when} {mode:?}");
+        }
+    }
 }

@@ -151,6 +151,14 @@ mod tests {
         Tables { content_id: id.into(), nodes: vec![node], top: vec![SchemaId(0)], ..Tables::default() }
     }
 
+    /// Another libyang may compile otherwise: its files have another title.
+    #[test]
+    fn the_title_names_the_libyang_that_is_built_in() {
+        let (name, version) = super::super::worker::LIBYANG.split_once(' ').unwrap();
+        let lock = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.lock"));
+        assert!(lock.contains(&format!("name = \"{name}\"\nversion = \"{version}\"\n")), "{name} {version}");
+    }
+
     fn out() -> Vec<LeftOut> {
         vec![LeftOut { module: "bad".into(), reason: "because".into() }]
     }

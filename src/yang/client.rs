@@ -215,6 +215,32 @@ impl YangWorker {
         self.apart(format!("module set {}", describe(&resolved)), async move { exchange.load(resolved).await }).await
     }
 
+    /// The schema of a module set, where a module that does not compile is taken from a folder of interface profiles: the
+    /// served nodes of the same module, so that what is served works. Answers the modules that are stood in for, with the
+    /// reasons. A set that gets no better by that stays as it is.
+    pub async fn load_or_profiles(
+        &self,
+        set: &ModuleSet,
+        profiles: Option<&Path>,
+    ) -> Result<(Arc<Loaded>, Vec<LeftOut>), YangError> {
+        let loaded = self.load(set).await?;
+        let Some(profiles) = profiles.filter(|_| !loaded.left_out.is_empty()) else {
+            return Ok((loaded, Vec::new()));
+        };
+        let (wanted, folder) = (set.clone(), profiles.to_owned());
+        let names = loaded.left_out.iter().map(|out| out.module.clone()).collect();
+        let instead = off_the_runtime(move || wanted.instead(&names, &folder)).await.ok_or_else(unread)??;
+        let Some(instead) = instead else { return Ok((loaded, Vec::new())) };
+        let again = self.load(&instead).await?;
+        let still = |out: &LeftOut| again.left_out.iter().any(|left| left.module == out.module);
+        let worse = again.left_out.iter().any(|out| !loaded.left_out.iter().any(|left| left.module == out.module));
+        if worse {
+            return Ok((loaded, Vec::new()));
+        }
+        let stood_in = loaded.left_out.iter().filter(|out| !still(out)).cloned().collect();
+        Ok((again, stood_in))
+    }
+
     /// Validates a document against a loaded set; no faults means valid. The document must come from our own codec.
     pub async fn validate(
         &self,

@@ -114,6 +114,20 @@ impl ModuleSet {
         }
     }
 
+    /// The same set with these modules from a folder of interface profiles, as far as it has them; `None` where it has none.
+    pub fn instead(&self, names: &BTreeSet<String>, profiles: &Path) -> Result<Option<Self>, SourceError> {
+        let mut set = self.clone();
+        let mut found = BTreeSet::new();
+        for ((name, _), file) in list(profiles)?.into_iter().filter(|((name, _), _)| names.contains(name)) {
+            set.texts.retain(|text| Head::of(text).is_none_or(|head| head.name != name));
+            set.texts.push(read(&file)?);
+            found.insert(name);
+        }
+        // A profile may be of another revision; its served nodes are the same.
+        set.modules.iter_mut().filter(|module| found.contains(&module.name)).for_each(|module| module.revision = None);
+        Ok((!found.is_empty()).then_some(set))
+    }
+
     /// Reads the texts that the set needs. A module that is nowhere is not an error here: it may be one of libyang's own, and
     /// otherwise the worker leaves it out by name.
     pub fn resolve(&self) -> Result<Resolved, SourceError> {

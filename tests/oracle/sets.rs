@@ -30,12 +30,16 @@ struct Genuine {
     mark: &'static str,
     /// Where it comes from, for who has not got it.
     source: &'static str,
+    /// YANG files in the directories; the revisions of a module and its submodules are files of their own.
+    files: usize,
     /// Instances of a usual run.
     instances: u64,
     /// Modules that libyang cannot compile, at most; more is a fault of ours.
     left_out: usize,
     /// Schema nodes, at least.
     nodes: usize,
+    /// Schema nodes that stand in an instance of a usual run, at least.
+    seen: usize,
 }
 
 /// The sets, the ones that take longest first.
@@ -48,27 +52,33 @@ fn genuine() -> Vec<Genuine> {
             dirs: fetched(&["iosxe"]),
             mark: "Cisco-IOS-XE-native.yang",
             source: "PyPI ydk-models-cisco-ios-xe, fetched by `make setup-test`",
+            files: 421,
             instances: 120,
             left_out: 30,
             nodes: 100_000,
+            seen: 600,
         },
         Genuine {
             name: "iosxr",
             dirs: fetched(&["iosxr", "iosxr-rest"]),
             mark: "Cisco-IOS-XR-ifmgr-cfg.yang",
             source: "PyPI ydk-models-cisco-ios-xr, fetched by `make setup-test`",
+            files: 912,
             instances: 160,
             left_out: 2,
             nodes: 350_000,
+            seen: 1000,
         },
         Genuine {
             name: "openconfig",
             dirs: fetched(&["openconfig"]),
             mark: "openconfig-interfaces.yang",
             source: "PyPI ydk-models-openconfig, fetched by `make setup-test`",
+            files: 120,
             instances: 120,
             left_out: 1,
             nodes: 8_000,
+            seen: 360,
         },
         Genuine {
             name: "yuma",
@@ -84,18 +94,22 @@ fn genuine() -> Vec<Genuine> {
             ]),
             mark: "ietf-interfaces@2018-02-20.yang",
             source: "Debian package libyuma-base",
+            files: 84,
             instances: 120,
             left_out: 0,
             nodes: 2_500,
+            seen: 190,
         },
         Genuine {
             name: "frr",
             dirs: vec!["/usr/share/yang".into(), "/usr/share/yang/modules/libyang".into()],
             mark: "frr-interface.yang",
             source: "Debian package frr",
+            files: 48,
             instances: 120,
             left_out: 0,
             nodes: 3_500,
+            seen: 320,
         },
     ]
 }
@@ -103,6 +117,7 @@ fn genuine() -> Vec<Genuine> {
 /// A row of the table.
 #[derive(Default)]
 struct Row {
+    files: usize,
     modules: usize,
     left_out: Vec<LeftOut>,
     nodes: usize,
@@ -133,7 +148,12 @@ impl Genuine {
 
     fn run(&self) -> Row {
         let set = ModuleSet { modules: Vec::new(), dirs: self.dirs.clone(), texts: Vec::new() };
-        let mut row = Row { modules: set.resolve().unwrap().modules.len(), ..Row::default() };
+        let yang = |dir: &PathBuf| {
+            let files = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+            files.filter(|file| file.extension().is_some_and(|extension| extension == "yang")).count()
+        };
+        let files = self.dirs.iter().map(yang).sum();
+        let mut row = Row { files, modules: set.resolve().unwrap().modules.len(), ..Row::default() };
         let worker = Worker::start();
         let start = Instant::now();
         let loaded = worker.load(&set);
@@ -247,10 +267,14 @@ fn genuine_modules_load_and_their_instances_go_to_libyang_and_back() {
     rows.sort_by_key(|(set, _): &(Genuine, Row)| set.name);
     println!("{}", table(&rows));
     for (set, row) in &rows {
+        assert_eq!(row.files, set.files, "{}: another set than the one that was looked at", set.name);
         assert!(row.left_out.len() <= set.left_out, "{}: {} modules were left out", set.name, row.left_out.len());
         assert!(row.nodes >= set.nodes, "{}: only {} schema nodes", set.name, row.nodes);
         let enough = only().is_some() || row.round_trips * 2 > row.tried;
         assert!(enough, "{}: a poor draw: {} of {}", set.name, row.round_trips, row.tried);
+        let seen = row.seen.len();
+        assert!(only().is_some() || seen >= set.seen, "{}: only {seen} schema nodes in instances", set.name);
+        assert!(row.their_faults * 10 <= row.pairs, "{}: too often lyd_diff is called wrong", set.name);
     }
 }
 
@@ -274,6 +298,7 @@ fn table(rows: &[(Genuine, Row)]) -> String {
     }
     let heads = [
         "set",
+        "files",
         "modules",
         "loaded",
         "left out",
@@ -294,8 +319,9 @@ fn table(rows: &[(Genuine, Row)]) -> String {
         let loaded = row.modules - row.left_out.len();
         let _ = writeln!(
             text,
-            "{} | {} | {loaded} | {} | {} | {:.1} | {:.1} | {} | {} | {refused} | {} | {} | {} | {} | {}",
+            "{} | {} | {} | {loaded} | {} | {} | {:.1} | {:.1} | {} | {} | {refused} | {} | {} | {} | {} | {}",
             set.name,
+            row.files,
             row.modules,
             row.left_out.len(),
             row.nodes,

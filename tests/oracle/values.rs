@@ -194,6 +194,7 @@ fn every_spelling_that_libyang_takes_has_the_canonical_text_that_libyang_gives_i
     );
     let shown: Vec<&str> = apart.iter().take(400).map(String::as_str).collect();
     assert!(apart.is_empty(), "{} differences\n{}", apart.len(), shown.join("\n"));
+    assert!(theirs_alone * 20 <= agreed && restricted <= agreed, "too often libyang is called wrong");
     assert!(crate::only().is_some() || agreed > 3000 && both_refused > 3000, "a poor draw");
 }
 

@@ -3,11 +3,11 @@
 //! Nothing here is inside the test's process: `andanted` runs from its files in a folder of its own, `andante` asks it.
 //! The time limits are the ones of a slow network: in User-Mode Linux a login takes seconds and a line milliseconds.
 use crate::support::processes::{Processes, run};
-use crate::support::{UmlLab, wait_until};
+use crate::support::wait_until;
 use serde_json::Value;
-use std::fmt::Write as _;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// A running daemon. Dropping it kills it and removes its folder.
@@ -40,39 +40,46 @@ impl Ended {
 }
 
 impl Daemon {
-    /// Starts `andanted` with both PEs in its inventory and waits until it answers.
-    pub fn start(lab: &UmlLab) -> Self {
-        let mut processes = Processes::new().unwrap_or_else(|missing| panic!("{missing:?}"));
+    /// Starts `andanted` with these elements and waits until it answers.
+    pub fn start(inventory: &str) -> Self {
+        let processes = Processes::new().unwrap_or_else(|missing| panic!("{missing:?}"));
         let folder = processes.folder().to_owned();
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let settings = SETTINGS
             .replace("ADAPTERS", &root.join("adapters").display().to_string())
             .replace("PROFILES", &root.join("yang").display().to_string());
         std::fs::write(folder.join("andante.toml"), settings).expect("settings");
-        std::fs::write(folder.join("elements.toml"), inventory(lab)).expect("inventory");
-        let program = env!("CARGO_BIN_EXE_andanted");
-        processes.spawn(DAEMON, Command::new(program).arg("--config").arg(folder.join("andante.toml")));
+        std::fs::write(folder.join("elements.toml"), inventory).expect("inventory");
         let mut daemon = Self { processes, asked: Default::default() };
-        let socket = daemon.socket();
-        let ready = daemon.processes.wait_within(ANSWER, DAEMON, "its socket", || socket.exists());
-        ready.unwrap_or_else(|error| panic!("{error}"));
+        daemon.start_again();
         daemon
+    }
+
+    /// Starts it where it was killed, with the same files, and waits until it answers.
+    pub fn start_again(&mut self) {
+        let program = env!("CARGO_BIN_EXE_andanted");
+        let settings = self.processes.folder().join("andante.toml");
+        self.processes.spawn(DAEMON, Command::new(program).arg("--config").arg(settings));
+        let socket = self.socket();
+        let ready = self.processes.wait_within(ANSWER, DAEMON, "its socket", || UnixStream::connect(&socket).is_ok());
+        ready.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// SIGKILL.
+    pub fn kill9(&mut self) {
+        self.processes.kill(DAEMON);
+    }
+
+    /// Where the local socket is, for `andante --socket`.
+    pub fn socket(&self) -> PathBuf {
+        self.processes.folder().join("andante.sock")
     }
 
     /// Runs `andante` to its end.
     pub fn ask(&self, arguments: &[&str]) -> Ended {
         self.asked.set(self.asked.get() + 1);
         let file = |kind: &str| self.processes.folder().join(format!("asked.{}.{kind}", self.asked.get()));
-        let mut child = Command::new(env!("CARGO_BIN_EXE_andante"))
-            .arg("--socket")
-            .arg(self.socket())
-            .args(arguments)
-            .env_remove("ANDANTE_URL")
-            .stdin(Stdio::null())
-            .stdout(std::fs::File::create(file("out")).expect("file"))
-            .stderr(std::fs::File::create(file("err")).expect("file"))
-            .spawn()
-            .expect("andante starts");
+        let mut child = self.spawn(arguments, &file("out"), &file("err"));
         let mut code = None;
         let ended = wait_until(&format!("andante {}", arguments.join(" ")), ANSWER, || match child.try_wait() {
             Ok(Some(status)) => {
@@ -90,6 +97,72 @@ impl Daemon {
         Ended { code, out: text("out"), err: text("err") }
     }
 
+    /// Runs `andante` and does not wait for its end. Nobody is told what it says.
+    pub fn begin(&self, arguments: &[&str]) -> Child {
+        self.spawn(arguments, Path::new("/dev/null"), Path::new("/dev/null"))
+    }
+
+    fn spawn(&self, arguments: &[&str], out: &Path, err: &Path) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_andante"))
+            .arg("--socket")
+            .arg(self.socket())
+            .args(arguments)
+            .env_remove("ANDANTE_URL")
+            .stdin(Stdio::null())
+            .stdout(std::fs::File::create(out).expect("file"))
+            .stderr(std::fs::File::create(err).expect("file"))
+            .spawn()
+            .expect("andante starts")
+    }
+
+    /// Runs a verb that writes; its transaction must be `applied` on both elements. Gives the residue of all elements.
+    #[track_caller]
+    pub fn applied(&self, arguments: &[&str]) -> Vec<String> {
+        let said = self.ask(arguments).with(0);
+        println!("andante {}\n{}", arguments.join(" "), said.out);
+        let newest = self.newest();
+        assert!(said.out.contains(newest["id"].as_str().unwrap_or("no id")), "{newest:#}");
+        assert_eq!(newest["outcome"], "applied", "{newest:#}");
+        let elements = newest["element"].as_array().cloned().unwrap_or_default();
+        assert_eq!(elements.len(), 2, "{newest:#}");
+        let named = |element: &Value| {
+            let lines = element["residue"].as_array().cloned().unwrap_or_default();
+            lines.into_iter().map(|line| format!("{} {line}", element["name"])).collect::<Vec<_>>()
+        };
+        elements.iter().flat_map(named).collect()
+    }
+
+    /// The newest transaction, as `transaction list` has it.
+    pub fn newest(&self) -> Value {
+        self.ask(&["transaction", "list", "--json"]).with(0).json()["andante:transactions"]["transaction"][0].clone()
+    }
+
+    /// Both elements are in sync in the daemon's eyes, at the latest when its loop has looked at them.
+    pub fn in_sync(&self, limit: Duration) {
+        let mut shown = String::new();
+        let waited = wait_until("both elements are in sync", limit, || {
+            let list = self.ask(&["element", "list", "--json"]).with(0);
+            shown = list.out.clone();
+            let list = list.json();
+            let elements = list["andante:elements"]["element"].as_array().cloned().unwrap_or_default();
+            let so = elements.len() == 2 && elements.iter().all(|element| element["sync-state"] == "in-sync");
+            if !so {
+                std::thread::sleep(Duration::from_millis(200)); // the network needs the processor more than this question
+            }
+            so
+        });
+        waited.unwrap_or_else(|error| panic!("{error}: {shown}\n{}", self.log()));
+        println!("{}", self.ask(&["element", "list"]).with(0).out);
+        assert_eq!(self.ask(&["deviation", "list"]).with(0).out, "no deviations\n");
+    }
+
+    /// A file of its folder with this document.
+    pub fn document(&self, name: &str, document: &Value) -> String {
+        let path = self.processes.folder().join(format!("{name}.json"));
+        std::fs::write(&path, document.to_string()).expect("document");
+        path.display().to_string()
+    }
+
     /// Ends it as systemd does, and gives what it logged.
     pub fn stop(mut self) -> String {
         run(Command::new("kill").args(["-TERM", &self.processes.pid(DAEMON).to_string()]));
@@ -102,28 +175,6 @@ impl Daemon {
     pub fn log(&self) -> String {
         self.processes.log(DAEMON)
     }
-
-    fn socket(&self) -> PathBuf {
-        self.processes.folder().join("andante.sock")
-    }
-}
-
-fn inventory(lab: &UmlLab) -> String {
-    let mut text = String::new();
-    for number in [1, 2] {
-        let pe = lab.pe(number);
-        let _ = write!(
-            text,
-            "[[element]]\nname = \"pe{number}\"\nadapter = \"frr\"\naddress = \"{}\"\nusername = \"{}\"\n\
-             private_key = \"{}\"\nhost_key = \"{}\"\nrouter_id = \"10.255.0.{number}\"\nasn = 65000\n\
-             ports = [{{ name = \"eth1\" }}, {{ name = \"core\", role = \"core\" }}, {{ name = \"mgmt\", role = \"management\" }}]\n\n",
-            pe.addr(),
-            pe.username(),
-            pe.private_key().display(),
-            pe.host_key_openssh(),
-        );
-    }
-    text
 }
 
 /// How long the daemon or the command may take for anything.
@@ -154,4 +205,8 @@ commit_timeout = 120
 
 [reconcile]
 period = 20
+
+[ledger]
+# The S-tags of the lab's E-Lines are made of the EVI.
+evi = [1, 500]
 "#;

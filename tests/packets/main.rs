@@ -1,17 +1,22 @@
-//! Packets through an MPLS L3VPN: only they find what a configuration hides.
+//! Packets through what the daemon configured: only they find what a configuration hides.
 //!
-//! Every test says: none before, some after, none after removal. They run with `ANDANTE_PACKETS=1` (`make
-//! test-packets`), as root, one at a time, each in a network of its own; half a minute of each is the boot where nothing
-//! else runs. Without the variable they are skipped and say so.
+//! Every test says: none before, some after, none after removal. They need root, and run one at a time, each in a network
+//! of its own.
 //!
-//! - here: a service that is typed by hand proves the network and its agents
-//! - [`service`]: the daemon and the command, from a document to packets and back
+//! - [`eline`]: E-Lines between NETCONF elements whose agent moves frames (T2, always)
+//! - [`l3vpn`]: an IP VPN through an MPLS core in User-Mode Linux, from a document to packets and back (T3, once)
+//! - here: the same network with a service that is typed by hand proves the network and its agents. It takes another
+//!   minute: with `ANDANTE_PACKETS=1` (`make test-packets`); else it is skipped and says so
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // packets that do not pass are a failed test
 mod daemon;
-mod service;
+mod eline;
+mod eline_lab;
+mod l3vpn;
 #[path = "../support/mod.rs"]
 mod support;
+mod traffic;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use support::{UmlLab, or_skip};
 
@@ -20,6 +25,11 @@ const PASSES: Duration = Duration::from_secs(60);
 /// The lab proves itself with a service that is typed by hand over SSH: no code of the daemon takes part.
 #[test]
 fn a_typed_l3vpn_carries_packets_until_it_is_removed() {
+    if std::env::var("ANDANTE_PACKETS").as_deref() != Ok("1") {
+        return support::skipped("packets", "one more minute: run `make test-packets` (ANDANTE_PACKETS=1)");
+    }
+    let _alone = alone();
+    let _story = Story::begin("packets, T3 (MPLS L3VPN in User-Mode Linux, typed by hand)");
     let Some(mut lab) = lab() else { return };
     lab.customer("ce1", 100, "192.168.1.2/24", "192.168.1.1");
     lab.customer("ce2", 200, "192.168.2.2/24", "192.168.2.1");
@@ -97,12 +107,38 @@ fn a_label_that_the_kernel_lost_comes_back(lab: &mut UmlLab) {
     assert!(lab.agent_log(1).contains("exported the label of acme again"), "{}", lab.agent_log(1));
 }
 
+/// One network at a time: two of them would measure each other.
+fn alone() -> MutexGuard<'static, ()> {
+    static NETWORK: Mutex<()> = Mutex::new(());
+    NETWORK.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn lab() -> Option<UmlLab> {
-    if std::env::var("ANDANTE_PACKETS").as_deref() != Ok("1") {
-        support::skipped("packets", "takes minutes: run `make test-packets` (ANDANTE_PACKETS=1)");
-        return None;
-    }
     or_skip("User-Mode Linux", UmlLab::start())
+}
+
+/// The timeline of one test, ended by its wall time.
+struct Story {
+    name: &'static str,
+    began: Instant,
+}
+
+impl Story {
+    fn begin(name: &'static str) -> Self {
+        Self { name, began: Instant::now() }
+    }
+
+    fn tell(&self, what: &str) {
+        println!("[{:5.1} s] {what}", self.began.elapsed().as_secs_f32());
+    }
+}
+
+impl Drop for Story {
+    fn drop(&mut self) {
+        // Past the capture of the test runner: the wall time of every tier is always seen.
+        let line = format!("{}: {:.1} s\n", self.name, self.began.elapsed().as_secs_f32());
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
+    }
 }
 
 /// Types lines at the prompt of a PE; any answer beside the echo is a failure.

@@ -151,9 +151,12 @@ impl Network {
                 adapter.check(asked).map_err(|refusals| {
                     refusals.iter().map(|refusal| format!("{refusal}; element {element}")).collect::<Vec<_>>()
                 })?;
-                let tree = adapter.map(asked).unwrap_or_else(|error| panic!("{element}: {error}"));
-                claims
-                    .insert(element.clone(), Some(Claims::new(Owner(format!("service {key}")), Layer::Service, tree)));
+                let mapped = adapter.mapped(asked).unwrap_or_else(|error| panic!("{element}: {error}"));
+                let claimed = Claims::new(Owner(format!("service {key}")), Layer::Service, mapped.tree);
+                if self.carried.get(key).and_then(|carried| carried.get(element)) != Some(&claimed.tree) {
+                    warnings.extend(mapped.notes.iter().map(|note| format!("{element}: {note}")));
+                }
+                claims.insert(element.clone(), Some(claimed));
             }
             let known = self.services.contains_key(key);
             changes.push(ServiceChange {

@@ -54,6 +54,13 @@ impl Access {
         &self.host_key
     }
 
+    /// The line that a person types to log in.
+    pub fn ssh(&self) -> String {
+        let (key, hosts) = (self.private_key(), self.known_hosts());
+        let options = format!("-i {} -o IdentitiesOnly=yes -o UserKnownHostsFile={}", key.display(), hosts.display());
+        format!("ssh {options} -p {} {}@{}", self.port, self.username(), self.addr().ip())
+    }
+
     /// All of it, for a driver.
     pub fn target(&self) -> SshTarget {
         SshTarget {

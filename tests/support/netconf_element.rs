@@ -43,7 +43,7 @@ pub struct NetconfOptions {
 }
 
 impl NetconfOptions {
-    /// A router with the nine genuine IOS-XR modules that the adapter `iosxr` writes.
+    /// A router with the eleven genuine IOS-XR modules that the adapter `iosxr` writes.
     ///
     /// # Errors
     /// The modules have not been fetched.
@@ -103,6 +103,13 @@ impl NetconfElement {
     /// This machine cannot have one.
     pub fn start_iosxr() -> Result<Self, Unavailable> {
         Self::start(NetconfOptions::iosxr()?)
+    }
+
+    /// What sshd starts for a session, without the recorder: for programs that are part of the element.
+    pub fn subsystem(&self) -> String {
+        let program = program("netconf-subsystem").unwrap_or_else(|missing| panic!("{missing:?}"));
+        let socket = self.processes.folder().join(SOCKET);
+        format!("{} --ncxserver-sockname={}@{}", program.display(), self.access.addr().port(), socket.display())
     }
 
     /// What each session sent, oldest first, framing included.
@@ -242,7 +249,7 @@ impl Deref for NetconfElement {
 const NETCONFD: &str = "netconfd";
 const SOCKET: &str = "ncx.sock";
 const STARTUP: &str = "startup-cfg.xml";
-const IOSXR_MODULES: [&str; 9] = [
+const IOSXR_MODULES: [&str; 11] = [
     "infra-rsi-cfg",
     "ifmgr-cfg",
     "ipv4-io-cfg",
@@ -252,4 +259,6 @@ const IOSXR_MODULES: [&str; 9] = [
     "ipv4-bgp-cfg",
     "l2vpn-cfg",
     "policy-repository-cfg",
+    "infra-policymgr-cfg",
+    "qos-ma-cfg",
 ];

@@ -144,26 +144,52 @@ impl Processes {
 
     /// A network namespace without a name: it lives as long as the element, whatever starts and ends inside.
     pub fn spawn_namespace(&mut self) {
-        self.spawn(NAMESPACE, Command::new("unshare").args(["--net", "--", "sleep", "infinity"]));
-        let theirs = self.namespace_path();
-        let ours = std::fs::read_link("/proc/self/ns/net").expect("own namespace");
-        self.wait_for(NAMESPACE, "a namespace of its own", || {
-            std::fs::read_link(&theirs).is_ok_and(|namespace| namespace != ours)
-        })
-        .unwrap_or_else(|error| panic!("{error}"));
-        run(self.command_in_namespace("ip").args(["link", "set", "lo", "up"]));
+        self.spawn_node(NAMESPACE);
     }
 
     /// What `nsenter --net=` takes.
     pub fn namespace_path(&self) -> PathBuf {
-        PathBuf::from(format!("/proc/{}/ns/net", self.pid(NAMESPACE)))
+        self.node_path(NAMESPACE)
     }
 
     /// A command that will run in the namespace; the process it becomes is the program itself.
     pub fn command_in_namespace(&self, program: &str) -> Command {
+        self.command_in_node(NAMESPACE, program)
+    }
+
+    /// One of several such namespaces: a node of a network, known to the lab alone by this name.
+    pub fn spawn_node(&mut self, node: &str) {
+        self.spawn(node, Command::new("unshare").args(["--net", "--", "sleep", "infinity"]));
+        let theirs = self.node_path(node);
+        let ours = std::fs::read_link("/proc/self/ns/net").expect("own namespace");
+        self.wait_for(node, "a namespace of its own", || {
+            std::fs::read_link(&theirs).is_ok_and(|namespace| namespace != ours)
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+        run(self.command_in_node(node, "ip").args(["link", "set", "lo", "up"]));
+    }
+
+    /// What `nsenter --net=` takes.
+    pub fn node_path(&self, node: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/ns/net", self.pid(node)))
+    }
+
+    /// A command that will run in the node; the process it becomes is the program itself.
+    pub fn command_in_node(&self, node: &str, program: &str) -> Command {
         let mut command = Command::new("nsenter");
-        command.arg(format!("--net={}", self.namespace_path().display())).arg("--").arg(program);
+        command.arg(format!("--net={}", self.node_path(node).display())).arg("--").arg(program);
         command
+    }
+
+    /// A cable between two nodes, each end `(node, interface)`, both up, for frames of up to 9000 bytes.
+    pub fn cable(&self, one: (&str, &str), other: (&str, &str)) {
+        let pid = |node| self.pid(node).to_string();
+        run(Command::new("ip")
+            .args(["link", "add", "name", one.1, "mtu", "9000", "netns", &pid(one.0), "type", "veth"])
+            .args(["peer", "name", other.1, "mtu", "9000", "netns", &pid(other.0)]));
+        for (node, interface) in [one, other] {
+            run(self.command_in_node(node, "ip").args(["link", "set", "dev", interface, "up"]));
+        }
     }
 
     fn log_path(&self, name: &str) -> PathBuf {

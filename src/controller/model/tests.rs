@@ -55,7 +55,7 @@ fn service(id: &str, ends: &Ends) -> Service {
             sessions: vec![],
             mtu_ip: None,
             mtu_l2: None,
-            bandwidth: None,
+            bandwidth: Default::default(),
             local_ac: None,
             remote_ac: None,
         }],

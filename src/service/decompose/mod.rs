@@ -14,9 +14,10 @@ pub use name::instance_name;
 pub use pools::explicit_numbers;
 
 use super::admission::element_of;
-use super::canonical::{Admin, EndPoint, Part, Said, Service, Technology};
+use super::canonical::{Admin, EndBandwidth, EndPoint, Part, Said, Service, Technology};
 use super::element_service::{
-    AccessFacts, ElementFacts, ElementService, Family, IpFacts, Match, Numbers, PeerFacts, ServiceFacts,
+    AccessFacts, Bandwidth, BandwidthProfile, ElementFacts, ElementService, Family, IpFacts, Match, Numbers, PeerFacts,
+    ServiceFacts,
 };
 use super::error::{ErrorTag, ServiceError};
 use super::ledger::{Allocation, Draft, Ranges, Take};
@@ -59,6 +60,7 @@ pub fn decompose(
     for built in work.out.elements.values_mut() {
         built.attributes.sort();
         built.attributes.dedup();
+        work.out.warnings.extend(built.accesses.iter().flat_map(small_bursts));
     }
     work.faults.sort();
     work.faults.dedup();
@@ -192,8 +194,15 @@ impl<'a> Work<'a, '_, '_> {
         if let Some(description) = &end.description {
             note("access.description", &description.path);
         }
-        if let Some(bandwidth) = &end.bandwidth {
-            note("access.bandwidth", &bandwidth.path);
+        for (token, said) in [
+            ("access.bandwidth.from-customer", &end.bandwidth.from_customer),
+            ("access.bandwidth.to-customer", &end.bandwidth.to_customer),
+        ] {
+            let Some(said) = said else { continue };
+            note(token, &said.path);
+            if said.value.eir > 0 {
+                note("access.bandwidth.excess", &said.path);
+            }
         }
         if let Some(mtu) = &end.mtu_ip {
             note("access.mtu-ip", &mtu.path);
@@ -228,10 +237,37 @@ impl<'a> Work<'a, '_, '_> {
             mtu_ip: end.mtu_ip.as_ref().map(|said| said.value),
             mtu_l2,
             admin: down.is_none(),
-            bandwidth: end.bandwidth.as_ref().map(|said| said.value.clone()),
+            bandwidth: bandwidth(&end.bandwidth),
         }
     }
 }
+
+/// The profiles without their paths; `None` when neither direction has one.
+fn bandwidth(said: &EndBandwidth) -> Option<Bandwidth> {
+    let profile = |said: &Option<Said<BandwidthProfile>>| said.as_ref().map(|said| said.value.clone());
+    let (from_customer, to_customer) = (profile(&said.from_customer), profile(&said.to_customer));
+    let any = from_customer.is_some() || to_customer.is_some();
+    any.then_some(Bandwidth { from_customer, to_customer })
+}
+
+/// What people should know of the bursts of an access: a frame that does not fit into a burst never passes (MEF 10.4 §12).
+fn small_bursts(access: &AccessFacts) -> Vec<String> {
+    let Some(bandwidth) = &access.bandwidth else { return Vec::new() };
+    let frame = u64::from(access.mtu_l2.or(access.mtu_ip).unwrap_or(USUAL_FRAME));
+    let directions = [("from", &bandwidth.from_customer), ("to", &bandwidth.to_customer)];
+    let words = |(way, profile): (&str, &Option<BandwidthProfile>)| {
+        let profile = profile.as_ref()?;
+        let burst = profile.cbs.into_iter().chain(profile.ebs).max()?;
+        (burst < frame).then(|| {
+            let id = &access.id;
+            format!("access {id}: a burst of {burst} bytes {way} the customer lets no frame of {frame} bytes pass")
+        })
+    };
+    directions.into_iter().filter_map(words).collect()
+}
+
+/// Bytes of the largest frame where no MTU is said: what a UNI has to carry at least (MEF 10.4).
+const USUAL_FRAME: u32 = 1522;
 
 fn ip_facts(net: IpNet) -> IpFacts {
     IpFacts {

@@ -155,7 +155,8 @@ impl Branch {
         self.below[place].at(rest)
     }
 
-    /// The branches below in schema order; branches of one name keep the order of the edits.
+    /// The branches below in schema order; branches of one name keep the order of the edits. An `anydata` that gets another
+    /// content is set as a whole (RFC 7950 §7.10.3): a removal of the content before would take the new one along.
     fn ordered(&self, index: &SchemaIndex, parent: Option<SchemaIdAt>) -> Vec<(Option<SchemaId>, &Branch)> {
         let mut below: Vec<(Option<SchemaId>, &Branch)> = self
             .below
@@ -168,8 +169,16 @@ impl Branch {
                 (id, branch)
             })
             .collect();
+        let any = |id: &Option<SchemaId>| id.is_some_and(|id| index.node(id).kind == SchemaKind::Any);
+        let set: Vec<Option<SchemaId>> =
+            below.iter().filter(|(id, branch)| any(id) && !branch.removes_only()).map(|(id, _)| *id).collect();
+        below.retain(|(id, branch)| !branch.removes_only() || !set.contains(id));
         below.sort_by_key(|(id, _)| id.map_or(u32::MAX, |id| index.rank(id)));
         below
+    }
+
+    fn removes_only(&self) -> bool {
+        self.below.is_empty() && self.acts.iter().all(|act| matches!(act, Act::Remove { .. }))
     }
 
     /// Whether things are created here or, through non-presence containers, below, and nothing else happens.

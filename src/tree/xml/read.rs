@@ -339,13 +339,23 @@ impl<'a> Reader<'a> {
         });
         self.trail.push(name.clone(), number);
         let before = content.nodes.len();
+        let mut any = None;
         let result = match found {
             Ok(id) if self.index.node(id).kind != SchemaKind::Any => match self.known(id, attributes, depth, content) {
                 Err(error) if self.keeps(&error) => Err(None),
                 Err(error) => Err(Some(error)),
                 Ok(()) => Ok(()),
             },
-            Ok(_) => Err(None),
+            Ok(id) => {
+                // `anydata` or `anyxml`: its content is kept as it stands.
+                any = self.operation(&attributes)?;
+                if !self.index.node(id).config && self.leaves_out_state()? {
+                    self.skip().map_err(Some)
+                } else {
+                    self.once(id, content)?;
+                    Err(None)
+                }
+            }
             Err(kind) => match self.policy.unknown {
                 Unknown::Opaque => Err(None),
                 Unknown::Refuse => Err(Some(self.unknown(kind, content.parent, &name))),
@@ -363,6 +373,7 @@ impl<'a> Reader<'a> {
                 let again = self.opaque(name, depth, content);
                 self.broken = again.is_err();
                 again?;
+                self.mark_anything(any, content);
             }
         }
         self.trail.pop();
@@ -418,14 +429,8 @@ impl<'a> Reader<'a> {
         let schema = self.index.node(id);
         let name = || schema.name.clone();
         let operation = self.operation(&attributes)?;
-        if !schema.config {
-            match self.policy.state {
-                State::Keep => {}
-                State::Refuse => {
-                    return Err(self.error(CodecErrorKind::NotConfiguration, "is state, not configuration".into()));
-                }
-                State::Drop => return self.skip(),
-            }
+        if !schema.config && self.leaves_out_state()? {
+            return self.skip();
         }
         let removed = matches!(operation, Some(Operation::Delete | Operation::Remove));
         let marks = self.marks.len();
@@ -500,6 +505,24 @@ impl<'a> Reader<'a> {
             content.nodes.push(node);
         }
         Ok(())
+    }
+
+    /// Notes the operation on an `anydata` that was just kept.
+    fn mark_anything(&mut self, operation: Option<Operation>, content: &mut Content) {
+        let Some(step) = content.nodes.last().map(Node::step).filter(|_| operation.is_some()) else { return };
+        if matches!(operation, Some(Operation::Delete | Operation::Remove)) {
+            content.nodes.pop();
+        }
+        self.marks.push((vec![step], operation, None));
+    }
+
+    /// Whether state is read over; an error where it is refused.
+    fn leaves_out_state(&self) -> Result<bool, CodecError> {
+        match self.policy.state {
+            State::Keep => Ok(false),
+            State::Drop => Ok(true),
+            State::Refuse => Err(self.error(CodecErrorKind::NotConfiguration, "is state, not configuration".into())),
+        }
     }
 
     /// Reads the value of a leaf up to the end of its element. Of a leaf that is to be removed the value does not matter.

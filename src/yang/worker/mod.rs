@@ -23,8 +23,8 @@ use std::process::ExitCode;
 /// Changes whenever the same modules give other tables: a cached index of another number is not used.
 pub const EXPORT: u32 = 4;
 
-/// The libyang that compiles, as far as the binding's version tells.
-pub const LIBYANG: &str = "yang5-0.4";
+/// The crate that bundles the libyang that compiles; a test compares it with the lock file.
+pub const LIBYANG: &str = "libyang5-sys 0.2.0";
 
 /// Runs the worker until its standard input ends. Called by `andanted yang-worker [--memory-limit=BYTES]`.
 pub fn run(arguments: impl Iterator<Item = String>) -> ExitCode {

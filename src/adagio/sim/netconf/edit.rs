@@ -92,6 +92,13 @@ impl Editor<'_> {
 
     fn put(&mut self, parent: &Path, node: Node, insert: Option<&Insert>) -> Result<(), Refusal> {
         self.leave_other_cases(parent, &node);
+        if matches!(node.body(), Body::Opaque { .. }) {
+            // Anydata is set as a whole (RFC 7950 §7.10.3).
+            let old = self.tree.at(parent).map(|above| above.children().to_vec()).unwrap_or_default();
+            for old in old.iter().filter(|old| old.name() == node.name()) {
+                self.tree = self.tree.without(&parent.child(old.step()));
+            }
+        }
         let path = parent.child(node.step());
         let missing = |step: &Step| {
             let message = format!("there is no {} beside it", parent.child(step.clone()));

@@ -1,0 +1,244 @@
+//! E-Lines between NETCONF elements, judged by the customers' frames: the daemon gets documents, frames pass; they stop
+//! when the service is shut or deleted, and those of the other customer notice nothing of it.
+use crate::daemon::Daemon;
+use crate::eline_lab::{ADDRESSES, CUSTOMERS, ElineLab, PORT};
+use crate::support::{Cut, NetconfOptions, or_skip, wait_until};
+use crate::traffic::{passes, pings};
+use crate::{Story, alone};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// From the daemon's answer to the first packet: the agents look four times a second.
+const PASSES: Duration = Duration::from_secs(20);
+/// Far side of every wire.
+const THERE: &str = ADDRESSES[1];
+
+#[test]
+fn a_wire_carries_frames_from_document_to_deletion() {
+    let _alone = alone();
+    let story = Story::begin("packets, T2 (E-Line, NETCONF elements)");
+    let Some((mut lab, mut daemon)) = start(&story) else { return };
+    for (customer, _) in CUSTOMERS {
+        assert_eq!(through(&lab, customer), 0, "{customer} has no service yet");
+    }
+
+    // The other customer, whose frames are counted through all that follows.
+    let globex = daemon.document("globex", &wire("globex", 200));
+    applied(&lab, &daemon, &["service", "apply", &globex]);
+    passing(&lab, &daemon, &story, "globex");
+    assert_eq!(through(&lab, "acme"), 0, "acme is another customer");
+    let stream = lab.stream("globex");
+
+    // Created.
+    let document = wire("acme", 100);
+    let acme = daemon.document("acme", &document);
+    applied(&lab, &daemon, &["service", "apply", &acme]);
+    passing(&lab, &daemon, &story, "acme");
+    assert_eq!(through(&lab, "acme"), 3);
+    daemon.ask(&["element", "check"]).with(0);
+
+    // Modified: the width of the wire.
+    assert_eq!(pings(lab.at("acme", 1, "ping"), &["-s", "4000", "-Mdo"], THERE), 3, "nobody said how wide it is");
+    let mut narrow = document.clone();
+    node_profile(&mut narrow)["svc-mtu"] = 1518.into();
+    applied(&lab, &daemon, &["service", "apply", &daemon.document("narrow", &narrow)]);
+    settled(&lab, "frames that are too long stop", || {
+        pings(lab.at("acme", 1, "ping"), &["-s", "1473", "-Mdo"], THERE) == 0
+    });
+    assert_eq!(pings(lab.at("acme", 1, "ping"), &["-s", "1472", "-Mdo"], THERE), 3, "1518 bytes with the tag");
+    story.tell("modified: frames of 1518 bytes pass, of 1519 do not");
+
+    // Shut, and opened again.
+    let mut shut = narrow.clone();
+    body(&mut shut)["status"]["admin-status"]["status"] = "ietf-vpn-common:admin-down".into();
+    applied(&lab, &daemon, &["service", "apply", &daemon.document("shut", &shut)]);
+    settled(&lab, "a wire that is shut carries nothing", || through(&lab, "acme") == 0);
+    for pe in &lab.pes {
+        let running = pe.running();
+        assert!(running.contains("<name>acme</name>") && running.contains("<shutdown/>"), "kept: {running}");
+    }
+    applied(&lab, &daemon, &["service", "apply", &daemon.document("open", &narrow)]);
+    let took = passes(|| lab.at("acme", 1, "ping"), THERE, PASSES).unwrap_or_else(|error| panic!("{error}"));
+    story.tell(&format!("shut: 0 of 3, configuration kept; opened: packets after {:.1} s", took.as_secs_f32()));
+
+    // Deleted.
+    applied(&lab, &daemon, &["service", "delete", "acme"]);
+    settled(&lab, "nothing passes after the deletion", || through(&lab, "acme") == 0);
+    story.tell("deleted: 0 of 3");
+
+    refused_by_the_other_end(&lab, &daemon, &story, &acme);
+    killed_in_the_middle(&mut lab, &mut daemon, &story, &acme);
+
+    let count = stream.stop(&mut lab.processes);
+    story.tell(&format!(
+        "globex, 100 packets/s for {:.1} s: {} sent, {} lost {}",
+        count.lasted.as_secs_f32(),
+        count.sent,
+        count.lost.len(),
+        count.gaps()
+    ));
+    assert!(f64::from(count.sent) > 99.0 * count.lasted.as_secs_f64(), "100 a second: {count:?}");
+    assert_eq!(count.lost, [0; 0], "the other customer lost packets: {}\n{}", count.gaps(), lab.diagnosis());
+
+    applied(&lab, &daemon, &["service", "delete", "globex"]);
+    settled(&lab, "nothing passes after the deletion", || through(&lab, "globex") == 0);
+    for pe in &lab.pes {
+        let running = pe.running();
+        assert!(!running.contains("globex") && !running.contains("acme"), "nothing stays: {running}");
+    }
+    daemon.in_sync(PASSES * 2);
+    let log = daemon.stop();
+    println!("andanted:\n{log}\nagent of pe1:\n{}agent of pe2:\n{}", lab.agent_log(1), lab.agent_log(2));
+}
+
+/// `pe2` says no to the edit: the new wire stands nowhere, and does not pass.
+fn refused_by_the_other_end(lab: &ElineLab, daemon: &Daemon, story: &Story, acme: &str) {
+    let before = lab.pes.each_ref().map(crate::support::NetconfElement::running);
+    lab.pes[1].cut(Cut::Refusal, "match-dot1q");
+    let said = daemon.ask(&["service", "apply", acme]);
+    assert!(!lab.pes[1].cut_is_pending(), "pe2 was never asked");
+    assert_ne!(said.code, Some(0), "{}", said.out);
+    assert_eq!(daemon.newest()["outcome"], "not-applied", "{}", said.err);
+    assert_eq!(lab.pes.each_ref().map(crate::support::NetconfElement::running), before, "as before");
+    assert_eq!(through(lab, "acme"), 0, "a wire with one end does not pass");
+    story.tell("refused by pe2: nothing stands on pe1, 0 of 3");
+}
+
+/// The daemon dies while `pe2` has not answered; started again, its word is what the packets say.
+fn killed_in_the_middle(lab: &mut ElineLab, daemon: &mut Daemon, story: &Story, acme: &str) {
+    for (point, pattern, expected) in [
+        ("before the decision", "<commit><confirmed/>", "not-applied"),
+        ("after the decision", "<commit><persist-id>", "applied"),
+    ] {
+        lab.pes[1].cut(Cut::Stall, pattern);
+        let mut asked = daemon.begin(&["service", "apply", acme]);
+        settled(lab, "the commit at pe2", || !lab.pes[1].cut_is_pending());
+        daemon.kill9();
+        let _ = asked.kill();
+        let _ = asked.wait();
+        // The session of the dead daemon ends as it would with its connection.
+        lab.pes[1].disconnect();
+        lab.pes[1].reconnect();
+        daemon.start_again();
+        let mut outcome = Value::Null;
+        settled(lab, "the daemon knows how it ended", || {
+            outcome = daemon.newest()["outcome"].clone();
+            outcome == "applied" || outcome == "not-applied"
+        });
+        assert_eq!(outcome, expected, "{point}");
+        let there = daemon.ask(&["service", "list"]).with(0).out.contains("acme");
+        assert_eq!(there, outcome == "applied", "{point}: {outcome}");
+        settled(lab, "packets say what the daemon says", || (through(lab, "acme") > 0) == there);
+        daemon.ask(&["element", "check"]).with(0);
+        story.tell(&format!("kill -9 {point}: the daemon says {outcome}, and so do the packets"));
+    }
+    applied(lab, daemon, &["service", "delete", "acme"]);
+    settled(lab, "nothing passes after the deletion", || through(lab, "acme") == 0);
+}
+
+/// `make lab-eline`: the lab for a person, until Ctrl-C.
+#[test]
+#[ignore = "runs until it is interrupted: make lab-eline"]
+fn lab_for_a_person() {
+    let story = Story::begin("lab");
+    let Some((lab, daemon)) = start(&story) else { return };
+    println!("\n{}", include_str!("eline.txt"));
+    for (customer, vlan) in CUSTOMERS {
+        let document = daemon.document(customer, &wire(customer, vlan));
+        println!("service of {customer}: {document}");
+        for site in [1, 2] {
+            println!("  shell at {customer}-{site}: nsenter --net -t {}", lab.pid(customer, site));
+        }
+        println!("  ping:              nsenter --net -t {} ping {THERE}", lab.pid(customer, 1));
+    }
+    for (number, pe) in (1..).zip(&lab.pes) {
+        println!("pe{number}: {} -s netconf", pe.ssh());
+    }
+    println!("\nandante --socket {} …   (for instance: service apply, service list, plan)", daemon.socket().display());
+    println!("Ctrl-C ends everything that runs here, and removes it.");
+    loop {
+        std::thread::park();
+    }
+}
+
+fn start(story: &Story) -> Option<(ElineLab, Daemon)> {
+    let options = or_skip("iosxr modules", NetconfOptions::iosxr())?;
+    let lab = or_skip("E-Line lab", ElineLab::start(options))?;
+    story.tell("two NETCONF elements with their data plane");
+    let daemon = Daemon::start(&lab.inventory());
+    daemon.in_sync(PASSES * 2);
+    story.tell("andanted has both elements in sync");
+    Some((lab, daemon))
+}
+
+/// A verb that is applied on both elements and leaves nothing behind.
+#[track_caller]
+fn applied(lab: &ElineLab, daemon: &Daemon, arguments: &[&str]) {
+    assert_eq!(daemon.applied(arguments), [""; 0], "{}", lab.diagnosis());
+}
+
+#[track_caller]
+fn passing(lab: &ElineLab, daemon: &Daemon, story: &Story, customer: &str) {
+    let answered = Instant::now();
+    passes(|| lab.at(customer, 1, "ping"), THERE, PASSES)
+        .unwrap_or_else(|error| panic!("{error}\n{}\n{}", lab.diagnosis(), daemon.log()));
+    story.tell(&format!("{customer}: packets pass, {:.1} s after the answer", answered.elapsed().as_secs_f32()));
+}
+
+/// How many of three packets came back from the other site.
+fn through(lab: &ElineLab, customer: &str) -> usize {
+    pings(lab.at(customer, 1, "ping"), &[], THERE)
+}
+
+#[track_caller]
+fn settled(lab: &ElineLab, what: &str, holds: impl FnMut() -> bool) {
+    wait_until(what, PASSES, holds).unwrap_or_else(|error| panic!("{error}\n{}", lab.diagnosis()));
+}
+
+/// The document of a customer's wire (RFC 9291): the same VLAN of the shared port at both ends.
+fn wire(customer: &str, vlan: u16) -> Value {
+    let node = |number: usize| {
+        json!({
+            "vpn-node-id": format!("pe{number}"),
+            "ne-id": format!("pe{number}"),
+            "router-id": format!("10.255.0.{number}"),
+            "active-global-parameters-profiles": {"global-parameters-profile": [{"profile-id": "main"}]},
+            "status": {"admin-status": {"status": "ietf-vpn-common:admin-up"}},
+            "vpn-network-accesses": {"vpn-network-access": [{
+                "id": format!("{customer}-{number}"),
+                "interface-id": PORT,
+                "active-vpn-node-profile": "main",
+                "status": {"admin-status": {"status": "ietf-vpn-common:admin-up"}},
+                "connection": {"encapsulation": {
+                    "encap-type": "ietf-vpn-common:dot1q",
+                    "dot1q": {"cvlan-id": vlan},
+                }},
+                "vpws-service-instance": {
+                    "local-vpws-service-instance": number,
+                    "remote-vpws-service-instance": 3 - number,
+                },
+            }]},
+        })
+    };
+    json!({"ietf-l2vpn-ntw:l2vpn-ntw": {"vpn-services": {"vpn-service": [{
+        "vpn-id": customer,
+        "vpn-name": customer,
+        "vpn-description": "A wire between two sites; its frames are the judge",
+        "customer-name": customer,
+        "vpn-type": "ietf-vpn-common:vpws-evpn",
+        "vpn-service-topology": "ietf-vpn-common:any-to-any",
+        "bgp-ad-enabled": true,
+        "signaling-type": "ietf-vpn-common:bgp-signaling",
+        "global-parameters-profiles": {"global-parameters-profile": [{"profile-id": "main"}]},
+        "status": {"admin-status": {"status": "ietf-vpn-common:admin-up"}},
+        "vpn-nodes": {"vpn-node": [node(1), node(2)]},
+    }]}}})
+}
+
+fn body(document: &mut Value) -> &mut Value {
+    &mut document["ietf-l2vpn-ntw:l2vpn-ntw"]["vpn-services"]["vpn-service"][0]
+}
+
+fn node_profile(document: &mut Value) -> &mut Value {
+    &mut body(document)["global-parameters-profiles"]["global-parameters-profile"][0]
+}

@@ -1,0 +1,100 @@
+//! Packets of customers: echo requests that are counted, one by one.
+use crate::support::processes::{Processes, python, run};
+use crate::support::wait_until;
+use std::fmt::Write as _;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// How many of three echo requests were answered. The command leads into the customer's node and ends there.
+pub fn pings(inside: Command, options: &[&str], to: &str) -> usize {
+    let mut ping = inside;
+    ping.args(["-n", "-c3", "-i0.2", "-W1"]).args(options).arg(to);
+    let output = ping.output().expect("ping runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    said.matches("bytes from").count()
+}
+
+/// Waits until echo requests are answered; the time it took.
+///
+/// # Errors
+/// None was within the limit.
+pub fn passes(inside: impl Fn() -> Command, to: &str, limit: Duration) -> Result<Duration, String> {
+    let began = Instant::now();
+    wait_until(&format!("packets to {to}"), limit, || {
+        let mut ping = inside();
+        ping.args(["-n", "-c1", "-W0.2", to]);
+        ping.output().expect("ping runs").status.success()
+    })?;
+    Ok(began.elapsed())
+}
+
+/// A customer who sends 100 echo requests a second until [`Stream::stop`] (`stream.py`).
+pub struct Stream {
+    name: String,
+    began: Instant,
+}
+
+/// What became of the requests of a [`Stream`].
+#[derive(Debug)]
+pub struct Count {
+    pub sent: u32,
+    /// The numbers of those that were never answered: a hundred of them are a second.
+    pub lost: Vec<u32>,
+    pub lasted: Duration,
+}
+
+impl Count {
+    /// How many went how long after the beginning.
+    pub fn gaps(&self) -> String {
+        let mut text = String::new();
+        let mut rest = self.lost.as_slice();
+        while let Some(first) = rest.first() {
+            let length = rest.iter().zip(*first..).take_while(|(number, expected)| **number == *expected).count();
+            let _ = write!(text, "{length} at {:.2} s, ", f64::from(*first) / 100.0);
+            rest = &rest[length..];
+        }
+        text
+    }
+}
+
+impl Stream {
+    /// Begins to send; a request has been answered when this returns. The command leads a program into the node.
+    pub fn start(processes: &mut Processes, name: &str, inside: impl Fn(&str) -> Command, to: &str) -> Self {
+        let python = python().unwrap_or_else(|missing| panic!("{missing:?}"));
+        let mut stream = inside(&python.display().to_string());
+        stream.args(["-I", "-S", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/packets/stream.py"), to]);
+        processes.spawn(name, &mut stream);
+        let log = processes.folder().join(format!("{name}.log"));
+        let answered = || std::fs::read_to_string(&log).is_ok_and(|said| said.contains("answered"));
+        processes.wait_for(name, "a first answer", answered).unwrap_or_else(|error| panic!("{error}"));
+        Self { name: name.to_owned(), began: Instant::now() }
+    }
+
+    /// Ends it and counts.
+    pub fn stop(self, processes: &mut Processes) -> Count {
+        let lasted = self.began.elapsed();
+        run(Command::new("kill").args(["-TERM", &processes.pid(&self.name).to_string()]));
+        wait_until("the count", Duration::from_secs(10), || processes.log(&self.name).ends_with("end\n"))
+            .unwrap_or_else(|error| panic!("{error}\n{}", processes.log(&self.name)));
+        let said = processes.log(&self.name);
+        processes.kill(&self.name);
+        count(&said, lasted)
+    }
+}
+
+fn count(said: &str, lasted: Duration) -> Count {
+    let numbers = |word: &str| -> Vec<u32> {
+        let lines = said.lines().filter_map(|line| line.strip_prefix(word));
+        lines.filter_map(|rest| rest.split_whitespace().next()?.parse().ok()).collect()
+    };
+    let [sent] = numbers("sent ")[..] else { panic!("no count in:\n{said}") };
+    Count { sent, lost: numbers("lost "), lasted }
+}
+
+#[test]
+fn what_is_lost_is_told_with_its_time() {
+    let said = "answered\nsent 700\nlost 2 0.02\nlost 3 0.03\nlost 500 5.00\nend\n";
+    let counted = count(said, Duration::from_secs(7));
+    assert_eq!((counted.sent, counted.lost.len()), (700, 3));
+    assert_eq!(counted.gaps(), "2 at 0.02 s, 1 at 5.00 s, ");
+}
