@@ -16,11 +16,13 @@ use std::sync::Arc;
 /// broken first does not count: a harness that cries for the wrong reason may miss the right one.
 fn found(name: &str, planted: &Planted, within: u64, law: &str) {
     assert!(LAWS.iter().any(|(known, _)| *known == law), "there is no law '{law}'");
+    let mut others: BTreeSet<&str> = BTreeSet::new();
     for seed in 0..within {
         let story = Story::from_seed(seed);
         let Err(broken) = simulate(&story, planted.clone()) else { continue };
         let laws: BTreeSet<&str> = broken.laws.iter().map(|(law, _)| *law).collect();
         if !laws.contains(law) {
+            others.extend(laws);
             continue;
         }
         // The same story without the bug is fine: it is the bug that was found.
@@ -28,7 +30,7 @@ fn found(name: &str, planted: &Planted, within: u64, law: &str) {
         println!("{name}: found by seed {seed}: {laws:?}");
         return;
     }
-    panic!("{name}: '{law}' is not broken within {within} seeds");
+    panic!("{name}: '{law}' is not broken within {within} seeds, but {others:?}");
 }
 
 fn bugged(bug: Bug) -> Planted {

@@ -231,7 +231,7 @@ fn an_element_that_cancels_badly_is_brought_back_by_a_commit_of_its_own() {
 fn a_timer_that_is_shorter_than_asked_for_is_noticed() {
     let mut limits = limits();
     limits.confirm_window = std::time::Duration::from_secs(20);
-    for (habits, slow, applied) in [(0, 6_000, true), (1, 6_000, false), (1, 100, true)] {
+    for (habits, slow, applied) in [(0, 4_000, true), (1, 4_000, false), (1, 100, true)] {
         let mut story = Story::of(28, &[Class::A, Class::D, Class::D]).habit(1, Habit::Slow(slow));
         if habits > 0 {
             story = story.habit(0, Habit::ShortTimer);
