@@ -92,7 +92,7 @@ fn somebody_elses_candidate_thrown_away_is_found() {
 
 #[test]
 fn a_read_set_that_is_not_checked_is_found() {
-    found("skips the read-set", &bugged(Bug::SkipsTheReadSet), 300, "people's values are not taken away untold");
+    found("skips the read-set", &bugged(Bug::SkipsTheReadSet), 300, "elements stand as the outcome says");
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn an_undo_that_does_nothing_is_found() {
         "undoes nothing",
         &Planted { undo: Some(Arc::new(Idle)), ..Planted::default() },
         150,
-        "elements stand as the outcome says",
+        "unresolved has a reason",
     );
 }
 
