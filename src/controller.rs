@@ -58,7 +58,7 @@ use crate::face;
 use crate::service::{Ranges, Service};
 use crate::store::{Batch, Store};
 use crate::transaction::{Ambient, Probe as Points, Recovery, Runner, StopSignal, TransactionLimits};
-use crate::tree::{ConfigTree, Limits, Path, Policy, SchemaIndex, json};
+use crate::tree::{CodecError, ConfigTree, Limits, Path, Policy, SchemaIndex, json};
 use crate::yang::client::{Loaded, YangWorker};
 use crate::yang::protocol::{DocumentKind, Encoding};
 use closing::EndClosing;
@@ -298,7 +298,11 @@ impl Controller {
 }
 
 fn parsed(schema: &SchemaIndex, body: &str) -> Result<ConfigTree, String> {
-    json::parse(body.as_bytes(), schema, None, Policy::STRICT, &Limits::NORTH).map_err(|error| error.to_string())
+    read(schema, body).map_err(|error| error.to_string())
+}
+
+fn read(schema: &SchemaIndex, body: &str) -> Result<ConfigTree, CodecError> {
+    json::parse(body.as_bytes(), schema, None, Policy::STRICT, &Limits::NORTH)
 }
 
 fn tree_in(schema: &SchemaIndex, document: &StoredDocument) -> Result<ConfigTree, String> {

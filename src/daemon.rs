@@ -416,7 +416,7 @@ fn connector(settings: &Settings, secrets: Arc<Vault>) -> Connector {
         ..NetconfLimits::default()
     };
     let cli = CliLimits { login_timeout: connect, line_timeout: answer, show_timeout: answer };
-    Connector { ssh, netconf, cli, busy: seconds(settings.adagio.busy_timeout), secrets, inside: None }
+    Connector { ssh, netconf, cli, busy: seconds(settings.adagio.busy_timeout), secrets, inside: None, readings: Arc::default() }
 }
 
 fn limits(settings: &Settings) -> TransactionLimits {

@@ -8,6 +8,8 @@
 mod demo;
 #[path = "support/platforms.rs"]
 mod platforms;
+#[path = "sim/readings.rs"]
+mod readings;
 #[path = "sim/story.rs"]
 mod story;
 
@@ -67,6 +69,7 @@ impl Lab {
             busy: Duration::from_millis(100),
             secrets: Arc::new(NoSecrets),
             inside: None,
+            readings: Arc::default(),
         };
         Self { sim: serve(options).await.unwrap(), adapters, connector, folder }
     }

@@ -67,6 +67,13 @@ async fn suite(store: Arc<dyn Store>) {
     assert_eq!(page("", 2).await, ["pe1/a", "pe1/b"]);
     assert_eq!(page("pe1/b", 2).await, ["pe10/a"]);
     assert_eq!(page("pe10/a", 2).await, [""; 0]);
+    let back = async |before: Option<&str>, limit: usize| -> Vec<String> {
+        let rows = store.page_back_bytes(Table::Claims, before, limit).await.unwrap();
+        rows.into_iter().map(|(key, _)| key).collect()
+    };
+    assert_eq!(back(None, 2).await, ["pe10/a", "pe1/b"]);
+    assert_eq!(back(Some("pe1/b"), 2).await, ["pe1/a"]);
+    assert_eq!(back(Some("pe1/b~"), 1).await, ["pe1/b"]);
     assert!(matches!(
         get::<u64>(&*store, Table::Claims, "pe1/b").await,
         Err(StoreError::Decode { table: Table::Claims, .. })

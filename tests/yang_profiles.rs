@@ -160,6 +160,34 @@ fn the_operations_take_what_the_command_sends() {
     assert!(operation(json!({"andante:no-such": {}})).is_err());
 }
 
+/// The two tables of `docs/yang.md` name what the module has, and nothing else; the guide for orchestrators as well.
+#[test]
+fn the_guides_name_every_container_and_operation() {
+    let module = fs::read_to_string(root("yang/andante.yang")).unwrap();
+    let of = |keyword: &str| -> Vec<String> {
+        let start = format!("  {keyword} ");
+        let names = module.lines().filter_map(|line| line.strip_prefix(&start)?.strip_suffix(" {").map(str::to_owned));
+        names.collect()
+    };
+    let guide = fs::read_to_string(root("docs/yang.md")).unwrap();
+    let own = guide.split("### `andante`").nth(1).unwrap().split("\n### ").next().unwrap();
+    let mut tables = own.split("| Operation |");
+    let named = |table: &str| -> Vec<String> {
+        let cells = table.lines().filter(|line| line.starts_with("| `")).map(|line| line.split('|').nth(1).unwrap());
+        cells.flat_map(|cell| cell.split(',').map(|name| name.trim().trim_matches('`').to_owned())).collect()
+    };
+    let same = |mut told: Vec<String>, mut there: Vec<String>| {
+        (told.sort(), there.sort());
+        assert_eq!(told, there);
+    };
+    same(named(tables.next().unwrap()), of("container"));
+    same(named(tables.next().unwrap()), of("rpc"));
+    let wire = fs::read_to_string(root("docs/orchestrator.md")).unwrap();
+    for name in of("rpc").iter().chain(&of("container")) {
+        assert!(wire.contains(&format!("`{name}`")) || wire.contains(&format!(":{name}`")), "{name}");
+    }
+}
+
 #[test]
 fn the_iosxr_profiles_take_the_native_configuration() {
     let context = context(&root("adapters/iosxr/yang"), &iosxr_modules(&root("adapters/iosxr/yang")));

@@ -4,6 +4,7 @@ use super::cli::driver::{CliElement, dialect_within};
 use super::cli::session::CliLimits;
 use super::driver::{DriverError, Southbound};
 use super::netconf::driver::NetconfElement;
+use super::netconf::readings::Readings;
 use super::netconf::schemas::SchemaSession;
 use super::netconf::session::NetconfLimits;
 use super::secret::Secrets;
@@ -31,6 +32,8 @@ pub struct Connector {
     pub secrets: Arc<dyn Secrets>,
     /// Elements that live in this process, for simulations and measurements; `None` in a daemon.
     pub inside: Option<Arc<Inside>>,
+    /// What elements said last, shared by all drivers.
+    pub readings: Arc<Readings>,
 }
 
 /// The driver of an element that lives in this process; `None` = it is to be reached by its transport.
@@ -53,6 +56,7 @@ impl Connector {
                 limits: self.netconf,
                 tap,
                 secrets: self.secrets.clone(),
+                readings: self.readings.clone(),
             }),
             Transport::Cli => {
                 // One bound for the reply of an element, whatever it speaks.

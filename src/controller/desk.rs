@@ -85,12 +85,21 @@ impl Desk<'_> {
     pub fn draft(&self, wanted: Vec<Wanted>) -> Result<Drafted, Failure> {
         let model = self.model;
         let after = Candidate::new(model, &wanted);
-        let mut warnings = after.admitted(model, &wanted)?;
+        let mut faults = Faults::default();
+        let mut warnings = after.admitted(model, &wanted, &mut faults);
         let mut draft = Draft::new(&after.ledger, self.excluded).within(self.ranges.clone());
         let mut changes = Vec::new();
         for want in wanted {
-            changes.push(self.change(want, &mut draft, &mut warnings)?);
+            match self.change(want, &mut draft, &mut warnings) {
+                Ok(change) if self.is_stored(&change) => {}
+                Ok(change) => changes.push(change),
+                Err(Failure::Document(found)) => faults.add(found),
+                // What is known to be wrong is said before what may still be.
+                Err(_) if !faults.is_empty() => {}
+                Err(other) => return Err(other),
+            }
         }
+        faults.none()?;
         let numbers = draft.takes().cloned().collect();
         let mut touched: BTreeMap<String, Vec<ClaimChange>> = BTreeMap::new();
         for change in &changes {
@@ -112,11 +121,18 @@ impl Desk<'_> {
         readings: &BTreeMap<String, (ConfigTree, Class)>,
         allowed: &Allowed,
     ) -> Result<Plan, Failure> {
-        let mut elements = Vec::new();
+        let (mut elements, mut refused) = (Vec::new(), BTreeMap::new());
         for (element, changes) in &drafted.touched {
             let (actual, class) =
                 readings.get(element).ok_or_else(|| Failure::Internal(format!("{element} was not read")))?;
-            elements.extend(self.element_plan(element, changes, actual, *class, allowed)?);
+            match self.element_plan(element, changes, actual, *class, allowed) {
+                Ok(plan) => elements.extend(plan),
+                Err(Failure::Refused { element, reasons }) => drop(refused.insert(element, reasons)),
+                Err(other) => return Err(other),
+            }
+        }
+        if !refused.is_empty() {
+            return Err(Failure::of_elements(refused));
         }
         let Drafted { changes: services, numbers, warnings, .. } = drafted;
         Ok(Plan { id: String::new(), services, elements, numbers, warnings }.sealed())
@@ -208,14 +224,26 @@ impl Desk<'_> {
             let split = decompose(&service, &model.inventory, draft).map_err(refused_document)?;
             warnings.extend(split.warnings);
             asked = split.asked;
+            let mut faults = Vec::new();
             for (element, wanted) in &split.elements {
-                let Mapped { tree, notes } = self.mapped(element, wanted)?;
+                let Mapped { tree, notes } = match self.mapped(element, wanted) {
+                    Ok(mapped) => mapped,
+                    Err(Failure::Document(found)) => {
+                        faults.extend(found);
+                        continue;
+                    }
+                    Err(_) if !faults.is_empty() => continue,
+                    Err(other) => return Err(other),
+                };
                 let mapped = Claims::new(owner_of(&want.key), Layer::Service, tree);
                 // Nothing is said of what stays as it is.
                 if model.claimed.get(element).and_then(|known| known.of(&want.key)) != Some(&mapped) {
                     warnings.extend(notes.iter().map(|note| format!("{element}: {note}")));
                 }
                 claims.insert(element.clone(), Some(mapped));
+            }
+            if !faults.is_empty() {
+                return Err(Failure::Document(faults));
             }
             per_element = split.elements;
             body = Some(text);
@@ -229,6 +257,17 @@ impl Desk<'_> {
             asked,
             wanted: per_element,
         })
+    }
+
+    /// Whether all is stored and claimed as this change wants it, and nothing of it waits for an element: then it is none.
+    fn is_stored(&self, change: &ServiceChange) -> bool {
+        let model = self.model;
+        let stored = model.documents.get(&change.key).map(|document| &document.body);
+        let claimed = |element: &String| model.claimed.get(element).and_then(|known| known.of(&change.key));
+        change.document.is_some()
+            && stored == change.document.as_ref()
+            && change.claims.iter().all(|(element, claims)| claimed(element) == claims.as_ref())
+            && model.queued_for(&change.key).next().is_none()
     }
 
     fn mapped(&self, element: &str, wanted: &ElementService) -> Result<Mapped, Failure> {
@@ -288,13 +327,45 @@ impl Candidate {
         after
     }
 
-    fn admitted(&self, model: &Model, wanted: &[Wanted]) -> Result<Vec<String>, Failure> {
+    /// Warnings; what is refused is added to the faults.
+    fn admitted(&self, model: &Model, wanted: &[Wanted], faults: &mut Faults) -> Vec<String> {
         let mut warnings = Vec::new();
         for (_, service) in wanted.iter().filter_map(|want| want.document.as_ref()) {
-            admit(service, &self.ports, &model.inventory).map_err(refused_document)?;
-            warnings.extend(self.numbers.check(service, &model.inventory).map_err(refused_document)?);
+            if let Err(found) = admit(service, &self.ports, &model.inventory) {
+                faults.add(faults_of(found));
+            }
+            match self.numbers.check(service, &model.inventory) {
+                Ok(found) => warnings.extend(found),
+                Err(found) => faults.add(faults_of(found)),
+            }
         }
-        Ok(warnings)
+        warnings
+    }
+}
+
+/// Everything that is wrong with the documents of a request, of all stages that could look at them. What an earlier stage
+/// said of a path is not said again in other words.
+#[derive(Default)]
+pub(super) struct Faults {
+    found: Vec<Fault>,
+    said: BTreeSet<String>,
+}
+
+impl Faults {
+    /// What one stage found.
+    pub fn add(&mut self, found: Vec<Fault>) {
+        let new: Vec<Fault> = found.into_iter().filter(|fault| !self.said.contains(&fault.path)).collect();
+        self.said.extend(new.iter().map(|fault| fault.path.clone()));
+        self.found.extend(new);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// The refusal, if there is anything.
+    pub fn none(self) -> Result<(), Failure> {
+        if self.found.is_empty() { Ok(()) } else { Err(Failure::Document(self.found)) }
     }
 }
 
@@ -304,6 +375,10 @@ pub(super) fn not_found(element: &str) -> Failure {
 
 /// Faults of a document as they are answered.
 pub(super) fn refused_document(errors: Vec<ServiceError>) -> Failure {
+    Failure::Document(faults_of(errors))
+}
+
+fn faults_of(errors: Vec<ServiceError>) -> Vec<Fault> {
     let faults = errors.into_iter().map(|error| Fault {
         path: error.path,
         tag: match error.tag {
@@ -315,5 +390,5 @@ pub(super) fn refused_document(errors: Vec<ServiceError>) -> Failure {
         app_tag: None,
         message: error.message,
     });
-    Failure::Document(faults.collect())
+    faults.collect()
 }

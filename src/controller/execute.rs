@@ -10,13 +10,13 @@ use super::propose::Proposal;
 use super::queue::{Leave, Queueing};
 use super::underway::Errand;
 use super::{Controller, DocumentEdit, Failure, Terms, meaning};
-use crate::domain::{Outcome, Principal, QueuedChange, TransactionRecord, Verb, authorize};
+use crate::domain::{Origin, Outcome, Phase, Principal, QueuedChange, TransactionRecord, Verb, authorize};
 use crate::plan::{Allowed, Plan, Refused, ServiceChange};
 use crate::store::{self, Batch, Change, Durability, Store};
 use crate::transaction::TransactionRequest;
 use crate::tree::Path;
 use futures::FutureExt;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
@@ -83,16 +83,27 @@ impl Controller {
         for change in &kept.plan.services {
             authorize(principal, Verb::Write, &change.key.to_string())?;
         }
-        let edits = self.edits_of(&kept.plan)?;
-        let ticket = principal.ticket.clone().or(kept.ticket);
-        let principal = &Principal { ticket, ..principal.clone() };
-        self.carried_out(
-            principal,
-            Work::Edits { edits, allowed: kept.allowed, purpose: kept.purpose },
-            Some(kept.plan),
-            terms,
-        )
-        .await
+        let (plan, created) = (kept.plan.id.clone(), kept.created);
+        let done = match self.edits_of(&kept.plan) {
+            Err(failure) => Err(failure),
+            Ok(edits) => {
+                let ticket = principal.ticket.clone().or(kept.ticket);
+                let principal = &Principal { ticket, ..principal.clone() };
+                let work = Work::Edits { edits, allowed: kept.allowed, purpose: kept.purpose };
+                self.carried_out(principal, work, Some(kept.plan), terms).await
+            }
+        };
+        // What is stale because it was done is said so.
+        match done {
+            Err(Failure::Stale { element, path }) => match self.applied_plan(&plan, created).await? {
+                Some(record) => {
+                    let at = record.finished.or(record.decided);
+                    Err(Failure::AlreadyApplied { plan, transaction: record.id, at })
+                }
+                None => Err(Failure::Stale { element, path }),
+            },
+            done => done,
+        }
     }
 
     /// Brings deviations of an element back to what is intended. `ids` empty = all of the element.
@@ -198,19 +209,27 @@ impl Controller {
                 Ok(proposal) => {
                     let proposal = self.drawn(proposal, work.allowed(), leave)?;
                     weak_in(&proposal.plan, terms)?;
+                    let nothing = changes_nothing(&proposal.plan) && proposal.put_off.is_empty();
+                    let asked = matches!(work, Work::Edits { .. }) && pinned.as_ref().is_none_or(changes_nothing);
+                    // Whoever was told of a transaction gets one.
+                    if nothing && asked && !errand.stage.lock().await.promised {
+                        return Ok(self.no_change(errand, &proposal.plan));
+                    }
                     errand.understood.cancel();
                     let pass = errand.unless_cancelled(self.gate.enter(proposal.names())).await?;
                     (proposal, pass)
                 }
                 // The element is in the hands of another transaction: what was read there may be half of it. What it is
                 // when that one has ended counts.
-                Err(Failure::Refused { element, .. }) if self.is_busy(&element) => {
-                    errand.understood.cancel();
-                    let pass = errand.unless_cancelled(self.gate.enter(work.names(&element))).await?;
-                    let again = errand.unless_cancelled(self.planned(work, Some(&pass), leave)).await?;
-                    (again.map_err(still)?, pass)
-                }
-                Err(failure) => return Err(still(failure)),
+                Err(failure) => match self.busy_in(&failure) {
+                    None => return Err(still(failure)),
+                    Some(element) => {
+                        errand.understood.cancel();
+                        let pass = errand.unless_cancelled(self.gate.enter(work.names(&element))).await?;
+                        let again = errand.unless_cancelled(self.planned(work, Some(&pass), leave)).await?;
+                        (again.map_err(still)?, pass)
+                    }
+                },
             };
             // Somebody else may have been decided while we waited.
             if self.model().generation != proposal.generation {
@@ -255,19 +274,47 @@ impl Controller {
         }
     }
 
-    /// Whether a transaction holds the element, or waits for it.
-    fn is_busy(&self, element: &str) -> bool {
-        !self.gate.held_of(&BTreeSet::from([format!("element {element}")])).is_empty()
+    /// The refusing element that a transaction holds, or waits for.
+    fn busy_in(&self, failure: &Failure) -> Option<String> {
+        let held = |element: &str| !self.gate.held_of(&BTreeSet::from([format!("element {element}")])).is_empty();
+        let refusing = failure.reasons().into_iter().map(|(element, _)| element);
+        refusing.into_iter().find(|element| held(element)).map(str::to_owned)
     }
 
     async fn planned(&self, work: &Work, pass: Option<&Pass<'_>>, leave: &Leave) -> Result<Proposal, Failure> {
-        match work {
+        let planned = match work {
             Work::Edits { edits, allowed, .. } => self.proposal(edits, allowed, pass, leave).await,
             Work::Queued { change } => {
                 let edits = [self.queued_edit(change)?];
                 self.proposal(&edits, work.allowed(), pass, leave).await
             }
             Work::Heal { element, paths } => self.healing(element, paths).await,
+        };
+        match planned {
+            Err(failure) => Err(self.held_by_name(failure).await),
+            planned => planned,
+        }
+    }
+
+    /// The end of a request that asks for what is so already: no transaction, and so no id.
+    fn no_change(&self, errand: &Errand, plan: &Plan) -> TransactionRecord {
+        let now = self.parts.ambient.now();
+        let record = errand.record();
+        TransactionRecord {
+            id: String::new(),
+            plan: plan.id.clone(),
+            phase: Phase::Closed,
+            outcome: Some(Outcome::Applied),
+            principal: errand.principal.clone(),
+            started: record.map_or(now, |record| record.started),
+            finished: Some(now),
+            elements: BTreeMap::new(),
+            summary: "no change".into(),
+            decided: None,
+            continued_by: None,
+            origin: Origin::default(),
+            services: Vec::new(),
+            resolutions: Vec::new(),
         }
     }
 
@@ -409,9 +456,17 @@ fn new_id() -> String {
 /// What cannot be planned any more could be when the pinned plan was made: something has moved since.
 fn moved(failure: Failure) -> Failure {
     match failure {
-        Failure::Refused { element, reasons } => {
-            let path = reasons.iter().find_map(Refused::path).map_or_else(|| "/".into(), ToString::to_string);
-            Failure::Stale { element: Some(element), path }
+        // That is told as it is: a new plan would meet it as well.
+        Failure::Refused { .. } | Failure::RefusedBy(_)
+            if failure.reasons().iter().any(|(_, all)| all.iter().any(|one| matches!(one, Refused::Held { .. }))) =>
+        {
+            failure
+        }
+        Failure::Refused { .. } | Failure::RefusedBy(_) => {
+            let reasons = failure.reasons();
+            let path = reasons.iter().find_map(|(_, all)| all.iter().find_map(Refused::path));
+            let path = path.map_or_else(|| "/".into(), ToString::to_string);
+            Failure::Stale { element: reasons.first().map(|(element, _)| (*element).to_owned()), path }
         }
         Failure::Document(faults) => {
             let path = faults.into_iter().next().map_or_else(|| "/".into(), |fault| fault.path);
@@ -419,6 +474,10 @@ fn moved(failure: Failure) -> Failure {
         }
         other => other,
     }
+}
+
+fn changes_nothing(plan: &Plan) -> bool {
+    plan.services.is_empty() && plan.elements.is_empty() && plan.numbers.is_empty()
 }
 
 /// Refuses a plan of an element that can take back less than the caller demands.

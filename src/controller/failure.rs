@@ -4,6 +4,8 @@ use crate::domain::outcome::{Cause, CauseKind};
 use crate::domain::{Class, Denied, Fault, ServiceKey};
 use crate::plan::Refused;
 use crate::store::StoreError;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
 
 /// A request that was not carried out. Unless it says otherwise, nothing was sent and nothing was stored.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +38,9 @@ pub enum Failure {
         /// All reasons.
         reasons: Vec<Refused>,
     },
+    /// The same on several elements.
+    #[error("{}", by_element(.0))]
+    RefusedBy(BTreeMap<String, Vec<Refused>>),
     /// An element does not answer; nothing was sent.
     #[error("{element} cannot be read: {message}")]
     Unreachable {
@@ -59,6 +64,16 @@ pub enum Failure {
         element: Option<String>,
         /// The path, the service or the number that moved.
         path: String,
+    },
+    /// The plan was applied already; nothing was sent again.
+    #[error("plan {plan} was applied already, by transaction {transaction}{}", at.map(|at| format!(" at {at:.0}")).unwrap_or_default())]
+    AlreadyApplied {
+        /// Which plan.
+        plan: String,
+        /// By which transaction.
+        transaction: String,
+        /// When that ended.
+        at: Option<Timestamp>,
     },
     /// The caller demands more than an element can take back.
     #[error("{element} has class {have}, the request demands {want}")]
@@ -110,6 +125,26 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// What elements have against it, if that is why.
+    pub(super) fn of_elements(mut refused: BTreeMap<String, Vec<Refused>>) -> Self {
+        match (refused.pop_first(), refused.is_empty()) {
+            (Some((element, reasons)), true) => Failure::Refused { element, reasons },
+            (first, _) => {
+                refused.extend(first);
+                Failure::RefusedBy(refused)
+            }
+        }
+    }
+
+    /// The planner's reasons, by element; empty if it is refused otherwise.
+    pub fn reasons(&self) -> Vec<(&str, &[Refused])> {
+        match self {
+            Failure::Refused { element, reasons } => vec![(element, reasons)],
+            Failure::RefusedBy(all) => all.iter().map(|(element, reasons)| (&**element, &**reasons)).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// The same as the cause of a transaction that never began.
     pub(super) fn cause(&self) -> Cause {
         let (kind, element, path) = match self {
@@ -121,6 +156,7 @@ impl Failure {
                 let path = reasons.iter().find_map(Refused::path).map(ToString::to_string);
                 (CauseKind::Refused, Some(element), path)
             }
+            Failure::RefusedBy(all) => (CauseKind::Refused, all.keys().next(), None),
             Failure::ClassTooWeak { element, .. } => (CauseKind::Refused, Some(element), None),
             Failure::Document(faults) => (CauseKind::Refused, None, faults.first().map(|fault| fault.path.clone())),
             Failure::Denied(_)
@@ -128,12 +164,17 @@ impl Failure {
             | Failure::Precondition { .. }
             | Failure::TooLate { .. }
             | Failure::Declined { .. }
+            | Failure::AlreadyApplied { .. }
             | Failure::RequestReused { .. } => (CauseKind::Refused, None, None),
             Failure::Cancelled(_) => (CauseKind::Cancelled, None, None),
             Failure::Store(_) | Failure::Internal(_) => (CauseKind::Internal, None, None),
         };
         Cause { element: element.cloned(), path, message: self.to_string(), ..Cause::of(kind) }
     }
+}
+
+fn by_element(all: &BTreeMap<String, Vec<Refused>>) -> String {
+    all.iter().map(|(element, reasons)| format!("{element}: {}", lines(reasons))).collect::<Vec<_>>().join("; ")
 }
 
 fn lines<T: std::fmt::Display>(items: &[T]) -> String {

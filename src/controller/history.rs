@@ -9,12 +9,12 @@
 //! A commit writes what it replaces, nothing that grows with the length of the history.
 
 use super::model::{Model, gone_key, revision_key, revisions_key};
-use super::{Controller, DocumentEdit, Failure, KeptPlan, parsed};
-use crate::domain::{Effect, Gone, Outcome, Principal, Revision, ServiceKey, Stamp, Verb, authorize};
+use super::{Controller, DocumentEdit, Failure, KeptPlan, parsed, read};
+use crate::domain::{Effect, Fault, FaultTag, Gone, Outcome, Principal, Revision, ServiceKey, Stamp, Verb, authorize};
 use crate::face;
 use crate::plan::{Allowed, unified};
 use crate::store::{self, Batch, StoreError, Table};
-use crate::tree::json;
+use crate::tree::{CodecErrorKind, json};
 
 /// How much of the past is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +149,7 @@ impl Controller {
         authorize(principal, Verb::Plan, &key.to_string())?;
         let history = self.history(principal, key).await?;
         let wanted = self.revision_in(&history, number)?;
-        let Some(edit) = self.back_to(key, wanted.body.as_deref())? else {
+        let Some(edit) = self.back_to(key, Some(wanted), wanted.body.as_deref())? else {
             return Err(Failure::Declined {
                 tag: "no-change",
                 message: format!("{key} is as in revision {number} already"),
@@ -204,7 +204,8 @@ impl Controller {
                 continue;
             };
             later.extend(history[..own].iter().rev().cloned());
-            let base = match (history.get(own + 1), history[own].effect) {
+            let older = history.get(own + 1);
+            let base = match (older, history[own].effect) {
                 (Some(base), _) => base.body.as_deref(),
                 (None, Effect::Create) => None,
                 (None, _) => {
@@ -212,7 +213,7 @@ impl Controller {
                     continue;
                 }
             };
-            edits.extend(self.back_to(&touched.key, base)?);
+            edits.extend(self.back_to(&touched.key, older, base)?);
         }
         if let Some(key) = lost {
             let message = format!("cannot be undone: the history of {key} no longer holds what was before it");
@@ -231,7 +232,12 @@ impl Controller {
     }
 
     /// What makes the document of a service be this one again; `None` when it is.
-    fn back_to(&self, key: &ServiceKey, body: Option<&str>) -> Result<Option<DocumentEdit>, Failure> {
+    fn back_to(
+        &self,
+        key: &ServiceKey,
+        revision: Option<&Revision>,
+        body: Option<&str>,
+    ) -> Result<Option<DocumentEdit>, Failure> {
         let model = self.model();
         let present = model.documents.get(key).map(|document| document.body.as_str());
         if present == body {
@@ -240,7 +246,24 @@ impl Controller {
         Ok(Some(match body {
             None => DocumentEdit::Delete { key: key.clone(), expect: None },
             Some(body) => {
-                let document = parsed(self.schema(), body).map_err(Failure::Internal)?;
+                let document = read(self.schema(), body).map_err(|error| {
+                    let number = revision.map(|one| format!("revision {} of ", one.revision)).unwrap_or_default();
+                    Failure::Document(vec![Fault {
+                        path: error.path,
+                        tag: match error.kind {
+                            CodecErrorKind::UnknownElement | CodecErrorKind::UnknownNamespace => {
+                                FaultTag::UnknownElement
+                            }
+                            CodecErrorKind::MissingKey => FaultTag::DataMissing,
+                            _ => FaultTag::InvalidValue,
+                        },
+                        app_tag: None,
+                        message: format!(
+                            "{number}{key} does not fit the models that are served now: {}",
+                            error.message
+                        ),
+                    }])
+                })?;
                 DocumentEdit::Put { key: key.clone(), document, expect: None }
             }
         }))

@@ -23,7 +23,10 @@ impl Controller {
         for edit in &edits {
             authorize(principal, Verb::Plan, &edit.key().to_string())?;
         }
-        Ok(self.proposal(&self.cut(edits)?, allowed, None, &Leave::Nothing).await?.plan)
+        match self.proposal(&self.cut(edits)?, allowed, None, &Leave::Nothing).await {
+            Ok(proposal) => Ok(proposal.plan),
+            Err(failure) => Err(self.held_by_name(failure).await),
+        }
     }
 
     /// Plans edits and keeps the plan for a later commit.
@@ -83,7 +86,9 @@ impl Controller {
         let (model, now, prefix) = (self.model(), self.parts.ambient.now(), kept_key(id));
         let alike = model.kept.range(prefix.clone()..).take_while(|(key, _)| key.starts_with(&prefix));
         let mut alike = alike.filter(|(_, kept)| kept.expires > now).map(|(key, _)| key);
-        let gone = || Failure::NotFound { what: format!("a plan {id} that is still kept") };
+        let gone = || Failure::NotFound {
+            what: format!("a kept plan that begins with {id} (plans are forgotten after a while)"),
+        };
         match (id.len() >= KEPT_ID_MIN, alike.next(), alike.next()) {
             (true, Some(key), None) => store::get(self.parts.store.as_ref(), Table::Plans, key).await?.ok_or_else(gone),
             (true, Some(_), Some(_)) => Err(Failure::NotFound { what: format!("a single plan that begins with {id}") }),

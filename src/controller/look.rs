@@ -17,7 +17,7 @@ use crate::domain::{
 };
 use crate::plan::{Allowed, Difference, ElementInput, Plan, content_digest, differences, matches_at, plan_heal, words};
 use crate::store::{Batch, Durability, Table};
-use crate::tree::{ClaimConflict, ConfigTree, DefaultsMode, Intended, Layer, Path};
+use crate::tree::{After, ClaimConflict, ConfigTree, DefaultsMode, Intended, Layer, Node, Path};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -151,7 +151,7 @@ impl Controller {
                 || node.is_some_and(|node| {
                     let alone = ConfigTree::default();
                     let alone = match at.parent() {
-                        Some(parent) => alone.with(&parent, node.clone(), crate::tree::After::Keep),
+                        Some(parent) => alone.with(&parent, node.clone(), After::Keep),
                         None => alone,
                     };
                     node.children().is_empty() && adapter.text(&alone).lines().any(|line| line.trim() == wanted)
@@ -171,6 +171,37 @@ impl Controller {
             found.len() < WHY_MAX
         });
         Ok(found)
+    }
+
+    /// What a heal would send; writes nothing and sends nothing that writes.
+    pub async fn heal_plan(&self, principal: &Principal, element: &str, ids: &[String]) -> Result<Plan, Failure> {
+        authorize(principal, Verb::Plan, element)?;
+        let paths = self.deviating(element, ids).await?;
+        match self.healing(element, &paths).await {
+            Ok(proposal) => Ok(proposal.plan),
+            Err(failure) => Err(self.held_by_name(failure).await),
+        }
+    }
+
+    /// The deviations of an element at a path as [`Controller::why`] takes it, or whose present value is such a line.
+    pub async fn why_not(&self, principal: &Principal, element: &str, path: &str) -> Result<Vec<Deviation>, Failure> {
+        authorize(principal, Verb::Read, element)?;
+        let model = self.model();
+        let adapter = self.adapter_of(&model, element)?;
+        let wanted = path.trim();
+        let shows = |found: &Deviation| {
+            let Some(schema) = adapter.schema() else { return false };
+            let (Ok(at), Some(actual)) = (schema.locate(&found.path), &found.actual) else { return false };
+            let node = schema.resolve(&at).map(|id| schema.node(id));
+            let value = node.and_then(|node| Some((node.ty.as_ref()?, node.name.module.as_str())));
+            let value = value.and_then(|(ty, module)| ty.value(module, actual).ok());
+            let (Some(value), Some(parent), Some(last)) = (value, at.parent(), at.last()) else { return false };
+            let leaf = Node::leaf(last.name.clone(), value);
+            let alone = ConfigTree::default().with(&parent, leaf, After::Keep);
+            adapter.text(&alone).lines().any(|line| line.trim() == wanted)
+        };
+        let fits = |found: &&Deviation| found.path.contains(wanted) || shows(found);
+        Ok(model.deviations_of(element).filter(fits).take(WHY_MAX).cloned().collect())
     }
 
     /// The deviating paths of an element, by deviation id; all when no id is given.

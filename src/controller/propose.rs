@@ -3,7 +3,7 @@
 //! Nothing here can write: to elements it holds readers only, and the store is not in scope.
 
 use super::Controller;
-use super::desk::{Desk, Wanted, not_found, refused_document};
+use super::desk::{Desk, Faults, Wanted, not_found, refused_document};
 use super::failure::Failure;
 use super::gate::Pass;
 use super::model::Model;
@@ -11,7 +11,7 @@ use super::numbers::{NUMBER, is_number, name_of, numbers_in};
 use super::queue::Leave;
 use super::request::{DocumentEdit, Expect};
 use crate::adapter::Adapter;
-use crate::domain::{Class, Fault, FaultTag, ServiceKey};
+use crate::domain::{Class, Fault, FaultTag, Principal, ServiceKey, Verb, authorize};
 use crate::face;
 use crate::plan::{Allowed, Plan};
 use crate::service::ledger::Exclusions;
@@ -69,8 +69,14 @@ impl Controller {
         let excluded = &self.about_to_be_taken(pass);
         once_each(edits)?;
         let mut wanted = Vec::new();
+        let mut faults = Faults::default();
         for edit in edits {
-            wanted.push(self.understood(&model, edit, leave).await?);
+            wanted.extend(self.understood(&model, edit, leave, &mut faults).await?);
+        }
+        if !faults.is_empty() {
+            self.judged_further(&model, wanted, edits.len(), excluded, &mut faults);
+            faults.none()?;
+            return Err(Failure::Internal("faults were found and lost".into()));
         }
         // A turn more for each element whose schema comes first, and a few for those whose modules change meanwhile.
         for _ in 0..model.inventory.len() + MODULE_CHANGES {
@@ -211,8 +217,51 @@ impl Controller {
         adapter.ok_or_else(|| Failure::Internal(format!("{element}: adapter {} is not installed", known.adapter)))
     }
 
-    /// Precondition, validation by libyang, meaning.
-    async fn understood(&self, model: &Model, edit: &DocumentEdit, leave: &Leave) -> Result<Wanted, Failure> {
+    /// Every fault of these edits that can be told without an element: what `proposal` would refuse them for, at most.
+    pub async fn faults_of(&self, principal: &Principal, edits: Vec<DocumentEdit>) -> Result<Vec<Fault>, Failure> {
+        for edit in &edits {
+            authorize(principal, Verb::Plan, &edit.key().to_string())?;
+        }
+        let (model, mut wanted, mut faults) = (self.model(), Vec::new(), Faults::default());
+        for edit in &self.cut(edits)? {
+            wanted.extend(self.understood(&model, edit, &Leave::Nothing, &mut faults).await?);
+        }
+        // One more was asked for than these: the one that could not be read.
+        let asked = wanted.len() + 1;
+        self.judged_further(&model, wanted, asked, &self.about_to_be_taken(None), &mut faults);
+        match faults.none() {
+            Err(Failure::Document(faults)) => Ok(faults),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// What the later stages have against documents of a request that is refused anyway.
+    fn judged_further(
+        &self,
+        model: &Model,
+        wanted: Vec<Wanted>,
+        asked: usize,
+        excluded: &Exclusions,
+        faults: &mut Faults,
+    ) {
+        let whole = wanted.len() == asked;
+        let own = self.schemas.own();
+        if let Err(Failure::Document(mut found)) = self.desk(model, &own, excluded).draft(wanted) {
+            // What one document takes another that is not understood may give free.
+            found.retain(|fault| whole || fault.tag != FaultTag::InUse);
+            faults.add(found);
+        }
+    }
+
+    /// Precondition, validation by libyang, meaning. `None`: it has none, and `faults` say why. There may be faults, and a
+    /// meaning all the same: then the later stages can still look at it.
+    async fn understood(
+        &self,
+        model: &Model,
+        edit: &DocumentEdit,
+        leave: &Leave,
+        faults: &mut Faults,
+    ) -> Result<Option<Wanted>, Failure> {
         let stored = model.documents.get(edit.key());
         precondition(edit, stored.map(|document| document.etag.as_str()))?;
         let key = edit.key().clone();
@@ -220,12 +269,21 @@ impl Controller {
             DocumentEdit::Delete { .. } if stored.is_none() && !matches!(leave, Leave::AllBut(_)) => {
                 Err(Failure::NotFound { what: format!("service {key}") })
             }
-            DocumentEdit::Delete { .. } => Ok(Wanted { key, document: None }),
+            DocumentEdit::Delete { .. } => Ok(Some(Wanted { key, document: None })),
             DocumentEdit::Put { document, .. } => {
                 let body = json::print(document, self.schema(), false);
-                self.validate(&body).await?;
-                let service = face::service_of(document, &key).map_err(refused_document)?;
-                Ok(Wanted { key, document: Some((body, Arc::new(service))) })
+                match self.validate(&body).await {
+                    Err(Failure::Document(found)) => faults.add(found),
+                    validated => validated?,
+                }
+                match face::service_of(document, &key).map_err(refused_document) {
+                    Ok(service) => Ok(Some(Wanted { key, document: Some((body, Arc::new(service))) })),
+                    Err(Failure::Document(found)) => {
+                        faults.add(found);
+                        Ok(None)
+                    }
+                    Err(other) => Err(other),
+                }
             }
         }
     }

@@ -23,11 +23,11 @@ use crate::domain::{
     AuditRecord, Deviation, DeviationKind, ElementProgress, Event, Left, Offer, Outcome, Principal, Resolution,
     TransactionRecord, Turn, Verb, authorize,
 };
-use crate::plan::{ElementPlan, content_digest, touched_state, toward, unified, words};
+use crate::plan::{ElementPlan, Refused, content_digest, touched_state, toward, unified, words};
 use crate::store::{Batch, Table};
 use crate::transaction::{Open, Settled, Undo, Word, foreign};
 use crate::tree::{ConfigTree, Path};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What is asked about an unresolved transaction.
@@ -205,6 +205,43 @@ impl Controller {
             Some(open) => Ok(open),
             None => Err(self.not_open(principal, &record.id).await),
         }
+    }
+
+    /// The refusal with the unresolved transaction by name where that holds the path: what stands there may be its own work,
+    /// and nobody's hand.
+    pub(super) async fn held_by_name(&self, mut failure: Failure) -> Failure {
+        let named = |element: &str, reason: &mut Refused, standings: &BTreeMap<String, String>| {
+            let in_the_way =
+                matches!(reason, Refused::HandMade(_) | Refused::ExistsUnowned { .. } | Refused::Collateral { .. });
+            let Some(path) = reason.path().filter(|_| in_the_way).cloned() else { return };
+            let Some(transaction) = self.runner.queues().holder_of(element, &path) else { return };
+            let standing = standings.get(&transaction).cloned().unwrap_or_else(|| "unresolved".into());
+            *reason = Refused::Held { path, transaction, standing };
+        };
+        let held = failure.reasons().into_iter().flat_map(|(element, reasons)| {
+            let paths = reasons.iter().filter_map(Refused::path);
+            paths.filter_map(|path| self.runner.queues().holder_of(element, path)).collect::<Vec<_>>()
+        });
+        let mut standings = BTreeMap::new();
+        for transaction in held.collect::<BTreeSet<_>>() {
+            let standing = match self.transaction(&Principal::daemon(), &transaction).await {
+                Ok(Some(record)) => side_of(&record),
+                _ => "unresolved".into(),
+            };
+            standings.insert(transaction, standing);
+        }
+        match &mut failure {
+            Failure::Refused { element, reasons } => {
+                reasons.iter_mut().for_each(|reason| named(element, reason, &standings));
+            }
+            Failure::RefusedBy(all) => {
+                for (element, reasons) in all {
+                    reasons.iter_mut().for_each(|reason| named(element, reason, &standings));
+                }
+            }
+            _ => {}
+        }
+        failure
     }
 
     async fn not_open(&self, principal: &Principal, id: &str) -> Failure {
@@ -387,6 +424,15 @@ impl Controller {
 }
 
 /// The elements that are meant; each must be astray.
+/// To which side an unresolved transaction goes, and what keeps it.
+fn side_of(record: &TransactionRecord) -> String {
+    let side = if record.decided.is_some() { "decided, it goes forward" } else { "not decided, it goes back" };
+    match &record.outcome {
+        Some(Outcome::Unresolved { elements, .. }) => format!("{side}; astray: {}", elements.join(", ")),
+        _ => side.into(),
+    }
+}
+
 fn chosen(open: &Open, asked: &[String]) -> Result<BTreeSet<String>, Failure> {
     let astray: BTreeSet<String> = open.astray().map(|of| of.element.clone()).collect();
     if asked.is_empty() {

@@ -16,7 +16,7 @@ use crate::domain::{
 };
 use crate::plan::{ElementPlan, content_digest};
 use crate::store::{Batch, Table};
-use crate::tree::{ConfigTree, Key, Path, SchemaKind, Step};
+use crate::tree::{ConfigTree, Key, Node, Path, SchemaKind, Step};
 use std::collections::{BTreeSet, HashSet};
 
 /// What is confirmed.
@@ -81,6 +81,44 @@ impl Controller {
         Ok(fact)
     }
 
+    /// What speaks against a fact: nothing that was read back after a write of ours had this value, so it may be a hand's.
+    /// Ask before it is confirmed: the deviation it explains goes with it.
+    pub async fn doubt_of(&self, principal: &Principal, asked: &RewriteAsked) -> Result<Option<String>, Failure> {
+        authorize(principal, Verb::Read, &asked.element)?;
+        let model = self.model();
+        let path = self.rewritten_path(&model, &asked.element, &asked.path)?;
+        let (sent, says) = self.pair(&model, principal, asked, &path).await?;
+        // At whichever place: it writes so.
+        let echoed = self.echoes_of(principal, &asked.element).await?;
+        if echoed.iter().any(|(_, known, echo)| *known == sent && *echo == says) {
+            return Ok(None);
+        }
+        let element = &asked.element;
+        let mut doubt = format!(
+            "{element} has not been heard to answer '{says}' to a write of '{sent}': if somebody wrote '{says}' there by hand,              it is no longer seen as a change. To take it back: andante element rewrite forget {element} \"{path}\""
+        );
+        let recorded = model.recorded_on(element);
+        if recorded.at(&path).and_then(Node::value).is_some_and(|value| value.as_str() == sent) {
+            doubt.push_str(&format!("; the last verified transaction did read '{sent}' there"));
+        }
+        Ok(Some(doubt))
+    }
+
+    /// What was sent to an element and read back otherwise, the newest first: where, what, how it answered.
+    async fn echoes_of(&self, principal: &Principal, element: &str) -> Result<Vec<(String, String, String)>, Failure> {
+        let mut known = Vec::new();
+        for record in self.transactions(principal).await? {
+            let (Some(Outcome::NotApplied { cause }) | Some(Outcome::Unresolved { cause, .. })) = record.outcome else {
+                continue;
+            };
+            let here = cause.element.as_deref() == Some(element);
+            if let (true, Some(path), Some(sent), Some(says)) = (here, cause.path, cause.sent, cause.says) {
+                known.push((path, sent, says));
+            }
+        }
+        Ok(known)
+    }
+
     /// Takes facts back, and looks at the element again. Answers what is forgotten: all facts at the path, or those with
     /// the given values.
     pub async fn forget_rewrite(&self, principal: &Principal, asked: &RewriteAsked) -> Result<Vec<Rewrite>, Failure> {
@@ -139,16 +177,8 @@ impl Controller {
                 known.push((wanted.clone(), actual.clone()));
             }
         }
-        for record in self.transactions(principal).await? {
-            let (Some(Outcome::NotApplied { cause }) | Some(Outcome::Unresolved { cause, .. })) = record.outcome else {
-                continue;
-            };
-            if here(cause.element.as_deref().unwrap_or_default(), cause.path.as_deref().unwrap_or_default())
-                && let (Some(sent), Some(says)) = (cause.sent, cause.says)
-            {
-                known.push((sent, says));
-            }
-        }
+        let echoes = self.echoes_of(principal, &asked.element).await?.into_iter();
+        known.extend(echoes.filter(|(path, ..)| *path == printed).map(|(_, sent, says)| (sent, says)));
         let fits = |given: &Option<String>, own: &String| given.as_ref().is_none_or(|given| given == own);
         known.into_iter().find(|(sent, says)| fits(&asked.sent, sent) && fits(&asked.says, says)).ok_or_else(|| {
             let message = "no open deviation and no failed read-back is known here; give both values, sent and says";

@@ -4,8 +4,9 @@
 
 use super::{Controller, Failure};
 use crate::domain::{Outcome, Phase, Principal, TransactionRecord, Verb, authorize};
-use crate::store::{self, Batch, Table};
+use crate::store::{self, Batch, StoreError, Table};
 use crate::transaction::{Progress, Timing};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -29,6 +30,48 @@ impl Controller {
         let mut records: Vec<TransactionRecord> = records.into_values().collect();
         records.sort_by(|a, b| (b.started, &b.id).cmp(&(a.started, &a.id)));
         Ok(records)
+    }
+
+    /// The newest transactions, at most `limit`; with `after` those that are older than this id, which need not exist.
+    pub async fn transactions_page(
+        &self,
+        principal: &Principal,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<TransactionRecord>, Failure> {
+        authorize(principal, Verb::Read, "transactions")?;
+        // Taken first: what ends meanwhile is in the store by then.
+        let running = self.records_underway();
+        let rows = store::page_back(self.parts.store.as_ref(), Table::Transactions, after, limit).await?;
+        let mut records: BTreeMap<String, TransactionRecord> = rows.into_iter().collect();
+        for record in running.into_iter().filter(|record| after.is_none_or(|after| record.id.as_str() < after)) {
+            if records.get(&record.id).is_none_or(|stored| stored.finished.is_none()) {
+                records.insert(record.id.clone(), record);
+            }
+        }
+        // Ids are made of the time (RFC 9562 §5.7): the newest is the last.
+        Ok(records.into_values().rev().take(limit).collect())
+    }
+
+    /// The transaction that applied this plan, if one did since `since`.
+    pub(super) async fn applied_plan(
+        &self,
+        plan: &str,
+        since: Timestamp,
+    ) -> Result<Option<TransactionRecord>, StoreError> {
+        let mut after = first_id_of(since);
+        loop {
+            let rows = self.parts.store.page_bytes(Table::Transactions, &after, PAGE).await?;
+            let Some((last, _)) = rows.last() else { return Ok(None) };
+            after.clone_from(last);
+            for (_, bytes) in &rows {
+                // What cannot be read here is told to whoever asks for it.
+                let Ok(record) = serde_json::from_slice::<TransactionRecord>(bytes) else { continue };
+                if record.plan == plan && record.outcome == Some(Outcome::Applied) {
+                    return Ok(Some(record));
+                }
+            }
+        }
     }
 
     /// The transaction whose id begins so.
@@ -129,6 +172,15 @@ impl Controller {
     }
 }
 
+/// What sorts before all ids that are made at this moment or later: a UUID version 7 begins with milliseconds.
+fn first_id_of(at: Timestamp) -> String {
+    let milliseconds = at.as_millisecond().max(0);
+    format!("{:08x}-{:04x}", milliseconds >> 16, milliseconds & 0xffff)
+}
+
+/// How many records are read at a time.
+const PAGE: usize = 256;
+
 /// Why it cannot be called off any more.
 fn too_late(record: &TransactionRecord) -> Failure {
     let id = record.id.clone();
@@ -147,4 +199,19 @@ fn too_late(record: &TransactionRecord) -> Failure {
         }
     };
     Failure::TooLate { transaction: id, message, remedy }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_later_transactions_sort_behind_a_moment() {
+        let before = uuid::Uuid::now_v7().to_string();
+        let now = Timestamp::now().saturating_add(jiff::SignedDuration::from_millis(1)).unwrap();
+        assert!(before < first_id_of(now));
+        let at: Timestamp = "2026-11-23T00:00:00Z".parse().unwrap();
+        let id = uuid::Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, at.as_second() as u64, 0)).to_string();
+        assert!(first_id_of(at) < id && id.starts_with(&first_id_of(at)), "{id}");
+    }
 }

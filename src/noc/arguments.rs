@@ -51,7 +51,7 @@ pub(super) enum Verb {
         /// The plan: its id, or the first 8 characters or more
         plan: String,
         /// Refuse if an element can take back less than this class (A is best)
-        #[arg(long, value_name = "CLASS")]
+        #[arg(long, value_name = "CLASS", value_parser = ["A", "B", "C", "D"], ignore_case = true)]
         require_class: Option<String>,
         #[command(flatten)]
         mode: Mode,
@@ -109,16 +109,16 @@ pub(super) struct Consent {
     #[arg(long, value_name = "PATH|all")]
     pub overwrite: Vec<String>,
     /// Let configuration go that nobody claims below something removed: a path, or all
-    #[arg(long, value_name = "PATH|all", num_args = 0..=1, default_missing_value = "all")]
+    #[arg(long, value_name = "PATH|all")]
     pub allow_collateral: Vec<String>,
     /// Change what the adapter or the inventory protects (management access, own user), on class A only: a path, or all
-    #[arg(long, value_name = "PATH|all", num_args = 0..=1, default_missing_value = "all")]
+    #[arg(long, value_name = "PATH|all")]
     pub allow_protected: Vec<String>,
     /// Check the elements' state before the decision: the name of one of the adapter's checks, or all
-    #[arg(long, value_name = "NAME|all", num_args = 0..=1, default_missing_value = "all")]
+    #[arg(long, value_name = "NAME|all")]
     pub check: Vec<String>,
     /// Refuse if an element can take back less than this class (A is best)
-    #[arg(long, value_name = "CLASS")]
+    #[arg(long, value_name = "CLASS", value_parser = ["A", "B", "C", "D"], ignore_case = true)]
     pub require_class: Option<String>,
 }
 
@@ -139,9 +139,8 @@ pub(super) struct Mode {
 /// What is done about elements that are away.
 #[derive(Args, Debug, Default)]
 pub(super) struct Away {
-    /// Carry out the rest, and what concerns them when they are back; if that fails: block, skip or revert-service
-    #[arg(long, value_name = "POLICY", num_args = 0..=1, default_missing_value = "block")]
-    #[arg(value_parser = ["block", "skip", "revert-service"])]
+    /// Carry out the rest, and what concerns them when they are back; the policy says what happens if that fails
+    #[arg(long, value_name = "POLICY", value_parser = ["block", "skip", "revert-service"])]
     pub queue: Option<String>,
 }
 
@@ -202,9 +201,26 @@ pub(super) struct HistoryArguments {
     /// Print the document of this revision
     #[arg(long, value_name = "REV")]
     pub show: Option<u64>,
-    /// Print what differs between two revisions; with one, between it and the present one
-    #[arg(long, value_name = "REV", num_args = 1..=2, conflicts_with = "show")]
-    pub diff: Vec<u64>,
+    /// Print what differs between two revisions (2,4); with one, between it and the present one
+    #[arg(long, value_name = "REV[,REV]", value_parser = revisions, conflicts_with = "show")]
+    pub diff: Option<Revisions>,
+}
+
+/// Which revisions are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Revisions {
+    /// The older one.
+    pub from: u64,
+    /// The other one; the present one if it is not said.
+    pub to: Option<u64>,
+}
+
+fn revisions(text: &str) -> Result<Revisions, String> {
+    let number = |text: &str| text.trim().parse().map_err(|_| format!("'{text}' is no revision; write 3, or 2,4"));
+    match text.split_once(',') {
+        None => Ok(Revisions { from: number(text)?, to: None }),
+        Some((from, to)) => Ok(Revisions { from: number(from)?, to: Some(number(to)?) }),
+    }
 }
 
 /// `element …`
@@ -298,14 +314,27 @@ pub(super) enum DeviationVerb {
         /// All deviations of this element
         #[arg(long, conflicts_with = "ids")]
         element: Option<String>,
+        /// Show what would be sent, and send nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// With --dry-run: the exact payload for each element instead of the diff
+        #[arg(long, requires = "dry_run")]
+        native: bool,
     },
 }
 
 /// `transaction …`
 #[derive(Debug, Subcommand)]
 pub(super) enum TransactionVerb {
-    /// All transactions, the newest first
-    List,
+    /// Transactions, the newest first
+    List {
+        /// How many at most
+        #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
+        /// Only what is older than this one: the last id of the page before
+        #[arg(long, value_name = "ID")]
+        after: Option<String>,
+    },
     /// One transaction; of an unresolved one also what stands on the elements that are astray, and what can be done
     Show {
         /// Its id, or a unique beginning of it
@@ -361,7 +390,8 @@ pub(super) struct ResolveArguments {
     #[arg(long)]
     pub force_intent: bool,
     /// With --force-intent: send it; with the digest of an earlier look exactly what was shown then
-    #[arg(long, value_name = "DIGEST", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["retry", "accept_actual"])]
+    #[arg(long, value_name = "DIGEST", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    #[arg(conflicts_with_all = ["retry", "accept_actual"])]
     pub commit: Option<String>,
     /// Why; kept in the transaction and in the audit
     #[arg(long, value_name = "TEXT")]
@@ -417,7 +447,7 @@ mod tests {
     fn the_command_line_is_sound() {
         Arguments::command().debug_assert();
         let read = |line: &str| Arguments::try_parse_from(line.split(' '));
-        assert!(read("andante plan a.json b --overwrite all --allow-collateral --native --json").is_ok());
+        assert!(read("andante plan a.json b --overwrite all --allow-collateral all --native --json").is_ok());
         assert!(read("andante element rewrite list").is_ok());
         assert!(read("andante element rewrite confirm pe1 /frr:x/y --sent www --says 80 --all-entries").is_ok());
         assert!(read("andante element rewrite forget pe1").is_err());
@@ -432,14 +462,47 @@ mod tests {
         assert!(read("andante service apply x --queue sometimes").is_err());
         assert!(read("andante queue drop pe2 acme").is_ok());
         assert!(read("andante element list --url http://x --socket y").is_err());
+        assert!(read("andante commit 0123456789 --require-class Z").is_err());
+        assert!(read("andante plan a.json --require-class b").is_ok());
+        assert!(read("andante deviation heal 5d0c91 --dry-run --native").is_ok());
+        assert!(read("andante deviation heal 5d0c91 --native").is_err());
+        assert!(read("andante transaction list --limit 0").is_err());
         assert!(read("andante transaction resolve 0123 pe1 --retry").is_ok());
         assert!(read("andante transaction resolve 0123 --all --force-intent --commit --reason x").is_ok());
         assert!(read("andante transaction resolve 0123 pe1 --retry --accept-actual").is_err());
         assert!(read("andante transaction resolve 0123 pe1 --all --retry").is_err());
         assert!(read("andante transaction resolve 0123 pe1 --retry --commit").is_err());
         assert!(read("andante transaction resolve 0123 --retry").is_err());
-        assert!(read("andante service history acme --diff 1 2").is_ok());
+        assert!(read("andante service history --diff 1,2 acme").is_ok());
+        assert!(read("andante service history --diff acme 1").is_err());
         assert!(read("andante service rollback acme 3 --commit --overwrite all").is_ok());
         assert!(read("andante transaction undo 0123 --over-later").is_ok());
+    }
+
+    /// What stands behind an option is its value or an argument of its own, and never which of the two depends on how much
+    /// is written.
+    #[test]
+    fn no_option_swallows_an_argument() {
+        let read = |line: &str| Arguments::try_parse_from(line.split(' ')).map(|read| read.verb);
+        let Ok(Verb::Plan(plan)) = read("andante plan --check all --allow-collateral all a.json") else {
+            panic!("not read");
+        };
+        assert_eq!((plan.files.len(), &*plan.consent.check), (1, &["all".to_owned()][..]));
+        for alone in ["plan --check a.json", "plan --allow-protected a.json", "service apply --queue a.json"] {
+            assert!(read(&format!("andante {alone}")).is_err(), "{alone}");
+        }
+        let line = "andante transaction resolve 0123 --force-intent --commit pe1";
+        let Ok(Verb::Transaction(TransactionVerb::Resolve(given))) = read(line) else { panic!("not read") };
+        assert_eq!((given.commit.as_deref(), &*given.elements), (Some(""), &["pe1".to_owned()][..]));
+        fn sound(command: &clap::Command) {
+            for option in command.get_arguments().filter(|option| !option.is_positional()) {
+                let open = option.get_num_args().is_some_and(|many| many.min_values() != many.max_values());
+                assert!(!open || option.is_require_equals_set(), "{}: --{}", command.get_name(), option.get_id());
+            }
+            command.get_subcommands().for_each(sound);
+        }
+        let mut command = Arguments::command();
+        command.build();
+        sound(&command);
     }
 }

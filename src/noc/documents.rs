@@ -13,28 +13,29 @@ pub(super) fn read(files: &[PathBuf]) -> Result<Vec<Value>, Failure> {
             let mut text = String::new();
             let read = std::io::stdin().take(LARGEST).read_to_string(&mut text);
             read.map_err(|error| Failure::Usage(format!("standard input cannot be read: {error}")))?;
-            documents.push(entry(&text));
+            documents.push(entry("standard input", &text));
         } else if file.is_dir() {
             let inside = folder(file)?;
             if inside.is_empty() {
                 return Err(Failure::Usage(format!("{} holds no .json or .xml file", file.display())));
             }
             for file in inside {
-                documents.push(entry(&text(&file)?));
+                documents.push(entry(&file.display().to_string(), &text(&file)?));
             }
         } else {
-            documents.push(entry(&text(file)?));
+            documents.push(entry(&file.display().to_string(), &text(file)?));
         }
     }
     Ok(documents)
 }
 
-/// XML begins with '<', JSON never does.
-fn entry(text: &str) -> Value {
+/// XML begins with '<', JSON never does. The name is what a refusal calls it.
+fn entry(name: &str, text: &str) -> Value {
     let text = text.trim_start_matches('\u{feff}');
     let xml = text.trim_start().starts_with('<');
     let media = if xml { "application/yang-data+xml" } else { "application/yang-data+json" };
-    json!({ "media-type": media, "content": text })
+    let name: String = name.chars().filter(|c| !c.is_control()).collect();
+    json!({ "name": name, "media-type": media, "content": text })
 }
 
 fn folder(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
@@ -71,6 +72,7 @@ mod tests {
         let documents = read(&[folder.path().into()]).unwrap();
         let media: Vec<_> = documents.iter().map(|one| one["media-type"].as_str().unwrap()).collect();
         assert_eq!(media, ["application/yang-data+json", "application/yang-data+xml"]);
+        assert!(documents[1]["name"].as_str().unwrap().ends_with("b.xml"));
         assert!(matches!(read(&["/nonexistent".into()]), Err(Failure::Usage(_))));
         let empty = tempfile::tempdir().unwrap();
         assert!(matches!(read(&[empty.path().into()]), Err(Failure::Usage(_))));

@@ -86,10 +86,13 @@ pub(super) fn told(reply: &Reply, paint: Paint) -> String {
         let text = |name: &str| error[name].as_str().map(clean);
         let reason = text("error-app-tag").or_else(|| text("error-tag")).unwrap_or_default();
         out.push_str(&format!("{} {}\n", paint.bad(&format!("{reason}:")), text("error-message").unwrap_or_default()));
+        let info = &error["error-info"];
+        if let Some(name) = info["andante:document"].as_str() {
+            out.push_str(&format!("  file       {}\n", clean(name)));
+        }
         if let Some(path) = text("error-path") {
             out.push_str(&format!("  where      {path}\n"));
         }
-        let info = &error["error-info"];
         for element in info["andante:element"].as_array().into_iter().flatten() {
             out.push_str(&format!("  element    {}\n", paint.strong(&said(element, "name"))));
             for (name, title) in [
@@ -131,15 +134,21 @@ mod tests {
             "error-path": "/frr:interface[name='eth1']/description",
             "error-message": "pe2: changed by hand; nothing was sent, the network is as before",
             "error-info": {
+                "andante:document": "folder/acme.json",
                 "andante:element": [{"name": "pe2", "recorded": "a", "actual": "\u{1b}[2Jb"}],
                 "andante:remedy": "look at the element"
             }
         }]}});
         let reply = Reply { status: http::StatusCode::CONFLICT, transaction: None, text: body.to_string(), body };
         let text = told(&reply, Paint::new(Color::Never, false));
-        for part in
-            ["hand-made-change:", "where      /frr:interface", "element    pe2", "recorded a", "to do      look"]
-        {
+        for part in [
+            "hand-made-change:",
+            "file       folder/acme.json",
+            "where      /frr:interface",
+            "element    pe2",
+            "recorded a",
+            "to do      look",
+        ] {
             assert!(text.contains(part), "{part}\n{text}");
         }
         assert!(!text.contains('\u{1b}'), "{text}");

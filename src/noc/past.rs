@@ -1,6 +1,6 @@
 //! What has been, and what did not end: `service history`, `service rollback`, `transaction undo`, `transaction resolve`.
 
-use super::arguments::{Consent, HistoryArguments, Mode, ResolveArguments};
+use super::arguments::{Consent, HistoryArguments, Mode, ResolveArguments, Revisions};
 use super::client::Reply;
 use super::failure::{Exit, Failure};
 use super::paint::{Paint, clean, table, when};
@@ -14,8 +14,8 @@ use std::fmt::Write;
 impl Noc {
     pub(super) async fn history(&self, given: &HistoryArguments) -> Result<Exit, Failure> {
         let mut input = named(&given.id);
-        let list = match given.diff.as_slice() {
-            [from] => {
+        let list = match given.diff {
+            Some(Revisions { from, to: None }) => {
                 let all_of_it = self.call("service-history", input.clone().into()).await?;
                 let newest =
                     all(&all_of_it.body["andante:output"], "revision").first().map(|one| said(one, "revision"));
@@ -23,12 +23,12 @@ impl Noc {
                 input.insert("revision".into(), newest.unwrap_or_default().into());
                 false
             }
-            [from, to] => {
+            Some(Revisions { from, to: Some(to) }) => {
                 input.insert("compare-with".into(), from.to_string().into());
                 input.insert("revision".into(), to.to_string().into());
                 false
             }
-            _ => match given.show {
+            None => match given.show {
                 Some(revision) => {
                     input.insert("revision".into(), revision.to_string().into());
                     false
@@ -41,9 +41,9 @@ impl Noc {
             let output = &body["andante:output"];
             let revisions = all(output, "revision");
             if list {
-                return revisions_table(revisions, noc.now, noc.paint);
+                return revisions_table(revisions, noc.now(), noc.paint);
             }
-            if !given.diff.is_empty() {
+            if given.diff.is_some() {
                 return match output["diff"].as_str() {
                     Some(diff) if !diff.is_empty() => noc.paint.diff(diff),
                     _ => "nothing differs\n".into(),
@@ -90,13 +90,13 @@ impl Noc {
         let plan = &reply.body["andante:output"]["plan"];
         if !commit {
             self.show(reply, |_, noc| {
-                let report = plan::report(plan, false, noc.now, noc.paint);
+                let report = plan::report(plan, false, noc.now(), noc.paint);
                 format!("{report}{}", plan::next(plan, noc.paint))
             })?;
             return Ok(if all(plan, "element").is_empty() { Exit::Done } else { Exit::Differences });
         }
         if !self.json {
-            put(&format!("{}\n", plan::report(plan, false, self.now, self.paint)))?;
+            put(&format!("{}\n", plan::report(plan, false, self.now(), self.paint)))?;
         }
         self.commit(&said(plan, "id"), consent.require_class.as_deref(), &Mode::default()).await
     }
@@ -131,7 +131,7 @@ impl Noc {
                         self.show(&reply, |_, noc| {
                             let which = if given.all { "--all".into() } else { given.elements.join(" ") };
                             let next =
-                                format!("andante transaction resolve {id} {which} --force-intent --commit {digest}");
+                                format!("andante transaction resolve {id} {which} --force-intent --commit={digest}");
                             format!("{}\n{}\n", stand(output, true, noc.paint), noc.paint.strong(&next))
                         })?;
                         return Ok(Exit::Differences);
@@ -146,7 +146,7 @@ impl Noc {
         }
         let reply = self.call("resolve", input).await?;
         let one = &reply.body["andante:output"];
-        self.show(&reply, |_, noc| reports::transaction(one, noc.now, noc.paint))?;
+        self.show(&reply, |_, noc| reports::transaction(one, noc.now(), noc.paint))?;
         Ok(if said(one, "outcome") == "unresolved" { Exit::Unresolved } else { Exit::Done })
     }
 

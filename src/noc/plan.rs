@@ -113,7 +113,7 @@ fn footer(plan: &Value, paint: Paint) -> String {
     );
     section(
         paint.bad("collateral: goes along though nobody claims it"),
-        lines("collateral", &|found| format!("{} {}", place(found), said(found, "value"))),
+        lines("collateral", &|found| with_value(&place(found), found, " ")),
     );
     let rewrites = all(plan, "element").iter().flat_map(|element| {
         all(element, "rewrite").iter().map(move |echo| {
@@ -125,7 +125,7 @@ fn footer(plan: &Value, paint: Paint) -> String {
     section(paint.care("other deviations of these elements, left alone"), lines("other-deviation", &place));
     section(
         "values that come back when the service goes".into(),
-        lines("returning-value", &|found| format!("{} = {}", place(found), said(found, "value"))),
+        lines("returning-value", &|found| with_value(&place(found), found, " = ")),
     );
     out
 }
@@ -168,6 +168,14 @@ fn value(entry: &Value, name: &str) -> String {
     entry[name].as_str().map_or_else(|| "nothing".into(), |text| format!("'{}'", clean(text)))
 }
 
+/// A place with its value; a node that is there without a value has its place alone.
+fn with_value(place: &str, entry: &Value, between: &str) -> String {
+    match said(entry, "value") {
+        value if value.is_empty() => place.to_owned(),
+        value => format!("{place}{between}{value}"),
+    }
+}
+
 /// The entries of a list or leaf-list.
 pub(super) fn all<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     value[name].as_array().map(Vec::as_slice).unwrap_or_default()
@@ -198,6 +206,7 @@ mod tests {
                 "rewrite": [{"path": "/frr:p", "sent": "www", "says": "80"}]}],
             "hand-made-change": [{"element": "pe2", "path": "/frr:x", "recorded": "a", "actual": "b"}],
             "collateral": [{"element": "pe2", "path": "/frr:y", "value": "z"}],
+            "returning-value": [{"element": "pe2", "path": "/frr:q", "value": ""}],
             "tentative-number": [{"name": "rd/pe2", "value": "7"}],
             "warning": ["look twice"]
         });
@@ -214,7 +223,8 @@ mod tests {
             "+vrf acme",
             "simulated only",
             "recorded 'a', actual 'b', wanted nothing",
-            "pe2:/frr:y z",
+            "pe2:/frr:y z\n",
+            "pe2:/frr:q\n",
             "look twice",
             "pe2:/frr:p: 'www' is written as '80'",
         ] {

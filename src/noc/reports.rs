@@ -227,8 +227,28 @@ pub(super) fn rewrites<'a>(facts: impl IntoIterator<Item = &'a Value>, now: Time
     )
 }
 
-/// `why`.
-pub(super) fn claims(list: &[Value], paint: Paint) -> String {
+/// `why`: who claims the line, and what is wrong with it.
+pub(super) fn why(claimed: &[Value], deviating: &[Value], paint: Paint) -> String {
+    let mut out = if claimed.is_empty() && !deviating.is_empty() { String::new() } else { claims(claimed, paint) };
+    for found in deviating {
+        let id = said(found, "id");
+        let title = format!("{}  deviates ({})", said(found, "path"), said(found, "kind"));
+        let _ = writeln!(out, "{}", paint.care(&title));
+        let value =
+            |name: &str| found[name].as_str().map_or_else(|| "nothing".into(), |text| format!("'{}'", clean(text)));
+        let services: Vec<_> = all(found, "service").iter().map(|one| said(one, "id")).collect();
+        let whose = match services.is_empty() {
+            true => String::new(),
+            false => format!(" by service {}", services.join(", ")),
+        };
+        let _ = writeln!(out, "  wanted    {}{whose}", value("wanted"));
+        let _ = writeln!(out, "  actual    {}", value("actual"));
+        let _ = writeln!(out, "  see       andante deviation show {id}");
+    }
+    out
+}
+
+fn claims(list: &[Value], paint: Paint) -> String {
     let rows = list.iter().map(|claim| {
         vec![said(claim, "path"), said(claim, "layer"), paint.strong(&said(claim, "owner")), said(claim, "kind"), {
             let mut value = said(claim, "value");
@@ -328,6 +348,19 @@ mod tests {
     use super::*;
     use crate::noc::arguments::Color;
     use serde_json::json;
+
+    #[test]
+    fn a_line_that_deviates_is_not_said_to_be_nobodys() {
+        let paint = Paint::new(Color::Never, false);
+        let found = json!({"id": "5d0c", "path": "/frr:x", "kind": "changed", "wanted": "a", "actual": "b",
+            "service": [{"face": "ietf-l3vpn-ntw", "id": "acme"}]});
+        let text = why(&[], &[found], paint);
+        for part in ["/frr:x  deviates (changed)", "'a' by service acme", "actual    'b'", "deviation show 5d0c"] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+        assert!(!text.contains("nobody"), "{text}");
+        assert!(why(&[], &[], paint).contains("nobody claims"));
+    }
 
     #[test]
     fn lists_are_tables_and_empty_lists_say_so() {

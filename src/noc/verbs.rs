@@ -30,7 +30,7 @@ pub(super) async fn perform(arguments: &Arguments, tools: &Tools, paint: Paint) 
     }
     let url = arguments.url.as_deref().or(if arguments.socket.is_some() { None } else { tools.url.as_deref() });
     let client = Client::new(url, arguments.socket.clone(), arguments.ticket.clone())?;
-    let noc = Noc { client, json: arguments.json, ticket: arguments.ticket.clone(), now: Timestamp::now(), paint };
+    let noc = Noc { client, json: arguments.json, ticket: arguments.ticket.clone(), paint };
     match &arguments.verb {
         Verb::Plan(given) => noc.plan(given).await,
         Verb::Commit { plan, require_class, mode } => noc.commit(plan, require_class.as_deref(), mode).await,
@@ -41,7 +41,10 @@ pub(super) async fn perform(arguments: &Arguments, tools: &Tools, paint: Paint) 
         Verb::Queue(verb) => noc.queue(verb).await,
         Verb::Why { element, path } => {
             let reply = noc.call("why", json!({ "element": element, "path": path })).await?;
-            noc.show(&reply, |body, noc| reports::claims(all(&body["andante:output"], "claim"), noc.paint))
+            noc.show(&reply, |body, noc| {
+                let output = &body["andante:output"];
+                reports::why(all(output, "claim"), all(output, "deviation"), noc.paint)
+            })
         }
         Verb::Adapter(AdapterVerb::List) => {
             let reply = noc.client.get("/andante:adapters").await?;
@@ -55,11 +58,15 @@ pub(super) struct Noc {
     pub(super) client: Client,
     pub(super) json: bool,
     ticket: Option<String>,
-    pub(super) now: Timestamp,
     pub(super) paint: Paint,
 }
 
 impl Noc {
+    /// The moment of printing: relative times of a long verb count from its end, not from its start.
+    pub(super) fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
     async fn plan(&self, given: &PlanArguments) -> Result<Exit, Failure> {
         let mut wanted = documents::read(&given.files)?;
         for id in &given.delete {
@@ -68,10 +75,10 @@ impl Noc {
         let reply = self.planned(wanted, &given.consent).await?;
         let plan = &reply.body["andante:output"]["plan"];
         if plan::is_empty(plan) {
-            return self.show(&reply, |_, noc| format!("{}\n", noc.paint.good("nothing would change")));
+            return self.show(&reply, |_, noc| format!("{}\n", noc.paint.good("no change: all is so already")));
         }
         self.show(&reply, |_, noc| {
-            let report = plan::report(plan, given.native, noc.now, noc.paint);
+            let report = plan::report(plan, given.native, noc.now(), noc.paint);
             format!("{report}{}", plan::next(plan, noc.paint))
         })?;
         // A document may change without the network: words for people, or the same said otherwise.
@@ -118,10 +125,10 @@ impl Noc {
         let reply = self.planned(documents, consent).await?;
         let plan = &reply.body["andante:output"]["plan"];
         if plan::is_empty(plan) {
-            return self.show(&reply, |_, noc| format!("{}\n", noc.paint.good("nothing changes")));
+            return self.show(&reply, |_, noc| format!("{}\n", noc.paint.good("no change: all is so already")));
         }
         if !self.json {
-            print!("{}", plan::report(plan, false, self.now, self.paint));
+            print!("{}", plan::report(plan, false, self.now(), self.paint));
             println!();
         }
         self.commit(&said(plan, "id"), consent.require_class.as_deref(), mode).await
@@ -132,7 +139,7 @@ impl Noc {
             Service::List => {
                 let reply = self.client.get("/andante:services").await?;
                 self.show(&reply, |body, noc| {
-                    reports::services(all(&body["andante:services"], "service"), noc.now, noc.paint)
+                    reports::services(all(&body["andante:services"], "service"), noc.now(), noc.paint)
                 })
             }
             Service::Show { id } => {
@@ -164,7 +171,7 @@ impl Noc {
             ElementVerb::List => {
                 let reply = self.client.get("/andante:elements").await?;
                 self.show(&reply, |body, noc| {
-                    reports::elements(all(&body["andante:elements"], "element"), noc.now, noc.paint)
+                    reports::elements(all(&body["andante:elements"], "element"), noc.now(), noc.paint)
                 })
             }
             ElementVerb::Show { name } => {
@@ -214,7 +221,7 @@ impl Noc {
                 let input = if names.is_empty() { json!({}) } else { json!({ "element": names }) };
                 let reply = self.call("check-sync", input).await?;
                 let found = all(&reply.body["andante:output"], "element");
-                self.show(&reply, |_, noc| reports::checks(found, noc.now, noc.paint))?;
+                self.show(&reply, |_, noc| reports::checks(found, noc.now(), noc.paint))?;
                 // An element that was not seen as it should be is a difference too.
                 let fine = |one: &&Value| all(one, "deviation").is_empty() && said(one, "sync-state") == "in-sync";
                 Ok(if found.iter().all(|one| fine(&one)) { Exit::Done } else { Exit::Differences })
@@ -241,17 +248,24 @@ impl Noc {
                 self.show(&reply, |body, noc| {
                     let facts = all(&body["andante:rewrites"], "rewrite");
                     let of = |fact: &&Value| element.as_ref().is_none_or(|name| said(fact, "element") == *name);
-                    reports::rewrites(facts.iter().filter(of), noc.now)
+                    reports::rewrites(facts.iter().filter(of), noc.now())
                 })
             }
             RewriteVerb::Confirm(given) => {
                 let reply = self.call("rewrite", asked("confirm", given)).await?;
-                self.show(&reply, |body, noc| reports::rewrites(all(&body["andante:output"], "rewrite"), noc.now))
+                self.show(&reply, |body, noc| {
+                    let output = &body["andante:output"];
+                    let mut out = reports::rewrites(all(output, "rewrite"), noc.now());
+                    for doubt in all(output, "warning").iter().filter_map(Value::as_str) {
+                        out.push_str(&format!("{}\n", noc.paint.care(&format!("warning: {doubt}"))));
+                    }
+                    out
+                })
             }
             RewriteVerb::Forget(given) => {
                 let reply = self.call("rewrite", asked("forget", given)).await?;
                 self.show(&reply, |body, noc| {
-                    let facts = reports::rewrites(all(&body["andante:output"], "rewrite"), noc.now);
+                    let facts = reports::rewrites(all(&body["andante:output"], "rewrite"), noc.now());
                     format!("{facts}forgotten: these values differ again\n")
                 })
             }
@@ -263,16 +277,16 @@ impl Noc {
         let list = all(&reply.body["andante:deviations"], "deviation");
         match verb {
             DeviationVerb::List => {
-                self.show(&reply, |_, noc| reports::deviations(list, noc.now, noc.paint))?;
+                self.show(&reply, |_, noc| reports::deviations(list, noc.now(), noc.paint))?;
                 Ok(if list.is_empty() { Exit::Done } else { Exit::Differences })
             }
             DeviationVerb::Show { id } => {
                 let found = single(list, id, "deviation")?;
                 let path = format!("/andante:deviations/deviation={}", encoded(&said(found, "id")));
                 let reply = self.client.get(&path).await?;
-                self.show(&reply, |_, noc| reports::deviation(found, noc.now, noc.paint))
+                self.show(&reply, |_, noc| reports::deviation(found, noc.now(), noc.paint))
             }
-            DeviationVerb::Heal { ids, element } => {
+            DeviationVerb::Heal { ids, element, dry_run, native } => {
                 let mut chosen: Vec<&Value> = Vec::new();
                 for id in ids {
                     chosen.push(single(list, id, "deviation")?);
@@ -289,10 +303,20 @@ impl Noc {
                         .filter(|found| said(found, "element") == name)
                         .map(|found| said(found, "id"))
                         .collect();
-                    let input = match of_it.is_empty() {
+                    let mut input = match of_it.is_empty() {
                         true => json!({ "element": [name] }),
                         false => json!({ "deviation": of_it }),
                     };
+                    if *dry_run {
+                        input["dry-run"] = true.into();
+                        let reply = self.call("heal", input).await?;
+                        let plan = &reply.body["andante:output"]["plan"];
+                        self.show(&reply, |_, noc| plan::report(plan, *native, noc.now(), noc.paint))?;
+                        if !all(plan, "element").is_empty() {
+                            worst = Exit::Differences;
+                        }
+                        continue;
+                    }
                     let reply = self.call("heal", input).await?;
                     match self.ended(&reply)? {
                         Exit::Done => {}
@@ -308,35 +332,51 @@ impl Noc {
         match verb {
             TransactionVerb::Watch { id } => return self.followed(id).await,
             TransactionVerb::Cancel { id } => return self.cancelled(id).await,
-            TransactionVerb::List
-            | TransactionVerb::Show { .. }
-            | TransactionVerb::Undo { .. }
-            | TransactionVerb::Resolve(_) => {}
-        }
-        let reply = self.client.get("/andante:transactions").await?;
-        let list = all(&reply.body["andante:transactions"], "transaction");
-        match verb {
-            TransactionVerb::List => self.show(&reply, |_, noc| reports::transactions(list, noc.now, noc.paint)),
-            TransactionVerb::Show { id } => {
-                let found = single(list, id, "transaction")?;
-                let path = format!("/andante:transactions/transaction={}", encoded(&said(found, "id")));
+            TransactionVerb::List { limit, after } => {
+                let after = after.as_ref().map(|id| format!("&after={}", encoded(&id.to_lowercase())));
+                let path = format!("/andante:transactions?limit={limit}{}", after.unwrap_or_default());
                 let reply = self.client.get(&path).await?;
-                self.show(&reply, |_, noc| reports::transaction(found, noc.now, noc.paint))?;
+                let list = all(&reply.body["andante:transactions"], "transaction");
+                return self.show(&reply, |_, noc| {
+                    let mut out = reports::transactions(list, noc.now(), noc.paint);
+                    if let Some(last) = list.last().filter(|_| list.len() >= *limit as usize) {
+                        let next = format!("older ones: andante transaction list --after {}\n", said(last, "id"));
+                        out.push_str(&noc.paint.faint(&next));
+                    }
+                    out
+                });
+            }
+            TransactionVerb::Show { .. } | TransactionVerb::Undo { .. } | TransactionVerb::Resolve(_) => {}
+        }
+        match verb {
+            TransactionVerb::Show { id } => {
+                let id = self.transaction_id(id).await?;
+                let reply = self.client.get(&format!("/andante:transactions/transaction={}", encoded(&id))).await?;
+                let found = all(&reply.body, "andante:transaction").first().unwrap_or(&Value::Null);
+                self.show(&reply, |_, noc| reports::transaction(found, noc.now(), noc.paint))?;
                 if said(found, "outcome") == "unresolved" && !self.json {
-                    self.stand(&said(found, "id")).await?;
+                    self.stand(&id).await?;
                 }
                 Ok(Exit::Done)
             }
             TransactionVerb::Undo { id, over_later, commit, consent } => {
-                let found = single(list, id, "transaction")?;
-                self.undo(&said(found, "id"), *over_later, *commit, consent).await
+                self.undo(&self.transaction_id(id).await?, *over_later, *commit, consent).await
             }
-            TransactionVerb::Resolve(given) => {
-                let found = single(list, &given.id, "transaction")?;
-                self.resolve(&said(found, "id"), given).await
+            TransactionVerb::Resolve(given) => self.resolve(&self.transaction_id(&given.id).await?, given).await,
+            TransactionVerb::List { .. } | TransactionVerb::Watch { .. } | TransactionVerb::Cancel { .. } => {
+                Ok(Exit::Done)
             }
-            TransactionVerb::Watch { .. } | TransactionVerb::Cancel { .. } => Ok(Exit::Done),
         }
+    }
+
+    /// The whole id of the transaction whose id begins so. Ids sort by time, and so do their beginnings: what begins so
+    /// stands together, right before what comes behind all of it.
+    async fn transaction_id(&self, id: &str) -> Result<String, Failure> {
+        let id = id.to_lowercase();
+        let reply =
+            self.client.get(&format!("/andante:transactions?limit=2&after={}", encoded(&format!("{id}~")))).await?;
+        let list = all(&reply.body["andante:transactions"], "transaction");
+        single(list, &id, "transaction").map(|found| said(found, "id"))
     }
 
     /// The resource of a service, from `ID` or `FACE/ID`.
@@ -376,8 +416,8 @@ impl Noc {
             _ => &reply.body["andante:output"],
         };
         self.show(reply, |_, noc| match one {
-            Value::Null => format!("{}\n", noc.paint.good("nothing was to be done")),
-            _ => reports::transaction(one, noc.now, noc.paint),
+            Value::Null => format!("{}\n", noc.paint.good("no change: nothing was to be done")),
+            _ => reports::transaction(one, noc.now(), noc.paint),
         })?;
         let open = reply.status.as_u16() == 202;
         if open && let (Some(id), false) = (&reply.transaction, self.json) {

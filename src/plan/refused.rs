@@ -43,6 +43,16 @@ pub enum Refused {
         /// Of the element: only an element that reverts by itself may be changed there.
         class: Class,
     },
+    /// An unresolved transaction holds the path: what stands there may be its own work, half done.
+    #[error("{path}: held by the unresolved transaction {transaction} ({standing}); that has to be settled first")]
+    Held {
+        /// Where.
+        path: Path,
+        /// Whose.
+        transaction: String,
+        /// To which side it goes.
+        standing: String,
+    },
     /// The adapter could not render the difference.
     #[error("the difference cannot be rendered: {0}")]
     Render(String),
@@ -56,7 +66,8 @@ impl Refused {
             Refused::HandMade(found) => Some(&found.path),
             Refused::ExistsUnowned { path, .. }
             | Refused::Collateral { path, .. }
-            | Refused::Protected { path, .. } => Some(path),
+            | Refused::Protected { path, .. }
+            | Refused::Held { path, .. } => Some(path),
             Refused::Render(_) => None,
         }
     }
@@ -69,6 +80,7 @@ impl Refused {
             Refused::ExistsUnowned { .. } => "exists-unowned",
             Refused::Collateral { .. } => "collateral",
             Refused::Protected { .. } => "protected",
+            Refused::Held { .. } => "unresolved-transaction",
             Refused::Render(_) => "cannot-render",
         }
     }

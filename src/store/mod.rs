@@ -169,6 +169,19 @@ pub trait Store: Send + Sync {
     async fn list_bytes(&self, table: Table, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError>;
     /// The first records whose keys come behind `after`, at most `limit`, in key order: for going through a large table.
     async fn page_bytes(&self, table: Table, after: &str, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StoreError>;
+    /// The last records whose keys come before `before` (of all, without it), at most `limit`, the last first.
+    async fn page_back_bytes(
+        &self,
+        table: Table,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        let mut rows = self.list_bytes(table, "").await?;
+        rows.retain(|(key, _)| before.is_none_or(|before| key.as_str() < before));
+        rows.reverse();
+        rows.truncate(limit);
+        Ok(rows)
+    }
     /// Writes a batch under the writer's epoch.
     async fn commit(&self, epoch: u64, batch: Batch, durability: Durability) -> Result<(), StoreError>;
     /// The journal of one transaction, in order.
@@ -198,6 +211,17 @@ pub async fn list<T: DeserializeOwned>(
     prefix: &str,
 ) -> Result<Vec<(String, T)>, StoreError> {
     let rows = store.list_bytes(table, prefix).await?;
+    rows.into_iter().map(|(key, bytes)| decode(table, &key, &bytes).map(|value| (key, value))).collect()
+}
+
+/// A typed page backwards over any store.
+pub async fn page_back<T: DeserializeOwned>(
+    store: &dyn Store,
+    table: Table,
+    before: Option<&str>,
+    limit: usize,
+) -> Result<Vec<(String, T)>, StoreError> {
+    let rows = store.page_back_bytes(table, before, limit).await?;
     rows.into_iter().map(|(key, bytes)| decode(table, &key, &bytes).map(|value| (key, value))).collect()
 }
 

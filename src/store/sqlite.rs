@@ -203,6 +203,26 @@ impl Store for SqliteStore {
         .await
     }
 
+    async fn page_back_bytes(
+        &self,
+        table: Table,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        let (before, limit) = (before.map(str::to_owned), i64::try_from(limit).unwrap_or(i64::MAX));
+        self.read("read a page of records", move |connection| {
+            let sql = match before {
+                Some(_) => "SELECT key, value FROM record WHERE kind = ?1 AND key < ?2 ORDER BY key DESC LIMIT ?3",
+                None => "SELECT key, value FROM record WHERE kind = ?1 AND ?2 IS NULL ORDER BY key DESC LIMIT ?3",
+            };
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows =
+                statement.query_map(params![table.name(), before, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect()
+        })
+        .await
+    }
+
     async fn commit(&self, epoch: u64, batch: Batch, durability: Durability) -> Result<(), StoreError> {
         let (answer, received) = oneshot::channel();
         self.ask(Request::Commit { epoch, batch, durability, answer }, received).await

@@ -57,6 +57,13 @@ impl Queues {
         })
     }
 
+    /// The unresolved transaction that holds what stands at this path, at or below it.
+    pub fn holder_of(&self, element: &str, path: &Path) -> Option<String> {
+        let inner = self.inner();
+        let holds = |held: &[(String, Path)]| held.iter().any(|(of, at)| of == element && at.touches(path));
+        inner.held.iter().find(|(_, held)| holds(held)).map(|(transaction, _)| transaction.clone())
+    }
+
     /// Lets an unresolved transaction hold what its plan touches on these elements.
     pub(super) fn hold(&self, transaction: &str, plan: &Plan, elements: &[String]) {
         let of = plan.elements.iter().filter(|of| elements.contains(&of.element));

@@ -56,6 +56,7 @@ async fn an_element_that_writes_values_its_own_way() {
     // Confirmed for exactly this place (the values come from the failed read-back): the other neighbour is still not ours.
     let (code, text) = house.command(&["element", "rewrite", "confirm", "pe2", &path, "--ticket", "CHG-7"]).await;
     assert!(code == 0 && text.contains(SENT) && text.contains(SAYS) && text.contains("CHG-7"), "{code} {text}");
+    assert!(!text.contains("warning"), "it was heard to write so: {text}");
     assert!(matches!(open().await.outcome, Some(Outcome::Unresolved { .. })));
 
     // In all entries: what was half done is taken back, and the same document is applied and in sync.
@@ -87,6 +88,13 @@ async fn an_element_that_writes_values_its_own_way() {
     let found = house.deviations().await;
     assert_eq!(found.len(), 1, "{found:#?}");
     assert_eq!((found[0].kind, found[0].actual.as_deref()), (DeviationKind::Changed, Some("by hand")));
+    // Taken for the element's way of writing it is doubted, and can be taken back.
+    let (code, text) = house.command(&["element", "rewrite", "confirm", "pe2", &found[0].path]).await;
+    assert!(code == 0 && text.contains("warning: pe2 has not been heard to answer 'by hand'"), "{code} {text}");
+    assert_eq!(house.deviations().await, []);
+    let by_hand = RewriteAsked { says: Some("by hand".into()), ..asked(&found[0].path) };
+    house.controller.forget_rewrite(&noc(), &by_hand).await.unwrap();
+    assert_eq!(house.deviations().await.len(), 1);
     let ids = [found[0].id.clone()];
     let healed = house.controller.heal(&noc(), "pe2", &ids, &Default::default()).await.unwrap();
     House::applied(&healed);

@@ -60,6 +60,7 @@ impl Lab {
             busy: Duration::from_millis(100),
             secrets: Arc::new(NoSecrets),
             inside: None,
+            readings: Arc::default(),
         };
         Some(Self { element, rider: Rider::new(adapter, limits), connector, before, after, text })
     }

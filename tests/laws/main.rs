@@ -12,6 +12,7 @@ mod defaults;
 mod documents;
 mod equality;
 mod order;
+mod patch;
 mod plans;
 mod platform;
 mod trees;

@@ -155,8 +155,27 @@ fn line(adapter: &str, name: &str, port: &str, n: usize, dice: &mut Dice) -> Ele
         access.port = port.into();
         access.frames = Match::Dot1q { vid: (100 * n + dice.below(2) + 1) as u16 };
         access.admin = dice.below(3) > 0;
+        access.bandwidth = bandwidth(adapter, dice);
     }
     wanted
+}
+
+/// Two of three accesses are policed where the platform has policers, one way or both.
+fn bandwidth(adapter: &str, dice: &mut Dice) -> Option<Bandwidth> {
+    if adapter != "iosxr" {
+        return None;
+    }
+    let mut profile = || {
+        let (cir, eir) = (1_000_000 * (1 + dice.below(3) as u64), [0, 500_000][dice.below(2)]);
+        let (cbs, ebs) = ((dice.below(2) == 0).then_some(64_000), None);
+        BandwidthProfile { cir, eir, cbs, ebs, color_aware: false, coupling: false }
+    };
+    let (from_customer, to_customer) = (profile(), profile());
+    match dice.below(3) {
+        0 => None,
+        1 => Some(Bandwidth { from_customer: Some(from_customer), to_customer: None }),
+        _ => Some(Bandwidth { from_customer: Some(from_customer), to_customer: Some(to_customer) }),
+    }
 }
 
 const FRR: &str = "\

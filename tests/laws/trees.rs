@@ -5,7 +5,7 @@ use crate::law;
 use andante::tree::{Body, ConfigTree, Diff, Edit, Node, SchemaIndex, apply, diff, inverse, xml};
 
 /// Two trees of one schema: unrelated, or one a change of the other.
-fn pair(seed: u64) -> (SchemaIndex, ConfigTree, ConfigTree) {
+pub fn pair(seed: u64) -> (SchemaIndex, ConfigTree, ConfigTree) {
     let index = schema(seed / 8);
     let a = tree(&index, seed);
     let b = if seed.is_multiple_of(4) { tree(&index, seed ^ 0xABCD) } else { changed(&index, &a, seed) };

@@ -229,6 +229,7 @@ async fn send(element: &NetconfElement, adapter: &Adapter, payload: &andante::ad
         limits: limits(),
         tap: Tap::default(),
         secrets: Arc::new(andante::adagio::secret::NoSecrets),
+        readings: Arc::default(),
     };
     let mut writer = driver.open_writer().await.map_err(|error| error.to_string())?;
     writer.lock().await.map_err(|error| error.to_string())?;

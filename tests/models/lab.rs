@@ -160,6 +160,7 @@ impl Lab {
             busy: Duration::from_millis(100),
             secrets: Arc::new(NoSecrets),
             inside: None,
+            readings: Arc::default(),
         };
         let tree = |text: &str| adapter.normalise(&adapter.parse(text).unwrap().tree);
         let (before, after) = (tree(BEFORE), tree(AFTER));

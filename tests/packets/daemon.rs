@@ -17,6 +17,7 @@ pub struct Daemon {
 }
 
 /// How the command ended and what it said.
+#[derive(Debug)]
 pub struct Ended {
     pub code: Option<i32>,
     pub out: String,
@@ -115,21 +116,21 @@ impl Daemon {
             .expect("andante starts")
     }
 
-    /// Runs a verb that writes; its transaction must be `applied` on both elements. Gives the residue of all elements.
+    /// Runs a verb that writes; its transaction must be `applied` on so many elements. Gives the residue of all elements.
     #[track_caller]
-    pub fn applied(&self, arguments: &[&str]) -> Vec<String> {
+    pub fn applied(&self, arguments: &[&str], elements: usize) -> Vec<String> {
         let said = self.ask(arguments).with(0);
         println!("andante {}\n{}", arguments.join(" "), said.out);
         let newest = self.newest();
         assert!(said.out.contains(newest["id"].as_str().unwrap_or("no id")), "{newest:#}");
         assert_eq!(newest["outcome"], "applied", "{newest:#}");
-        let elements = newest["element"].as_array().cloned().unwrap_or_default();
-        assert_eq!(elements.len(), 2, "{newest:#}");
+        let touched = newest["element"].as_array().cloned().unwrap_or_default();
+        assert_eq!(touched.len(), elements, "{newest:#}");
         let named = |element: &Value| {
             let lines = element["residue"].as_array().cloned().unwrap_or_default();
             lines.into_iter().map(|line| format!("{} {line}", element["name"])).collect::<Vec<_>>()
         };
-        elements.iter().flat_map(named).collect()
+        touched.iter().flat_map(named).collect()
     }
 
     /// The newest transaction, as `transaction list` has it.

@@ -1,17 +1,15 @@
 //! E-Lines between NETCONF elements, judged by the customers' frames: the daemon gets documents, frames pass; they stop
 //! when the service is shut or deleted, and those of the other customer notice nothing of it.
+use crate::customers::THERE;
 use crate::daemon::Daemon;
-use crate::eline_lab::{ADDRESSES, CUSTOMERS, ElineLab, PORT};
+use crate::eline_lab::{CUSTOMERS, ElineLab, PORT};
 use crate::support::{Cut, NetconfOptions, or_skip, wait_until};
-use crate::traffic::{passes, pings};
 use crate::{Story, alone};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// From the daemon's answer to the first packet: the agents look four times a second.
 const PASSES: Duration = Duration::from_secs(20);
-/// Far side of every wire.
-const THERE: &str = ADDRESSES[1];
 
 #[test]
 fn a_wire_carries_frames_from_document_to_deletion() {
@@ -19,69 +17,63 @@ fn a_wire_carries_frames_from_document_to_deletion() {
     let story = Story::begin("packets, T2 (E-Line, NETCONF elements)");
     let Some((mut lab, mut daemon)) = start(&story) else { return };
     for (customer, _) in CUSTOMERS {
-        assert_eq!(through(&lab, customer), 0, "{customer} has no service yet");
+        assert_eq!(lab.customers.through(customer), 0, "{customer} has no service yet");
     }
 
     // The other customer, whose frames are counted through all that follows.
     let globex = daemon.document("globex", &wire("globex", 200));
     applied(&lab, &daemon, &["service", "apply", &globex]);
     passing(&lab, &daemon, &story, "globex");
-    assert_eq!(through(&lab, "acme"), 0, "acme is another customer");
-    let stream = lab.stream("globex");
+    assert_eq!(lab.customers.through("acme"), 0, "acme is another customer");
+    let stream = lab.customers.stream("globex");
 
     // Created.
     let document = wire("acme", 100);
     let acme = daemon.document("acme", &document);
     applied(&lab, &daemon, &["service", "apply", &acme]);
     passing(&lab, &daemon, &story, "acme");
-    assert_eq!(through(&lab, "acme"), 3);
+    assert_eq!(lab.customers.through("acme"), 3);
     daemon.ask(&["element", "check"]).with(0);
 
     // Modified: the width of the wire.
-    assert_eq!(pings(lab.at("acme", 1, "ping"), &["-s", "4000", "-Mdo"], THERE), 3, "nobody said how wide it is");
+    assert_eq!(lab.customers.through_with("acme", 4000), 3, "nobody said how wide it is");
     let mut narrow = document.clone();
     node_profile(&mut narrow)["svc-mtu"] = 1518.into();
     applied(&lab, &daemon, &["service", "apply", &daemon.document("narrow", &narrow)]);
-    settled(&lab, "frames that are too long stop", || {
-        pings(lab.at("acme", 1, "ping"), &["-s", "1473", "-Mdo"], THERE) == 0
-    });
-    assert_eq!(pings(lab.at("acme", 1, "ping"), &["-s", "1472", "-Mdo"], THERE), 3, "1518 bytes with the tag");
+    settled(&lab, "frames that are too long stop", || lab.customers.through_with("acme", 1473) == 0);
+    assert_eq!(lab.customers.through_with("acme", 1472), 3, "1518 bytes with the tag");
     story.tell("modified: frames of 1518 bytes pass, of 1519 do not");
 
+    let rated = limited(&mut lab, &daemon, &story, &narrow);
+
     // Shut, and opened again.
-    let mut shut = narrow.clone();
+    let mut shut = rated.clone();
     body(&mut shut)["status"]["admin-status"]["status"] = "ietf-vpn-common:admin-down".into();
     applied(&lab, &daemon, &["service", "apply", &daemon.document("shut", &shut)]);
-    settled(&lab, "a wire that is shut carries nothing", || through(&lab, "acme") == 0);
+    settled(&lab, "a wire that is shut carries nothing", || lab.customers.through("acme") == 0);
     for pe in &lab.pes {
         let running = pe.running();
         assert!(running.contains("<name>acme</name>") && running.contains("<shutdown/>"), "kept: {running}");
     }
-    applied(&lab, &daemon, &["service", "apply", &daemon.document("open", &narrow)]);
-    let took = passes(|| lab.at("acme", 1, "ping"), THERE, PASSES).unwrap_or_else(|error| panic!("{error}"));
+    applied(&lab, &daemon, &["service", "apply", &daemon.document("open", &rated)]);
+    let took = lab.customers.passes("acme", PASSES).unwrap_or_else(|error| panic!("{error}"));
     story.tell(&format!("shut: 0 of 3, configuration kept; opened: packets after {:.1} s", took.as_secs_f32()));
 
     // Deleted.
     applied(&lab, &daemon, &["service", "delete", "acme"]);
-    settled(&lab, "nothing passes after the deletion", || through(&lab, "acme") == 0);
+    settled(&lab, "nothing passes after the deletion", || lab.customers.through("acme") == 0);
     story.tell("deleted: 0 of 3");
 
     refused_by_the_other_end(&lab, &daemon, &story, &acme);
     killed_in_the_middle(&mut lab, &mut daemon, &story, &acme);
 
-    let count = stream.stop(&mut lab.processes);
-    story.tell(&format!(
-        "globex, 100 packets/s for {:.1} s: {} sent, {} lost {}",
-        count.lasted.as_secs_f32(),
-        count.sent,
-        count.lost.len(),
-        count.gaps()
-    ));
+    let count = lab.customers.count(stream);
+    story.tell(&count.told("globex"));
     assert!(f64::from(count.sent) > 99.0 * count.lasted.as_secs_f64(), "100 a second: {count:?}");
     assert_eq!(count.lost, [0; 0], "the other customer lost packets: {}\n{}", count.gaps(), lab.diagnosis());
 
     applied(&lab, &daemon, &["service", "delete", "globex"]);
-    settled(&lab, "nothing passes after the deletion", || through(&lab, "globex") == 0);
+    settled(&lab, "nothing passes after the deletion", || lab.customers.through("globex") == 0);
     for pe in &lab.pes {
         let running = pe.running();
         assert!(!running.contains("globex") && !running.contains("acme"), "nothing stays: {running}");
@@ -89,6 +81,42 @@ fn a_wire_carries_frames_from_document_to_deletion() {
     daemon.in_sync(PASSES * 2);
     let log = daemon.stop();
     println!("andanted:\n{log}\nagent of pe1:\n{}agent of pe2:\n{}", lab.agent_log(1), lab.agent_log(2));
+}
+
+/// A bandwidth profile at the first site: what the customer sends there is policed, and nothing else; its change loses
+/// nothing that is within it. Gives the document with the last profile.
+fn limited(lab: &mut ElineLab, daemon: &Daemon, story: &Story, document: &Value) -> Value {
+    const OFFERED: u64 = 40_000_000;
+    let mut rated = document.clone();
+    for rate in [10_000_000_u64, 20_000_000] {
+        let access = &mut body(&mut rated)["vpn-nodes"]["vpn-node"][0]["vpn-network-accesses"]["vpn-network-access"][0];
+        access["service"] = json!({"svc-ce-to-pe-bandwidth": {"ce-to-pe-bandwidth": [{
+            "bw-type": "ietf-vpn-common:bw-per-port",
+            "cir": rate.to_string(),
+            "cbs": "50000",
+        }]}});
+        let stream = lab.customers.stream("acme");
+        daemon.applied(&["service", "apply", &daemon.document("rated", &rated)], 1); // pe2 has no part in it
+        let taken = format!("({}, 400)", rate / 1000);
+        settled(lab, "the meter of pe1", || lab.agent_log(1).contains(&taken));
+        let count = lab.customers.count(stream);
+        assert_eq!(count.lost, [0; 0], "the change lost packets: {}", count.gaps());
+        let arrives = lab.customers.arrives("acme", 1, OFFERED);
+        story.tell(&format!(
+            "CIR {} Mbit/s: {:.2} of {} Mbit/s arrive; {} packets sent during the change, {} lost",
+            rate / 1_000_000,
+            arrives / 1e6,
+            OFFERED / 1_000_000,
+            count.sent,
+            count.lost.len()
+        ));
+        let cir = rate as f64;
+        assert!((0.9 * cir..1.1 * cir).contains(&arrives), "{arrives} of {cir}\n{}", lab.diagnosis());
+    }
+    let back = lab.customers.arrives("acme", 2, OFFERED);
+    story.tell(&format!("the other way {:.2} Mbit/s arrive", back / 1e6));
+    assert!(back > 0.9 * OFFERED as f64, "nobody limited the other direction: {back}");
+    rated
 }
 
 /// `pe2` says no to the edit: the new wire stands nowhere, and does not pass.
@@ -100,7 +128,7 @@ fn refused_by_the_other_end(lab: &ElineLab, daemon: &Daemon, story: &Story, acme
     assert_ne!(said.code, Some(0), "{}", said.out);
     assert_eq!(daemon.newest()["outcome"], "not-applied", "{}", said.err);
     assert_eq!(lab.pes.each_ref().map(crate::support::NetconfElement::running), before, "as before");
-    assert_eq!(through(lab, "acme"), 0, "a wire with one end does not pass");
+    assert_eq!(lab.customers.through("acme"), 0, "a wire with one end does not pass");
     story.tell("refused by pe2: nothing stands on pe1, 0 of 3");
 }
 
@@ -128,12 +156,12 @@ fn killed_in_the_middle(lab: &mut ElineLab, daemon: &mut Daemon, story: &Story, 
         assert_eq!(outcome, expected, "{point}");
         let there = daemon.ask(&["service", "list"]).with(0).out.contains("acme");
         assert_eq!(there, outcome == "applied", "{point}: {outcome}");
-        settled(lab, "packets say what the daemon says", || (through(lab, "acme") > 0) == there);
+        settled(lab, "packets say what the daemon says", || (lab.customers.through("acme") > 0) == there);
         daemon.ask(&["element", "check"]).with(0);
         story.tell(&format!("kill -9 {point}: the daemon says {outcome}, and so do the packets"));
     }
     applied(lab, daemon, &["service", "delete", "acme"]);
-    settled(lab, "nothing passes after the deletion", || through(lab, "acme") == 0);
+    settled(lab, "nothing passes after the deletion", || lab.customers.through("acme") == 0);
 }
 
 /// `make lab-eline`: the lab for a person, until Ctrl-C.
@@ -147,9 +175,9 @@ fn lab_for_a_person() {
         let document = daemon.document(customer, &wire(customer, vlan));
         println!("service of {customer}: {document}");
         for site in [1, 2] {
-            println!("  shell at {customer}-{site}: nsenter --net -t {}", lab.pid(customer, site));
+            println!("  shell at {customer}-{site}: nsenter --net -t {}", lab.customers.pid(customer, site));
         }
-        println!("  ping:              nsenter --net -t {} ping {THERE}", lab.pid(customer, 1));
+        println!("  ping:              nsenter --net -t {} ping {THERE}", lab.customers.pid(customer, 1));
     }
     for (number, pe) in (1..).zip(&lab.pes) {
         println!("pe{number}: {} -s netconf", pe.ssh());
@@ -174,20 +202,15 @@ fn start(story: &Story) -> Option<(ElineLab, Daemon)> {
 /// A verb that is applied on both elements and leaves nothing behind.
 #[track_caller]
 fn applied(lab: &ElineLab, daemon: &Daemon, arguments: &[&str]) {
-    assert_eq!(daemon.applied(arguments), [""; 0], "{}", lab.diagnosis());
+    assert_eq!(daemon.applied(arguments, 2), [""; 0], "{}", lab.diagnosis());
 }
 
 #[track_caller]
 fn passing(lab: &ElineLab, daemon: &Daemon, story: &Story, customer: &str) {
     let answered = Instant::now();
-    passes(|| lab.at(customer, 1, "ping"), THERE, PASSES)
-        .unwrap_or_else(|error| panic!("{error}\n{}\n{}", lab.diagnosis(), daemon.log()));
+    let waited = lab.customers.passes(customer, PASSES);
+    waited.unwrap_or_else(|error| panic!("{error}\n{}\n{}", lab.diagnosis(), daemon.log()));
     story.tell(&format!("{customer}: packets pass, {:.1} s after the answer", answered.elapsed().as_secs_f32()));
-}
-
-/// How many of three packets came back from the other site.
-fn through(lab: &ElineLab, customer: &str) -> usize {
-    pings(lab.at(customer, 1, "ping"), &[], THERE)
 }
 
 #[track_caller]

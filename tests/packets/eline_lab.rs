@@ -12,9 +12,9 @@
 //! for the one port they share (the machine's kernel has no 802.1Q). Both customers use the same addresses.
 //! Everything stands in nameless network namespaces and in the lab's folder: the machine gets no interface, no running
 //! Open vSwitch of its own and no file elsewhere, and nothing is left when the lab is dropped.
-use crate::support::processes::{Processes, python, run};
+use crate::customers::Customers;
+use crate::support::processes::{Processes, cable, python, run};
 use crate::support::{NetconfElement, NetconfOptions, Unavailable, program, require_root};
-use crate::traffic::Stream;
 use std::fmt::Write as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -24,15 +24,14 @@ use std::process::Command;
 pub const CUSTOMERS: [(&str, u16); 2] = [("acme", 100), ("globex", 200)];
 /// The port that both customers share, at both PEs.
 pub const PORT: &str = "GigabitEthernet0/0/0/1";
-/// The customer's own address at each site.
-pub const ADDRESSES: [&str; 2] = ["198.51.100.1", "198.51.100.2"];
 
 /// The running network. Dropping it ends it.
 pub struct ElineLab {
     /// `pe1`, `pe2`.
     pub pes: [NetconfElement; 2],
-    /// The data plane, and whatever a test adds to it.
-    pub processes: Processes,
+    /// The customers at both sites.
+    pub customers: Customers,
+    processes: Processes,
 }
 
 impl ElineLab {
@@ -42,44 +41,27 @@ impl ElineLab {
     /// This machine cannot have it.
     pub fn start(options: NetconfOptions) -> Result<Self, Unavailable> {
         require_root()?;
-        for needed in ["ovs-vswitchd", "ovsdb-server", "ovsdb-tool", "ovs-vsctl", "ovs-ofctl", "ping", "ethtool"] {
+        for needed in
+            ["ovs-vswitchd", "ovsdb-server", "ovsdb-tool", "ovs-vsctl", "ovs-ofctl", "ping", "ethtool", "iperf3"]
+        {
             program(needed).map_err(|_| Unavailable(format!("{needed} is not installed: run `make setup-packets`")))?;
         }
         let other = options.clone();
         let second = std::thread::spawn(|| NetconfElement::start(other));
         let first = NetconfElement::start(options)?;
         let second = second.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-        let mut lab = Self { pes: [first, second], processes: Processes::new()? };
+        let names = CUSTOMERS.map(|(customer, _)| customer);
+        let customers = Customers::start(&names)?;
+        let mut lab = Self { pes: [first, second], customers, processes: Processes::new()? };
         for number in [1, 2] {
             lab.processes.spawn_node(&format!("pe{number}"));
         }
-        lab.processes.cable(("pe1", "core"), ("pe2", "core"));
+        cable((lab.processes.pid("pe1"), "core"), (lab.processes.pid("pe2"), "core"));
         for number in [1, 2] {
             lab.site(number);
             lab.agent(number)?;
         }
         Ok(lab)
-    }
-
-    /// A command that will run at the customer's site.
-    pub fn at(&self, customer: &str, site: usize, program: &str) -> Command {
-        self.processes.command_in_node(&node(customer, site), program)
-    }
-
-    /// The customer begins to send to the other site, 100 packets a second.
-    pub fn stream(&mut self, customer: &str) -> Stream {
-        let path = self.processes.node_path(&node(customer, 1));
-        let inside = |program: &str| {
-            let mut command = Command::new("nsenter");
-            command.arg(format!("--net={}", path.display())).arg("--").arg(program);
-            command
-        };
-        Stream::start(&mut self.processes, &format!("stream-{customer}"), inside, ADDRESSES[1])
-    }
-
-    /// The process whose network namespace the customer's site is: `nsenter --net -t PID`.
-    pub fn pid(&self, customer: &str, site: usize) -> u32 {
-        self.processes.pid(&node(customer, site))
     }
 
     /// The two elements as the daemon's inventory has them.
@@ -132,14 +114,7 @@ impl ElineLab {
         let rundir = self.rundir(number);
         std::fs::create_dir(&rundir).expect("folder");
         for (customer, _) in CUSTOMERS {
-            let node = node(customer, number);
-            self.processes.spawn_node(&node);
-            self.processes.cable((&node, "eth0"), (&pe, customer));
-            let inside = |program| self.processes.command_in_node(&node, program);
-            run(inside("ip").args(["addr", "add", &format!("{}/24", ADDRESSES[number - 1]), "dev", "eth0"]));
-            run(inside("ip").args(["link", "set", "dev", "eth0", "mtu", "8000"]));
-            // A veth leaves checksums to hardware that is not there; TCP would not pass the switch.
-            run(inside("ethtool").args(["-K", "eth0", "tx", "off"]));
+            self.customers.attach(customer, number, (self.processes.pid(&pe), customer));
         }
         let (database, socket) = (rundir.join("conf.db"), rundir.join("db.sock"));
         run(Command::new("ovsdb-tool").arg("create").arg(&database).arg("/usr/share/openvswitch/vswitch.ovsschema"));
@@ -198,8 +173,4 @@ impl ElineLab {
             .unwrap_or_else(|error| panic!("{error}"));
         Ok(())
     }
-}
-
-fn node(customer: &str, site: usize) -> String {
-    format!("{customer}-{site}")
 }

@@ -25,7 +25,7 @@ fn an_applied_document_carries_packets_until_it_is_deleted() {
     silent(&mut lab);
 
     let document = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/packets/l3vpn.json");
-    let residue = daemon.applied(&["service", "apply", document]);
+    let residue = daemon.applied(&["service", "apply", document], 2);
     assert_eq!(residue, [""; 0], "nothing is in the way of new configuration");
     story.tell("andante service apply: applied");
     let applied_at = Instant::now();
@@ -45,7 +45,7 @@ fn an_applied_document_carries_packets_until_it_is_deleted() {
     assert_eq!(again["andante:output"]["plan"]["element"].as_array().map_or(0, Vec::len), 0, "{again:#}");
     story.tell("in sync, and the document again would change no element");
 
-    let residue = daemon.applied(&["service", "delete", "acme-packets"]);
+    let residue = daemon.applied(&["service", "delete", "acme-packets"], 2);
     story.tell(&format!("andante service delete: applied, residue {residue:?}"));
     silent(&mut lab);
     let deleted = Instant::now();

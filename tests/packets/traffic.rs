@@ -2,13 +2,13 @@
 use crate::support::processes::{Processes, python, run};
 use crate::support::wait_until;
 use std::fmt::Write as _;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How many of three echo requests were answered. The command leads into the customer's node and ends there.
 pub fn pings(inside: Command, options: &[&str], to: &str) -> usize {
     let mut ping = inside;
-    ping.args(["-n", "-c3", "-i0.2", "-W1"]).args(options).arg(to);
+    ping.args(["-n", "-c3", "-i0.2", "-W0.5"]).args(options).arg(to);
     let output = ping.output().expect("ping runs");
     let said = String::from_utf8_lossy(&output.stdout);
     said.matches("bytes from").count()
@@ -28,6 +28,25 @@ pub fn passes(inside: impl Fn() -> Command, to: &str, limit: Duration) -> Result
     Ok(began.elapsed())
 }
 
+/// What arrives of `offered` bit/s of UDP, in bit/s of its data, over two seconds after a first one. `client` and `server`
+/// are iperf3 at the two sites; the data flows from the client to the server.
+pub fn arrives(mut client: Command, mut server: Command, to: &str, offered: u64) -> f64 {
+    let mut serving = server.args(["-s", "-1"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("iperf3");
+    client.args(["-c", to, "-u", "-b", &offered.to_string(), "-l", "1400", "-t", "2", "-O", "1", "--json"]);
+    let mut said = String::new();
+    let measured = wait_until("a measurement by iperf3", Duration::from_secs(20), || {
+        let output = client.output().expect("iperf3");
+        said = String::from_utf8_lossy(&output.stdout).into_owned();
+        !said.contains("\"error\"") // the server may not listen yet; the exit status is 0 all the same
+    });
+    let _ = serving.kill();
+    let _ = serving.wait();
+    measured.unwrap_or_else(|error| panic!("{error}\n{said}"));
+    let report: serde_json::Value = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"));
+    let received = &report["end"]["sum_received"]["bits_per_second"];
+    received.as_f64().unwrap_or_else(|| panic!("no rate in {said}"))
+}
+
 /// A customer who sends 100 echo requests a second until [`Stream::stop`] (`stream.py`).
 pub struct Stream {
     name: String,
@@ -44,6 +63,12 @@ pub struct Count {
 }
 
 impl Count {
+    /// A line for people.
+    pub fn told(&self, who: &str) -> String {
+        let (seconds, lost) = (self.lasted.as_secs_f32(), self.lost.len());
+        format!("{who}, 100 packets/s for {seconds:.1} s: {} sent, {lost} lost {}", self.sent, self.gaps())
+    }
+
     /// How many went how long after the beginning.
     pub fn gaps(&self) -> String {
         let mut text = String::new();
@@ -58,13 +83,17 @@ impl Count {
 }
 
 impl Stream {
-    /// Begins to send; a request has been answered when this returns. The command leads a program into the node.
-    pub fn start(processes: &mut Processes, name: &str, inside: impl Fn(&str) -> Command, to: &str) -> Self {
-        let python = python().unwrap_or_else(|missing| panic!("{missing:?}"));
-        let mut stream = inside(&python.display().to_string());
+    /// What [`Stream::start`] runs.
+    pub fn program() -> String {
+        python().unwrap_or_else(|missing| panic!("{missing:?}")).display().to_string()
+    }
+
+    /// Begins to send; a request has been answered when this returns. The command is [`Stream::program`] in a node.
+    pub fn start(processes: &mut Processes, name: &str, mut stream: Command, to: &str) -> Self {
         stream.args(["-I", "-S", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/packets/stream.py"), to]);
-        processes.spawn(name, &mut stream);
         let log = processes.folder().join(format!("{name}.log"));
+        let _ = std::fs::remove_file(&log); // of an earlier one
+        processes.spawn(name, &mut stream);
         let answered = || std::fs::read_to_string(&log).is_ok_and(|said| said.contains("answered"));
         processes.wait_for(name, "a first answer", answered).unwrap_or_else(|error| panic!("{error}"));
         Self { name: name.to_owned(), began: Instant::now() }

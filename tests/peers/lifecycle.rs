@@ -57,7 +57,7 @@ async fn planned_and_written(domain: &Domain, edit: DocumentEdit) -> Plan {
 }
 
 /// Writes versions of one service, one after the other, then removes it: everything is byte for byte as before.
-async fn lives_and_leaves(domain: &Domain, versions: Vec<DocumentEdit>) -> Vec<Plan> {
+pub async fn lives_and_leaves(domain: &Domain, versions: Vec<DocumentEdit>) -> Vec<Plan> {
     let before = domain.all_running();
     let key = versions[0].key().clone();
     let mut plans = Vec::new();

@@ -3,6 +3,7 @@
 //! The controller runs inside the test, with the store, the libyang worker and the drivers of the daemon.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test that panics has failed, as it should
 
+mod bandwidth;
 mod crash;
 mod domain;
 mod facts;

@@ -19,7 +19,7 @@ fn from_element(settings: &mut Settings, folder: &Path) {
     settings.paths.yang = Vec::new();
 }
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

@@ -6,9 +6,11 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, also in its helper functions")]
 
 mod bad_input;
+mod bandwidth;
 mod command;
 mod daemon;
 mod edits;
+mod first_steps;
 mod modes;
 mod moved;
 mod orchestrator;

@@ -74,9 +74,11 @@ async fn operations_have_names_too_and_a_plan_that_is_gone_does_not_matter() {
     let first = domain.call("commit-plan", input("c-1")).await.is(200).json();
     let again = domain.call("commit-plan", input("c-1")).await.is(200).json();
     assert_eq!(first, again);
-    // The plan is used up: under another name it is stale.
-    let stale = domain.call("commit-plan", input("c-2")).await.refused(412, "operation-failed");
-    assert_eq!(stale["error-app-tag"], "stale");
+    // The plan is used up: under another name it is said by which transaction.
+    let done = domain.call("commit-plan", input("c-2")).await.refused(412, "operation-failed");
+    assert_eq!(done["error-app-tag"], "already-applied");
+    assert_eq!(done["error-info"]["andante:transaction"], first["andante:output"]["transaction"], "{done:#}");
+    assert!(done["error-message"].as_str().unwrap().contains(" at 20"), "{done:#}");
     let apply = |name: &str| json!({ "document": document, "request-id": name });
     domain.call("apply", apply("c-1")).await.refused(422, "invalid-value");
     domain.call("apply", json!({ "document": document, "request-id": "" })).await.is(400);

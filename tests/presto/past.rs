@@ -217,8 +217,14 @@ async fn an_unresolved_transaction_is_retried_when_asked() {
     }
     // Its paths are held, by name.
     let file = domain.file("one.json", "acme", 100);
-    let held = domain.run(&["service", "apply", file.to_str().unwrap(), "--allow-collateral"]).await.with(3);
-    assert!(held.err.contains("exists-unowned") || held.err.contains(&id), "{}", held.err);
+    let held = domain.run(&["service", "apply", file.to_str().unwrap(), "--allow-collateral", "all"]).await.with(3);
+    let see = format!("see        andante transaction show {id}");
+    for part in ["unresolved-transaction:", "not decided, it goes back; astray: pe2", "transaction resolve", &see] {
+        assert!(held.err.contains(part), "{part}\n{}", held.err);
+    }
+    assert!(!held.err.contains("by hand") && !held.err.contains("exists-unowned"), "{}", held.err);
+    let dry = domain.run(&["plan", file.to_str().unwrap()]).await.with(3);
+    assert!(dry.err.contains("unresolved-transaction:") && dry.err.contains(&id), "{}", dry.err);
     let still = domain.run(&["transaction", "resolve", &id, "pe2", "--retry", "--ticket", "CHG-1"]).await.with(4);
     assert!(still.out.contains("unresolved"), "{}", still.out);
     let wrong = domain.run(&["transaction", "resolve", &id, "pe1", "--retry"]).await.with(3);
@@ -296,26 +302,27 @@ async fn intent_is_forced_over_a_hand_as_it_was_shown() {
     assert!(domain.sim.text("pe2").unwrap().contains("by hand"));
     let shown = domain.run(&["transaction", "resolve", &id, "pe2", "--force-intent"]).await.with(2).out;
     println!("{shown}");
-    for part in ["(somebody else's)", "by hand", "would be sent:", "no interface eth1.100", "--force-intent --commit "]
+    for part in ["(somebody else's)", "by hand", "would be sent:", "no interface eth1.100", "--force-intent --commit="]
     {
         assert!(shown.contains(part), "{part}\n{shown}");
     }
     assert!(domain.sim.text("pe2").unwrap().contains("by hand"), "a look sends nothing");
-    let digest = shown.split("--commit ").nth(1).unwrap().trim().to_owned();
+    let digest = shown.split("--commit=").nth(1).unwrap().trim().to_owned();
+    let commit = format!("--commit={digest}");
     let input = json!({"andante:input": {"transaction": id, "element": ["pe2"], "offer": "force-intent"}}).to_string();
     let missing =
         domain.daemon.post("/restconf/operations/andante:resolve", input).await.refused(409, "operation-failed");
     assert_eq!(missing["error-app-tag"], "stale", "{missing}");
-    let words = ["transaction", "resolve", &id, "pe2", "--force-intent", "--commit", &"0".repeat(64)];
+    let words = ["transaction", "resolve", &id, "pe2", "--force-intent", &format!("--commit={}", "0".repeat(64))];
     let stale = domain.run(&words).await.with(3);
     assert!(stale.err.contains("stale:"), "{}", stale.err);
     // The hand moves: what was shown is not what would be sent.
     domain.sim.hand_edit("pe2", "no interface eth1.100\n").unwrap();
-    let words = ["transaction", "resolve", &id, "pe2", "--force-intent", "--commit", &digest];
+    let words = ["transaction", "resolve", &id, "pe2", "--force-intent", &commit];
     let stale = domain.run(&words).await.with(3);
     assert!(stale.err.contains("stale:"), "{}", stale.err);
     domain.sim.hand_edit("pe2", &format!("{CHANGED_BY_HAND} ip address 192.0.2.5/30\n")).unwrap();
-    let words = ["transaction", "resolve", &id, "pe2", "--force-intent", "--commit", &digest, "--ticket", "CHG-2"];
+    let words = ["transaction", "resolve", &id, "pe2", "--force-intent", &commit, "--ticket", "CHG-2"];
     let done = domain.run(&words).await.with(0).out;
     assert!(done.contains("not-applied") && done.contains("restored"), "{done}");
     let shown = domain.run(&["transaction", "show", &id]).await.with(0).out;

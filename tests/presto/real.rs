@@ -51,7 +51,7 @@ async fn an_orchestrator_creates_changes_reads_and_deletes() {
     };
 
     // A dry-run says that it would be created, and leaves no trace.
-    for kind in ["native", "diff"] {
+    for kind in ["native", "diff", "patch"] {
         let rehearsal = daemon.put(&format!("{ACME}?dry-run={kind}"), body.clone()).await.is(201);
         assert!(rehearsal.header("location").is_none() && rehearsal.header("etag").is_none());
         let devices = rehearsal.json()["dry-run-result"][kind]["device"].clone();

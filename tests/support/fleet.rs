@@ -101,7 +101,7 @@ impl House {
 /// A connector that reaches nothing but what lives inside.
 pub fn connector(inside: Option<Arc<andante::adagio::connect::Inside>>, secrets: Arc<Vault>) -> Connector {
     let (ssh, netconf, cli) = (SshLimits::default(), NetconfLimits::default(), CliLimits::default());
-    Connector { ssh, netconf, cli, busy: Duration::from_millis(100), secrets, inside }
+    Connector { ssh, netconf, cli, busy: Duration::from_millis(100), secrets, inside, readings: Arc::default() }
 }
 
 /// A fleet inside this process.

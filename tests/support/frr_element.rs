@@ -195,6 +195,18 @@ impl FrrElement {
         run(self.processes.command_in_namespace(command[0]).args(&command[1..]))
     }
 
+    /// A process whose network namespace is the element's: the end of a cable.
+    pub fn node(&self) -> u32 {
+        self.processes.node()
+    }
+
+    /// A program of the element's own, in its namespace: it gets these arguments, then the command line of a local vtysh.
+    pub fn spawn_agent(&mut self, name: &str, program: &str, arguments: &[&str]) {
+        let mut agent = self.processes.command_in_namespace(program);
+        agent.args(arguments).args(&self.front);
+        self.processes.spawn(name, &mut agent);
+    }
+
     /// A cable: an interface here and one in the other element, both up.
     pub fn link(&self, here: &str, other: &FrrElement, there: &str) {
         let theirs = other.processes.namespace_path();

@@ -157,6 +157,11 @@ impl Processes {
         self.command_in_node(NAMESPACE, program)
     }
 
+    /// A process in the namespace: the end of a cable.
+    pub fn node(&self) -> u32 {
+        self.pid(NAMESPACE)
+    }
+
     /// One of several such namespaces: a node of a network, known to the lab alone by this name.
     pub fn spawn_node(&mut self, node: &str) {
         self.spawn(node, Command::new("unshare").args(["--net", "--", "sleep", "infinity"]));
@@ -179,17 +184,6 @@ impl Processes {
         let mut command = Command::new("nsenter");
         command.arg(format!("--net={}", self.node_path(node).display())).arg("--").arg(program);
         command
-    }
-
-    /// A cable between two nodes, each end `(node, interface)`, both up, for frames of up to 9000 bytes.
-    pub fn cable(&self, one: (&str, &str), other: (&str, &str)) {
-        let pid = |node| self.pid(node).to_string();
-        run(Command::new("ip")
-            .args(["link", "add", "name", one.1, "mtu", "9000", "netns", &pid(one.0), "type", "veth"])
-            .args(["peer", "name", other.1, "mtu", "9000", "netns", &pid(other.0)]));
-        for (node, interface) in [one, other] {
-            run(self.command_in_node(node, "ip").args(["link", "set", "dev", interface, "up"]));
-        }
     }
 
     fn log_path(&self, name: &str) -> PathBuf {
@@ -242,6 +236,17 @@ pub fn python() -> Result<&'static Path, Unavailable> {
         said.status.success().then(|| PathBuf::from(String::from_utf8_lossy(&said.stdout).trim()))
     });
     found.as_deref().ok_or_else(|| Unavailable("no python3: run `make setup-test`".into()))
+}
+
+/// A cable between two network namespaces, each end `(a process in it, interface)`, both up, for frames of up to 9000 bytes.
+pub fn cable(one: (u32, &str), other: (u32, &str)) {
+    run(Command::new("ip")
+        .args(["link", "add", "name", one.1, "mtu", "9000", "netns", &one.0.to_string(), "type", "veth"])
+        .args(["peer", "name", other.1, "mtu", "9000", "netns", &other.0.to_string()]));
+    for (pid, interface) in [one, other] {
+        let inside = format!("--net=/proc/{pid}/ns/net");
+        run(Command::new("nsenter").args([&inside, "--", "ip", "link", "set", "dev", interface, "up"]));
+    }
 }
 
 /// Runs a short command to its end.

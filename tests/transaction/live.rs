@@ -48,6 +48,7 @@ fn connector() -> Connector {
         busy: Duration::from_secs(1),
         secrets: Arc::new(NoSecrets),
         inside: None,
+        readings: Arc::default(),
     }
 }
 

@@ -18,5 +18,6 @@ mod older;
 mod others;
 mod plans;
 mod protected;
+mod readings;
 mod stage;
 mod variants;

@@ -3,7 +3,7 @@
 use crate::plans::element_plan;
 use crate::platforms::{adapter_folder, platforms};
 use andante::adagio::connect::Connector;
-use andante::adagio::netconf::{NetconfLimits, NetconfSession};
+use andante::adagio::netconf::{NetconfLimits, NetconfSession, ReadingCount};
 use andante::adagio::secret::NoSecrets;
 use andante::adagio::sim::{Fault, Login, SimElement, SimHandle, SimOptions, serve};
 use andante::adagio::ssh::SshLimits;
@@ -145,6 +145,7 @@ impl Stage {
             busy: Duration::from_millis(100),
             secrets: Arc::new(NoSecrets),
             inside: None,
+            readings: Arc::default(),
         };
         let of = |name: &str| (name.to_owned(), adapters[sim.adapter(name).unwrap()].clone());
         let adapters: BTreeMap<_, _> = sim.names().into_iter().map(of).collect();
@@ -180,6 +181,11 @@ impl Stage {
             stage.elements.insert(name.clone(), (before, after));
         }
         stage
+    }
+
+    /// How often replies were parsed so far, and how often they said nothing new.
+    pub fn read(&self) -> ReadingCount {
+        self.connector.readings.count()
     }
 
     pub fn recovery(&self) -> Recovery {

@@ -7,7 +7,9 @@
 use super::capabilities::Capabilities;
 use super::error::NetconfError;
 use super::operation::{ConfirmedCommit, Datastore, DefaultOperation, EditConfig, ErrorOption, Filter, TestOption};
+use super::readings::{Made, Readings};
 use super::session::{NetconfLimits, NetconfSession};
+use super::xml::Fragment;
 use super::{schemas, sessions};
 use crate::adagio::driver::{
     Confirm, DriverError, Effect, Holder, Reader, Reading, Residue, Southbound, StateValue, Writer, chain,
@@ -18,6 +20,7 @@ use crate::adagio::tap::Tap;
 use crate::adapter::manifest::{ElementLimits, Validation};
 use crate::adapter::{Adapter, Payload};
 use crate::domain::{Class, ErrorClass};
+use crate::tree::ConfigTree;
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +41,8 @@ pub struct NetconfElement {
     pub tap: Tap,
     /// What opens the secrets of a payload.
     pub secrets: Arc<dyn Secrets>,
+    /// What elements said last.
+    pub readings: Arc<Readings>,
 }
 
 #[async_trait]
@@ -80,6 +85,7 @@ impl NetconfElement {
             without_lock: Vec::new(),
             denied_by: None,
             secrets: self.secrets.clone(),
+            readings: self.readings.clone(),
         })
     }
 }
@@ -107,6 +113,7 @@ struct Session {
     /// The session that held what the last lock was refused.
     denied_by: Option<u32>,
     secrets: Arc<dyn Secrets>,
+    readings: Arc<Readings>,
 }
 
 impl Session {
@@ -116,12 +123,26 @@ impl Session {
         let filter = subtree_filter(&self.adapter);
         let read = self.netconf.get_config(source, Some(Filter::Subtree(&filter)), None).await;
         let data = read.map_err(|error| self.failed(&doing, Effect::None, &error))?;
-        let text = data.to_document("data");
-        let parsed = self.adapter.parse(&text).map_err(|error| self.unreadable(&doing, chain(&error)))?;
-        let partial = (!parsed.complete).then(|| "the reply is not complete".to_string());
+        let read = self.tree_of(&data);
+        let (tree, complete) = read.map_err(|message| self.unreadable(&doing, message))?;
+        let partial = (!complete).then(|| "the reply is not complete".to_string());
         let defaults =
             self.netconf.capabilities().with_defaults.as_ref().map(|with| with.basic.mode()).unwrap_or_default();
-        Ok(Reading { tree: self.adapter.normalise(&parsed.tree), partial, bytes: text.len(), defaults })
+        Ok(Reading { tree, partial, bytes: data.inner.len(), defaults })
+    }
+
+    /// What the reply says, normalised, and whether that is all; the bytes of the last reply are not read once more.
+    fn tree_of(&self, data: &Fragment) -> Result<(ConfigTree, bool), String> {
+        let made = Made::of(data, &self.adapter);
+        if let Some(known) = made.as_ref().and_then(|made| self.readings.known(&self.element, made)) {
+            return Ok((known, true));
+        }
+        let parsed = self.adapter.parse(&data.to_document("data")).map_err(|error| chain(&error))?;
+        let tree = self.adapter.normalise(&parsed.tree);
+        if let Some(made) = made.filter(|_| parsed.complete) {
+            self.readings.keep(&self.element, made, &tree);
+        }
+        Ok((tree, parsed.complete))
     }
 
     fn unreadable(&self, doing: &str, message: String) -> DriverError {

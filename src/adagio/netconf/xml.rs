@@ -3,6 +3,7 @@
 //! The message is read once. Payloads are not built into a tree here: they come out as exact slices of the message,
 //! with the prefixes that are in scope, for the codecs above.
 
+use super::plain;
 use quick_xml::NsReader;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::{PrefixDeclaration, ResolveResult};
@@ -115,11 +116,13 @@ pub(super) struct Walk<'a> {
     depth: usize,
     /// Where the last event began.
     before: usize,
+    /// Bytes that were passed over without events.
+    passed: usize,
 }
 
 impl<'a> Walk<'a> {
     pub fn new(text: &'a str) -> Self {
-        Walk { text, reader: NsReader::from_str(text), depth: 0, before: 0 }
+        Walk { text, reader: NsReader::from_str(text), depth: 0, before: 0, passed: 0 }
     }
 
     /// The next event; checks everything that [`XmlError`] names.
@@ -128,7 +131,7 @@ impl<'a> Walk<'a> {
         let event = self
             .reader
             .read_event()
-            .map_err(|e| XmlError::Malformed { at: self.reader.error_position(), text: clip(&e.to_string()) })?;
+            .map_err(|e| XmlError::Malformed { at: self.error_position(), text: clip(&e.to_string()) })?;
         match &event {
             Event::Start(_) => {
                 self.depth += 1;
@@ -164,10 +167,27 @@ impl<'a> Walk<'a> {
     pub fn content(&mut self, open: &Open<'a>) -> Result<Fragment, XmlError> {
         let namespaces = self.namespaces();
         let from = self.position();
+        if !open.empty {
+            self.pass(from);
+        }
         self.skip(open)?;
         let to = if open.empty { from } else { self.before };
         let inner = self.text.get(from..to).unwrap_or_default().to_owned();
         Ok(Fragment { inner, namespaces })
+    }
+
+    /// Goes to the end tag of the element that was just opened, without events, if it can be seen where that is.
+    fn pass(&mut self, from: usize) {
+        let Some(ahead) = self.text.get(from..) else { return };
+        let Some(plain) = plain::content(ahead, MAX_DEPTH.saturating_sub(self.depth)) else { return };
+        let input = self.reader.get_mut();
+        // The reader keeps nothing back: what it has not read is what stands ahead.
+        if input.len() == ahead.len()
+            && let Some(rest) = input.get(plain..)
+        {
+            *input = rest;
+            self.passed += plain;
+        }
     }
 
     /// Passes over the rest of an element.
@@ -184,7 +204,11 @@ impl<'a> Walk<'a> {
 
     /// Byte offset behind the last event.
     pub fn position(&self) -> usize {
-        usize::try_from(self.reader.buffer_position()).unwrap_or(usize::MAX)
+        usize::try_from(self.reader.buffer_position()).map_or(usize::MAX, |at| at + self.passed)
+    }
+
+    fn error_position(&self) -> u64 {
+        self.reader.error_position() + self.passed as u64
     }
 
     /// Byte offset where the last event began.

@@ -5,7 +5,8 @@
 //! Only the user who started the simulator can reach the socket.
 
 use super::{SimError, SimHandle};
-use std::os::unix::fs::PermissionsExt;
+use std::io::{Error, ErrorKind};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
@@ -13,7 +14,7 @@ use tokio::net::{UnixListener, UnixStream};
 /// Serves requests until the simulator stops or the future is dropped; the socket's file goes with it.
 pub async fn serve(sim: &SimHandle, path: &Path) -> Result<(), SimError> {
     let failed = |source| SimError::Control { path: path.display().to_string(), source };
-    let listener = UnixListener::bind(path).map_err(failed)?;
+    let listener = bind(path).await.map_err(failed)?;
     let _gone = Unlink(path);
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
     loop {
@@ -25,6 +26,18 @@ pub async fn serve(sim: &SimHandle, path: &Path) -> Result<(), SimError> {
             tracing::debug!(%error, "a request on the control socket was not answered");
         }
     }
+}
+
+/// Binds the socket. A file that a dead simulator left is replaced; a living one is respected, and so is any other file.
+async fn bind(path: &Path) -> std::io::Result<UnixListener> {
+    if std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket()) {
+        match UnixStream::connect(path).await {
+            Ok(_) => return Err(Error::new(ErrorKind::AddrInUse, "another simulator listens there; end it first")),
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => std::fs::remove_file(path)?,
+            Err(error) => return Err(error),
+        }
+    }
+    UnixListener::bind(path)
 }
 
 /// Sends one request to a running simulator: `Ok` is its text, `Err` what it refuses.
@@ -83,3 +96,25 @@ impl Drop for Unlink<'_> {
 
 const MAX_REQUEST: u64 = 1 << 20;
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_dead_socket_is_replaced_and_a_living_one_or_another_file_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control");
+        // What kill -9 leaves: the file, and nobody behind it.
+        drop(UnixListener::bind(&path).unwrap());
+        assert!(path.exists());
+        let living = bind(&path).await.unwrap();
+        let refused = bind(&path).await.unwrap_err();
+        assert!(refused.to_string().contains("another simulator listens there"), "{refused}");
+        drop(living);
+        let file = folder.path().join("precious");
+        std::fs::write(&file, "x").unwrap();
+        assert!(bind(&file).await.is_err());
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "x");
+    }
+}

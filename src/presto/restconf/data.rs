@@ -53,7 +53,13 @@ impl Restconf {
 
     async fn read(&self, ask: &Ask, target: &Target) -> Result<Answer, Problem> {
         let query = query::parse(ask.query.as_deref(), false).map_err(bad_query)?;
-        let (tree, present) = self.load(&ask.principal, target).await.map_err(|failure| self.failed(&failure))?;
+        let paged = target.path.steps().first().is_some_and(|top| top.name == QName::new("andante", "transactions"));
+        if !paged && (query.limit.is_some() || query.after.is_some()) {
+            let message = "query: 'limit' and 'after' are for /andante:transactions";
+            return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid-value", message));
+        }
+        let (tree, present) =
+            self.load(&ask.principal, target, &query).await.map_err(|failure| self.failed(&failure))?;
         let index = self.index();
         let Some(parent) = target.path.parent() else {
             let top: Vec<_> =

@@ -56,6 +56,8 @@ pub struct Entry {
     pub elements: Vec<About>,
     /// What to do now.
     pub remedy: Option<String>,
+    /// The name that the request gave the document it is about.
+    pub document: Option<String>,
 }
 
 /// One element that an error is about.
@@ -124,7 +126,7 @@ impl Problem {
                     tag: fault.tag.as_str(),
                     app_tag: fault.app_tag.clone(),
                     path: fault.path.starts_with('/').then(|| fault.path.clone()),
-                    message: format!("{}; nothing was stored, nothing was sent", fault.message),
+                    message: format!("{}; nothing was stored, nothing was sent", fault.message.trim_end_matches('.')),
                     cause: document_cause(fault.tag, fault.app_tag.as_deref()),
                     ..Entry::default()
                 });
@@ -134,9 +136,26 @@ impl Problem {
             Failure::Precondition { .. } => Self::new(StatusCode::PRECONDITION_FAILED, "operation-failed", message)
                 .caused("stale")
                 .remedy("read the resource again and repeat the change on what it is now"),
-            Failure::Refused { element, reasons } => {
-                let errors = reasons.iter().map(|reason| refused(element, reason)).collect();
-                Self { status: StatusCode::CONFLICT, errors, transaction: None }
+            Failure::Refused { .. } | Failure::RefusedBy(_) => {
+                let all = failure.reasons();
+                let each = all.iter().flat_map(|(element, reasons)| reasons.iter().map(|one| refused(element, one)));
+                let transaction = all.iter().flat_map(|(_, reasons)| *reasons).find_map(|reason| match reason {
+                    Refused::Held { transaction, .. } => Some(transaction.clone()),
+                    _ => None,
+                });
+                Self { status: StatusCode::CONFLICT, errors: each.collect(), transaction }
+            }
+            Failure::AlreadyApplied { transaction, .. } => {
+                let entry = Entry {
+                    tag: "operation-failed",
+                    app_tag: Some("already-applied".into()),
+                    message: format!("{message}; nothing was sent again"),
+                    cause: Some("already-applied"),
+                    remedy: Some("nothing; for another change make a new plan".into()),
+                    ..Entry::default()
+                };
+                let transaction = Some(transaction.clone());
+                Self { transaction, ..Self::application(StatusCode::PRECONDITION_FAILED, entry) }
             }
             Failure::Unreachable { element, message: why } => {
                 Self::out_of_reach(element, why, &message, "comm-loss", nso)
@@ -248,6 +267,7 @@ impl Problem {
             cause: Some(app_tag),
             elements,
             remedy: Some(remedy_of(cause).into()),
+            ..Entry::default()
         };
         Some(Self { status, errors: vec![entry], transaction: Some(record.id.clone()) })
     }
@@ -283,6 +303,19 @@ impl Problem {
             EditErrorKind::NotSupported => (StatusCode::METHOD_NOT_ALLOWED, "operation-not-supported"),
         };
         Self::new(status, tag, format!("{}; nothing was done", error.message)).at(&error.path)
+    }
+
+    /// The same, each error with the name of the document that it is about: the one of the service at or below which its
+    /// path is.
+    pub fn in_documents(mut self, names: &[(String, String)]) -> Self {
+        for entry in &mut self.errors {
+            let Some(path) = entry.path.as_deref() else { continue };
+            let of = |(service, _): &&(String, String)| {
+                path.strip_prefix(service.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            };
+            entry.document = entry.document.take().or_else(|| Some(names.iter().find(of)?.1.clone()));
+        }
+        self
     }
 
     fn out_of_reach(element: &str, why: &str, message: &str, cause: &'static str, nso: bool) -> Self {
@@ -345,9 +378,11 @@ fn refused(element: &str, reason: &Refused) -> Entry {
         Refused::Conflict(_) => "in-use",
         Refused::ExistsUnowned { .. } => "data-exists",
         Refused::Protected { .. } => "resource-denied",
+        Refused::Held { .. } => "in-use",
         Refused::HandMade(_) | Refused::Collateral { .. } | Refused::Render(_) => "operation-failed",
     };
     let mut about = About { name: element.into(), path: reason.path().map(ToString::to_string), ..About::default() };
+    let held;
     let remedy = match reason {
         Refused::Conflict(_) => "change one of the two services",
         Refused::HandMade(found) => {
@@ -366,6 +401,13 @@ fn refused(element: &str, reason: &Refused) -> Entry {
         }
         Refused::Protected { class: Class::A, .. } => "plan with allow-protected if it must be",
         Refused::Protected { .. } => "no service may change it on an element that cannot revert by itself",
+        Refused::Held { transaction, .. } => {
+            held = format!(
+                "look: andante transaction show {transaction}; then say what becomes of {element}: andante transaction \
+                 resolve {transaction} {element} --retry, --accept-actual or --force-intent"
+            );
+            &held
+        }
         Refused::Render(_) => "this is a fault of the adapter",
     };
     let cause = match reason.app_tag() {
@@ -381,6 +423,7 @@ fn refused(element: &str, reason: &Refused) -> Entry {
         cause: Some(cause),
         elements: vec![about],
         remedy: Some(remedy.into()),
+        document: None,
     }
 }
 

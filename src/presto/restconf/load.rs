@@ -2,13 +2,14 @@
 
 use super::conditions::Present;
 use super::documents::{self, FACES, service_of, services_path};
+use super::query::{LIMIT, Query};
 use super::server::Restconf;
 use super::target::Target;
 use crate::controller::Failure;
 use crate::domain::{Principal, ServiceKey, StoredDocument, Verb, authorize};
 use crate::plan::content_digest;
 use crate::presto::view::{self, ServiceFact};
-use crate::tree::{ConfigTree, Node, Path, QName};
+use crate::tree::{ConfigTree, Key, Node, Path, QName};
 use std::collections::BTreeMap;
 
 /// What a target is part of.
@@ -88,6 +89,7 @@ impl Restconf {
         &self,
         principal: &Principal,
         target: &Target,
+        query: &Query,
     ) -> Result<(ConfigTree, Option<Present>), Failure> {
         let Some(first) = target.path.steps().first() else {
             let mut top = Vec::new();
@@ -95,10 +97,10 @@ impl Restconf {
                 let stored = self.controller.documents(principal, face.0).await?;
                 top.extend(self.gather(&stored, face, true)?.top().iter().cloned());
             }
-            for name in ["elements", "adapters", "services", "plans", "transactions", "deviations", "rewrites", "queue"]
-            {
+            for name in ["elements", "adapters", "services", "plans", "deviations", "rewrites", "queue"] {
                 top.extend(self.domain_state(principal, name).await?);
             }
+            top.extend(self.transactions(principal, &Path::root(), query).await?);
             return Ok((ConfigTree::new(top), None));
         };
         if let Some(face) = documents::face(first.name.module.as_str()) {
@@ -106,8 +108,27 @@ impl Restconf {
             let present = present(&target.path, &stored);
             return Ok((self.gather(&stored, face, true)?, present));
         }
-        let node = self.domain_state(principal, first.name.name.as_str()).await?;
+        let node = match first.name.name.as_str() {
+            "transactions" => self.transactions(principal, &target.path, query).await?,
+            name => self.domain_state(principal, name).await?,
+        };
         Ok((ConfigTree::new(node), None))
+    }
+
+    /// The transactions of a page, or the one that a path names.
+    async fn transactions(&self, principal: &Principal, path: &Path, query: &Query) -> Result<Option<Node>, Failure> {
+        let named = path.steps().get(1).and_then(|step| match &step.key {
+            Key::Entry(keys) => keys.first().map(|(_, id)| id.as_str()),
+            _ => None,
+        });
+        let records = match named {
+            Some(id) => self.controller.transaction(principal, id).await?.into_iter().collect(),
+            None => {
+                let (after, limit) = (query.after.as_deref(), query.limit.unwrap_or(LIMIT));
+                self.controller.transactions_page(principal, after, limit).await?
+            }
+        };
+        Ok(view::transactions(self.index(), &records, &|id| self.controller.timing(id)))
     }
 
     /// One container of module `andante`.
@@ -137,10 +158,6 @@ impl Restconf {
                 view::services(index, &facts, &elements, &deviations, &queued)
             }
             "plans" => view::plans(index, &controller.kept_list(principal).await?),
-            "transactions" => {
-                let records = controller.transactions(principal).await?;
-                view::transactions(index, &records, &|id| controller.timing(id))
-            }
             "deviations" => view::deviations(index, &controller.deviations(principal).await?),
             "queue" => view::queue(index, &controller.queued(principal).await?),
             "rewrites" => view::rewrites(index, &controller.rewrites(principal, None).await?),

@@ -11,14 +11,14 @@
 
 use super::answer::Answer;
 use super::errors::Problem;
-use super::operations::{bad_input, class, own, wrong};
+use super::operations::{Asked, bad_input, class, own, wrong};
 use super::server::{Ask, Restconf};
 use super::target;
 use crate::controller::{Failure, RequestName, Terms};
 use crate::domain::{Outcome, Principal, QueuePolicy, ServiceKey, TransactionRecord};
 use crate::presto::view::{self, Reader};
 use crate::tree::secret::token;
-use crate::tree::{ConfigTree, Path, json};
+use crate::tree::{After, ConfigTree, Node, Path, json};
 use http::{HeaderMap, HeaderName, StatusCode};
 use std::future::Future;
 use std::time::Duration;
@@ -68,6 +68,7 @@ impl Restconf {
         let inner = at.child(own("input"));
         let beside = ["request-id", "ticket", "async"].map(|name| inner.child(own(name)));
         let tree = beside.iter().fold(tree.clone(), |tree, leaf| tree.without(leaf));
+        let tree = unnamed(&tree, &inner);
         Ok(Some(named(id, &["operation", operation, &json::print(&tree, self.index(), false)])))
     }
 
@@ -115,11 +116,12 @@ impl Restconf {
         input: Reader<'_>,
         request: Option<RequestName>,
     ) -> Result<Answer, Problem> {
-        let (edits, allowed) = self.asked(input)?;
+        let Asked { edits, allowed, names } = self.asked(principal, input).await?;
         let queue = input.leaf("queue-unreachable").and_then(QueuePolicy::named);
         let terms = Terms { require_class: class(input), queue, request, ..self.terms_of(ask, input) };
         let write = self.controller.write(principal, edits, &allowed, &terms);
-        let record = self.once(principal, &terms, write).await.map_err(|failure| self.failed(&failure))?;
+        let record = self.once(principal, &terms, write).await;
+        let record = record.map_err(|failure| self.failed(&failure).in_documents(&names))?;
         self.outcome(ask, "apply", &record)
     }
 
@@ -174,6 +176,19 @@ impl Restconf {
             }
         })
     }
+}
+
+/// The input without the names of its documents: the same file from another folder is the same request.
+fn unnamed(tree: &ConfigTree, input: &Path) -> ConfigTree {
+    let (Some(node), Some(parent)) = (tree.at(input), input.parent()) else { return tree.clone() };
+    let is = |node: &Node, name: &str| node.name().name.as_str() == name;
+    let children = node.children().iter().map(|child| match is(child, "document") {
+        true => {
+            child.with_children(child.children().iter().filter(|leaf| !is(leaf, "name")).cloned().collect::<Vec<_>>())
+        }
+        false => child.clone(),
+    });
+    tree.with(&parent, node.with_children(children.collect::<Vec<_>>()), After::Keep)
 }
 
 /// What a client prefers (RFC 7240), as far as it is followed.

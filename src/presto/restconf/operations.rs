@@ -68,13 +68,14 @@ impl Restconf {
     }
 
     async fn plan(&self, ask: &Ask, principal: &Principal, input: Reader<'_>) -> Result<Answer, Problem> {
-        let (edits, allowed) = self.asked(input)?;
+        let Asked { edits, allowed, names } = self.asked(principal, input).await?;
+        let refused = |failure: Failure| self.failed(&failure).in_documents(&names);
         let wanted = class(input);
         let keep = input.flag("keep", true);
         // A plan of too weak a class is refused before it is kept.
         let plan = match (wanted, keep) {
             (None, true) => None,
-            _ => Some(self.controller.propose(principal, edits.clone(), &allowed).await.map_err(|e| self.failed(&e))?),
+            _ => Some(self.controller.propose(principal, edits.clone(), &allowed).await.map_err(refused)?),
         };
         if let (Some(want), Some(plan)) = (wanted, &plan)
             && let Some(weak) = plan.elements.iter().find(|element| element.class > want)
@@ -87,7 +88,7 @@ impl Restconf {
                 sheet.container("plan", |sheet| view::plan_content(sheet, plan, None, None));
             });
         }
-        let kept = self.controller.keep(principal, edits, &allowed).await.map_err(|failure| self.failed(&failure))?;
+        let kept = self.controller.keep(principal, edits, &allowed).await.map_err(refused)?;
         self.output(ask, "plan", |sheet| {
             sheet.container("plan", |sheet| {
                 view::plan_content(sheet, &kept.plan, Some(kept.created), Some(kept.expires));
@@ -96,21 +97,50 @@ impl Restconf {
     }
 
     /// The edits that a request's documents ask for, and what it allows.
-    pub(super) fn asked(&self, input: Reader<'_>) -> Result<(Vec<DocumentEdit>, Allowed), Problem> {
+    pub(super) async fn asked(&self, principal: &Principal, input: Reader<'_>) -> Result<Asked, Problem> {
         let given = input.list("document");
         if given.is_empty() {
             return Err(wrong("document", true, "at least one document is needed"));
         }
-        let mut edits: Vec<DocumentEdit> = Vec::new();
+        let (mut edits, mut names) = (Vec::<DocumentEdit>::new(), Vec::new());
+        let mut refused: Option<Problem> = None;
+        let mut refuse = |problem: Problem, name: Option<&String>| {
+            let errors = problem.errors.into_iter().map(|entry| Entry { document: name.cloned(), ..entry }).collect();
+            match &mut refused {
+                Some(first) => first.errors.extend::<Vec<Entry>>(errors),
+                None => refused = Some(Problem { errors, ..problem }),
+            }
+        };
+        let several = given.len() > 1;
         for (at, document) in given.into_iter().enumerate() {
-            for edit in self.edits(document, at + 1)? {
-                if edits.iter().any(|known| known.key() == edit.key()) {
-                    return Err(wrong("document", false, &format!("{} stands in the request twice", edit.key())));
+            let name = document.leaf("name").map(str::to_owned);
+            let name = name.or_else(|| several.then(|| format!("document {}", at + 1)));
+            let found = match self.edits(document, at + 1) {
+                Ok(found) => found,
+                Err(problem) => {
+                    refuse(problem, name.as_ref());
+                    continue;
                 }
+            };
+            for edit in found {
+                let key = edit.key();
+                if edits.iter().any(|known| known.key() == key) {
+                    let message = format!("{key} stands in the request twice");
+                    refuse(wrong("document", false, &message), name.as_ref());
+                    continue;
+                }
+                let path = documents::face(&key.face).map(|face| service_path(face, &key.id).to_string());
+                names.extend(path.zip(name.clone()));
                 edits.push(edit);
             }
         }
-        Ok((edits, allowed_in(input)))
+        let Some(mut problem) = refused else { return Ok(Asked { edits, allowed: allowed_in(input), names }) };
+        // What is wrong with those that can be read is said in the same answer.
+        if let Ok(faults) = self.controller.faults_of(principal, edits).await {
+            let others = self.failed(&Failure::Document(faults)).in_documents(&names);
+            problem.errors.extend(others.errors);
+        }
+        Err(problem)
     }
 
     async fn commit_plan(
@@ -137,9 +167,6 @@ impl Restconf {
         if input.flag("force", false) {
             return Err(unsupported("heal with 'force' is not carried out by this daemon; nothing was done"));
         }
-        if input.flag("dry-run", false) {
-            return Err(unsupported("heal with 'dry-run' is not carried out by this daemon; nothing was done"));
-        }
         let ids: Vec<String> = input.each("deviation").into_iter().map(str::to_owned).collect();
         let mut elements: BTreeSet<String> = input.each("element").into_iter().map(str::to_owned).collect();
         if !ids.is_empty() {
@@ -155,6 +182,13 @@ impl Restconf {
         let (Some(element), None) = (elements.next(), elements.next()) else {
             return Err(wrong("element", false, "one call heals one element: name it, or deviations of one element"));
         };
+        if input.flag("dry-run", false) {
+            let plan = self.controller.heal_plan(principal, &element, &ids).await;
+            let plan = plan.map_err(|failure| self.failed(&failure))?;
+            return self.output(ask, "heal", |sheet| {
+                sheet.container("plan", |sheet| view::plan_content(sheet, &plan, None, None));
+            });
+        }
         let terms = Terms { request, ..self.terms(ask) };
         let heal = self.controller.heal(principal, &element, &ids, &terms);
         let record = self.once(principal, &terms, heal).await.map_err(|failure| self.failed(&failure))?;
@@ -238,6 +272,8 @@ impl Restconf {
         let element = input.required("element").map_err(bad_input)?;
         let path = input.required("path").map_err(bad_input)?;
         let claims = self.controller.why(principal, element, path).await.map_err(|failure| self.failed(&failure))?;
+        let deviating = self.controller.why_not(principal, element, path).await;
+        let deviating = deviating.map_err(|failure| self.failed(&failure))?;
         let mut ranked = Vec::with_capacity(claims.len());
         for (at, claim) in claims.iter().enumerate() {
             let rank = claims[..at].iter().filter(|before| before.path == claim.path).count();
@@ -254,6 +290,7 @@ impl Restconf {
                 sheet.each("written-as", &claim.written_as);
                 sheet.leaf("owner", &claim.owner);
             });
+            view::deviating(sheet, &deviating);
         })
     }
 
@@ -265,12 +302,20 @@ impl Restconf {
             says: input.leaf("says").map(str::to_owned),
             all_entries: input.flag("all-entries", false),
         };
-        let facts = match input.required("action").map_err(bad_input)? {
+        let action = input.required("action").map_err(bad_input)?;
+        let doubt = match action {
+            "confirm" => self.controller.doubt_of(principal, &asked).await.map_err(|failure| self.failed(&failure))?,
+            _ => None,
+        };
+        let facts = match action {
             "confirm" => self.controller.confirm_rewrite(principal, &asked).await.map(|fact| vec![fact]),
             _ => self.controller.forget_rewrite(principal, &asked).await,
         };
         let facts = facts.map_err(|failure| self.failed(&failure))?;
-        self.output(ask, "rewrite", |sheet| sheet.list("rewrite", &facts, view::rewrite))
+        self.output(ask, "rewrite", |sheet| {
+            sheet.list("rewrite", &facts, view::rewrite);
+            sheet.each("warning", doubt);
+        })
     }
 
     async fn apply_elements(&self, ask: &Ask, principal: &Principal, input: Reader<'_>) -> Result<Answer, Problem> {
@@ -418,6 +463,10 @@ impl Restconf {
         if let Some(answer) = self.unfinished(record, ask.media) {
             return answer;
         }
+        if record.id.is_empty() {
+            // It is so already: there was no transaction.
+            return Ok(Answer::new(StatusCode::NO_CONTENT));
+        }
         Ok(self
             .output(ask, name, |sheet| view::result(sheet, record, &self.controller.timing(&record.id)))?
             .transaction(record))
@@ -449,6 +498,14 @@ impl Restconf {
             }
         }
     }
+}
+
+/// What a request of documents asks for.
+pub(super) struct Asked {
+    pub edits: Vec<DocumentEdit>,
+    pub allowed: Allowed,
+    /// The path of each service, and the name of the document that holds it.
+    pub names: Vec<(String, String)>,
 }
 
 /// The local name of the outermost node of a document.

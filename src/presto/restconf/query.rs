@@ -15,6 +15,10 @@ pub struct Query {
     pub depth: Option<u16>,
     /// Which descendants; `None` = all.
     pub fields: Option<Fields>,
+    /// How many transactions at most; `None` = [`LIMIT`].
+    pub limit: Option<usize>,
+    /// Only transactions that are older than this id.
+    pub after: Option<String>,
     /// Compute only.
     pub dry_run: Option<DryRun>,
     /// What concerns elements that are away is queued; what happens if that fails.
@@ -80,9 +84,11 @@ pub fn parse(raw: Option<&str>, write: bool) -> Result<Query, QueryError> {
             ("content", false) => query.content = content(&value)?,
             ("depth", false) => query.depth = depth(&value)?,
             ("fields", false) => query.fields = Some(fields(&value)?),
+            ("limit", false) => query.limit = Some(limit(&value)?),
+            ("after", false) => query.after = Some(value),
             ("dry-run", true) => query.dry_run = Some(dry_run(&value)?),
             ("queue-unreachable", true) => query.queue = Some(queue(&value)?),
-            ("content" | "depth" | "fields", true) => {
+            ("content" | "depth" | "fields" | "limit" | "after", true) => {
                 return Err(QueryError(format!("'{name}' is for GET and HEAD only")));
             }
             ("dry-run" | "queue-unreachable", false) => {
@@ -91,7 +97,7 @@ pub fn parse(raw: Option<&str>, write: bool) -> Result<Query, QueryError> {
             _ => {
                 let shown: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
                 return Err(QueryError(format!(
-                    "the parameter '{shown}' is not offered; there are content, depth, fields (reading), dry-run and queue-unreachable (writing)"
+                    "the parameter '{shown}' is not offered; there are content, depth, fields (reading), limit and after (reading transactions), dry-run and queue-unreachable (writing)"
                 )));
             }
         }
@@ -121,6 +127,13 @@ fn depth(value: &str) -> Result<Option<u16>, QueryError> {
             Ok(depth) if depth > 0 => Ok(Some(depth)),
             _ => Err(QueryError("'depth' is a number from 1 to 65535, or unbounded".into())),
         },
+    }
+}
+
+fn limit(value: &str) -> Result<usize, QueryError> {
+    match value.parse() {
+        Ok(limit) if (1..=LIMIT_MAX).contains(&limit) => Ok(limit),
+        _ => Err(QueryError(format!("'limit' is a number from 1 to {LIMIT_MAX}"))),
     }
 }
 
@@ -189,6 +202,10 @@ fn bad_fields() -> QueryError {
     )
 }
 
+/// How many transactions are answered where nothing is said.
+pub const LIMIT: usize = 100;
+const LIMIT_MAX: usize = 1000;
+
 fn decode(text: &str) -> Result<String, QueryError> {
     let text = percent_decode_str(text).decode_utf8().map_err(|_| QueryError("it is not UTF-8".into()))?;
     Ok(text.into_owned())
@@ -211,6 +228,9 @@ mod tests {
             ("queue-unreachable=block&dry-run=diff", true),
             ("content=config", true),
             ("depth=0", false),
+            ("limit=0", false),
+            ("limit=1001", false),
+            ("limit=5", true),
             ("with-defaults=trim", false),
             ("fields=a(b", false),
             ("fields=", false),

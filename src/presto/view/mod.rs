@@ -15,6 +15,6 @@ pub use past::{revision, standing};
 pub use plan::{plan_content, plans};
 pub use sheet::Sheet;
 pub use state::{
-    ServiceFact, Timings, adapters, deviations, elements, queue, result, rewrite, rewrites, services, sync_state,
-    transaction, transactions,
+    ServiceFact, Timings, adapters, deviating, deviations, elements, queue, result, rewrite, rewrites, services,
+    sync_state, transaction, transactions,
 };

@@ -313,15 +313,7 @@ pub fn deviations(index: &SchemaIndex, found: &[Deviation]) -> Option<Node> {
         sheet.leaf("id", &found.id);
         sheet.leaf("element", &found.element);
         sheet.leaf("path", &found.path);
-        sheet.leaf(
-            "kind",
-            match found.kind {
-                DeviationKind::Missing => "missing",
-                DeviationKind::Changed => "changed",
-                DeviationKind::Extra => "extra",
-                DeviationKind::Orphan => "orphan",
-            },
-        );
+        sheet.leaf("kind", kind(found.kind));
         sheet.leaf("standing", standing(found));
         sheet.maybe("recorded", found.recorded.as_ref());
         sheet.maybe("wanted", found.wanted.as_ref());
@@ -335,6 +327,28 @@ pub fn deviations(index: &SchemaIndex, found: &[Deviation]) -> Option<Node> {
         sheet.maybe("left-by", found.left.as_ref().map(|left| &left.transaction));
     });
     Some(sheet.into_node())
+}
+
+/// Deviations beside the claims of a line.
+pub fn deviating(sheet: &mut Sheet<'_>, found: &[Deviation]) {
+    sheet.list("deviation", found, |sheet, found| {
+        sheet.leaf("id", &found.id);
+        sheet.leaf("path", &found.path);
+        sheet.leaf("kind", kind(found.kind));
+        sheet.maybe("recorded", found.recorded.as_ref());
+        sheet.maybe("wanted", found.wanted.as_ref());
+        sheet.maybe("actual", found.actual.as_ref());
+        sheet.list("service", &found.services, key);
+    });
+}
+
+fn kind(kind: DeviationKind) -> &'static str {
+    match kind {
+        DeviationKind::Missing => "missing",
+        DeviationKind::Changed => "changed",
+        DeviationKind::Extra => "extra",
+        DeviationKind::Orphan => "orphan",
+    }
 }
 
 /// The container `queue`.

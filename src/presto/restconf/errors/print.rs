@@ -30,6 +30,7 @@ impl Problem {
         error.insert("error-message".into(), clean(&entry.message).into());
         let mut info = Map::new();
         put(&mut info, "andante:transaction", self.transaction.as_ref());
+        put(&mut info, "andante:document", entry.document.as_ref());
         if let Some(cause) = entry.cause {
             info.insert("andante:cause".into(), cause.into());
         }
@@ -62,11 +63,13 @@ impl Problem {
                 || entry.cause.is_some()
                 || !entry.elements.is_empty()
                 || entry.remedy.is_some()
+                || entry.document.is_some()
             {
                 let space = index.module("andante").map_or("urn:andante:yang:andante", |module| &module.namespace);
                 let own = |name: &str| format!("{name} xmlns=\"{}\"", escape(space));
                 out.push_str("    <error-info>\n");
                 wrapped(&mut out, &own("transaction"), "transaction", self.transaction.as_deref());
+                wrapped(&mut out, &own("document"), "document", entry.document.as_deref());
                 wrapped(&mut out, &own("cause"), "cause", entry.cause);
                 for element in &entry.elements {
                     let _ = writeln!(out, "      <{}>", own("element"));
