@@ -63,7 +63,8 @@ impl Stage {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_limit_acts_alone() {
-    let alone = CASES.iter().map(async |case| {
+    // A lock that hangs has a test of its own, in patience.rs.
+    let alone = CASES.iter().filter(|case| case.name != "lock").map(async |case| {
         let mut stage = Stage::of(&[Class::A, Class::A]).await;
         let mut all = long();
         *(case.set)(&mut all) = SHORT;
