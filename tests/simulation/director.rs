@@ -34,6 +34,7 @@ struct State {
     calls: BTreeMap<(usize, Call), usize>,
     used: Vec<String>,
     died: Option<Duration>,
+    deaths: Vec<u64>,
     secrets: Vec<u64>,
 }
 
@@ -99,6 +100,11 @@ impl Director {
     /// When a daemon last died.
     pub fn died(&self) -> Option<Duration> {
         self.state.lock().unwrap().died
+    }
+
+    /// When daemons died or were taken over, in ticks.
+    pub fn deaths(&self) -> Vec<u64> {
+        self.state.lock().unwrap().deaths.clone()
     }
 
     /// Every secret that a daemon drew.
@@ -205,7 +211,11 @@ impl Director {
             What::Jump(seconds) => self.world.jump(seconds),
             What::Kill(pause) => self.end_all(None, pause),
             What::PowerLoss(keeps, pause) => self.end_all(Some(keeps), pause),
-            What::Takeover => self.state.lock().unwrap().births.push(0),
+            What::Takeover => {
+                let mut state = self.state.lock().unwrap();
+                state.births.push(0);
+                state.deaths.push(self.world.tick());
+            }
         }
     }
 
@@ -221,6 +231,7 @@ impl Director {
         }
         state.births.push(pause);
         state.died = Some(self.world.now());
+        state.deaths.push(self.world.tick());
         if let Some(keeps) = power
             && let Some(disk) = self.disk.get().and_then(Weak::upgrade)
         {

@@ -54,6 +54,7 @@ pub enum Did {
     /// Running went back to what it was at an earlier moment.
     Reverted {
         back_to: u64,
+        tree: ConfigTree,
     },
     Read {
         tree: ConfigTree,
@@ -64,6 +65,12 @@ pub enum Did {
         locked: bool,
         bytes: String,
     },
+    /// A commit that was sent, and of which the sender hears nothing: it was lost, or never carried out.
+    Missed {
+        call: Call,
+    },
+    /// What arrived just before was refused, with nothing changed.
+    Refused,
     /// A confirmed commit was made permanent.
     Kept,
     /// Somebody else's edit was thrown out of the candidate.
@@ -249,8 +256,8 @@ impl Element {
             inner.revert(&element.world, By::Element);
             if element.nature.startup {
                 let (tree, made) = inner.startup.clone();
-                inner.running = tree;
-                inner.note(&element.world, By::Element, Did::Reverted { back_to: made });
+                inner.running = tree.clone();
+                inner.note(&element.world, By::Element, Did::Reverted { back_to: made, tree });
             }
             inner.end_all(element);
             inner.candidate.clear();
@@ -314,8 +321,8 @@ impl Inner {
     /// Running goes back to the backup of the confirmed commit, if there is one.
     pub fn revert(&mut self, world: &World, by: By) {
         if let Some(pending) = self.pending.take() {
-            self.running = pending.backup;
-            self.note(world, by, Did::Reverted { back_to: pending.made });
+            self.running = pending.backup.clone();
+            self.note(world, by, Did::Reverted { back_to: pending.made, tree: pending.backup });
         }
     }
 

@@ -33,6 +33,7 @@ mod seeds;
 mod session;
 mod steps;
 mod story;
+mod unclear;
 mod world;
 
 #[path = "../support/bare_plan.rs"]
@@ -80,6 +81,7 @@ pub fn chronicle(story: &Story, planted: Planted) -> String {
                 }
                 Did::Read { .. } => "is read".to_owned(),
                 Did::Sent { call, locked, .. } => format!("hears {call:?}, locked {locked}"),
+                Did::Reverted { back_to, .. } => format!("running goes back to {back_to}"),
                 other => format!("{other:?}"),
             };
             lines.push((seq, format!("    {} {by:?}: {did}", element.name)));

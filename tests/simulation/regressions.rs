@@ -139,3 +139,34 @@ fn what_nobody_can_tell_is_not_judged() {
     told(include_str!("stories/a-restart-that-loses-what-was-not-saved.json"));
     told(include_str!("stories/unresolved-elsewhere-and-worked-on-since.json"));
 }
+
+// ── found by the first 100,000 seeds ─────────────────────────────────────────────────────────────────────────────────
+
+/// On the way back the daemon read, waited for the lock, and then sent what it had worked out from the reading.
+#[test]
+fn a_value_that_comes_while_we_wait_for_the_lock_is_left_alone() {
+    let stage = told(include_str!("stories/a-value-that-comes-while-we-wait-for-the-lock.json"));
+    assert!(matches!(stage.outcome("t1"), Some(Outcome::Unresolved { elements, .. }) if elements == ["pe2"]));
+}
+
+/// After a refusal the edits were sent one by one, all worked out from the same reading.
+#[test]
+fn a_value_that_comes_between_two_single_edits_is_left_alone() {
+    let stage = told(include_str!("stories/a-value-that-comes-between-two-single-edits.json"));
+    assert!(matches!(stage.outcome("t1"), Some(Outcome::Unresolved { elements, .. }) if elements == ["pe3"]));
+}
+
+/// The judge held it against the daemon that a person did himself what our commit would have done, which never arrived: the
+/// daemon had heard nothing of it.
+#[test]
+fn somebody_does_what_a_lost_commit_of_ours_would_have_done() {
+    let stage = told(include_str!("stories/somebody-does-what-a-lost-commit-would-have-done.json"));
+    assert!(matches!(stage.outcome("t1"), Some(Outcome::NotApplied { .. })));
+}
+
+/// Where no lock keeps people out, an edit between our reading and our send is overwritten unseen: no daemon can do better.
+#[test]
+fn an_edit_between_reading_and_sending_is_nobodys_fault_where_nothing_locks() {
+    told(include_str!("stories/somebody-between-our-reading-and-our-send.json"));
+    told(include_str!("stories/somebody-between-our-undos-reading-and-its-send.json"));
+}

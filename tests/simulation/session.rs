@@ -65,10 +65,18 @@ impl Element {
         self.error(doing, "connection reset", Effect::Unknown, ErrorClass::Transient)
     }
 
+    /// A commit of which its sender will hear nothing, and that is not carried out.
+    fn missed(&self, owner: &str, call: Call) {
+        if call == Call::Apply {
+            let by = By::Ours(owner.to_owned());
+            self.on(|inner, _| inner.note(&self.world, by, Did::Missed { call }));
+        }
+    }
+
     /// One call. `session` 0 = none yet.
     async fn call<T>(
         &self,
-        process: &Process,
+        (process, owner): (&Process, &str),
         call: Call,
         session: u64,
         work: impl FnOnce(&mut Inner, Option<Fault>) -> Done<T>,
@@ -89,6 +97,9 @@ impl Element {
             let open = session == 0 || inner.sessions.contains_key(&session);
             (inner.hears(session, now), inner.away_until > now, open)
         });
+        if !hears || away || !open {
+            self.missed(owner, call);
+        }
         if !hears {
             std::future::pending::<()>().await;
         }
@@ -106,8 +117,12 @@ impl Element {
                 let error = self.error(&doing, message, Effect::None, ErrorClass::Rejected);
                 return Err(DriverError { tag: Some("operation-failed".into()), ..error });
             }
-            Some(Fault::Hang) => std::future::pending().await,
+            Some(Fault::Hang) => {
+                self.missed(owner, call);
+                std::future::pending().await
+            }
             Some(Fault::CutBefore) => {
+                self.missed(owner, call);
                 self.on(|inner, element| inner.end(session, element));
                 return Err(self.reset_by_peer(&doing));
             }
@@ -146,7 +161,7 @@ impl South {
             inner.sessions.insert(id, Some(element.world.now() + KEEPALIVE));
             Ok(id)
         };
-        let id = element.call(&self.process, call, 0, open).await?;
+        let id = element.call((&self.process, &self.owner), call, 0, open).await?;
         element.on(|inner, _| {
             if let Some(ends) = inner.sessions.get_mut(&id) {
                 *ends = None;
@@ -189,7 +204,7 @@ impl Reader for Session {
             inner.note(&self.element.world, by, Did::Read { tree: tree.clone() });
             Ok(Reading { tree, partial, bytes: 1, defaults: Default::default() })
         };
-        self.element.call(&self.process, Call::Read, self.id, read).await
+        self.call(Call::Read, read).await
     }
 
     fn session(&self) -> Option<u32> {
@@ -223,7 +238,7 @@ impl Session {
     }
 
     async fn call<T>(&self, call: Call, work: impl FnOnce(&mut Inner, Option<Fault>) -> Done<T>) -> Done<T> {
-        self.element.call(&self.process, call, self.id, work).await
+        self.element.call((&self.process, &self.owner), call, self.id, work).await
     }
 
     fn held_by_others(&self, inner: &Inner) -> bool {

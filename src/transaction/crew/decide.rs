@@ -42,15 +42,11 @@ impl Crew {
             self.clear_candidate(tools).await?;
         }
         let actual = self.read_quiet(tools).await?;
-        // It is put back, as nobody can tell a removal from a loss; but it is told.
-        for path in side::emptied(&self.plan, &actual) {
-            self.report.note(path, true);
-        }
         match side::side(&self.plan, &self.forgiving(&actual, &self.plan.before)) {
             Side::Before => Ok(self.gone_back(&actual)),
             // There are servers that answer ok to a cancel by the holder of the locks, forget the pending commit, and
             // leave it standing: nothing will take it back but we.
-            Side::After if cancelled => match self.move_to(tools, Way::Back, actual, &[]).await? {
+            Side::After if cancelled => match self.move_to(tools, Way::Back, actual).await? {
                 Answer::Conflict(why) => {
                     let message = format!(
                         "the element accepted the cancel, still shows the new state, and refuses to be brought back; its \
@@ -61,9 +57,9 @@ impl Crew {
                 }
                 done => Ok(done),
             },
-            Side::Foreign(paths) if self.force.is_none() => self.move_to(tools, Way::Back, actual, &paths).await,
+            Side::Foreign(_) if self.force.is_none() => self.move_to(tools, Way::Back, actual).await,
             Side::Foreign(_) | Side::After | Side::OnTheWay => {
-                let answer = self.move_to(tools, Way::Back, actual, &[]).await?;
+                let answer = self.move_to(tools, Way::Back, actual).await?;
                 // Nobody of us confirms before the decision. A cancel of ours that was answered ok, and then was none, is
                 // another matter. Neither is a revert.
                 Ok(match answer {
@@ -148,7 +144,7 @@ impl Crew {
         let answer = match side::side(&self.plan, &self.forgiving(&actual, &self.plan.after)) {
             Side::After => Answer::done(),
             Side::Foreign(paths) if self.force.is_none() => return Ok(Answer::Conflict(self.foreign(&paths))),
-            Side::Before | Side::OnTheWay | Side::Foreign(_) => self.move_to(tools, Way::Forward, actual, &[]).await?,
+            Side::Before | Side::OnTheWay | Side::Foreign(_) => self.move_to(tools, Way::Forward, actual).await?,
         };
         match answer {
             Answer::Done { detail, residue } => {
@@ -159,55 +155,50 @@ impl Crew {
         }
     }
 
-    /// Sends what leads from `actual` to the wanted side, leaving `foreign` paths alone. A refusal does not stop it: then
-    /// each edit is sent alone, the last one first, as long as something moves.
-    pub(super) async fn move_to(
-        &mut self,
-        tools: &Tools,
-        way: Way,
-        actual: ConfigTree,
-        foreign: &[Path],
-    ) -> Result<Answer, Failed> {
-        let mut foreign = foreign.to_vec();
-        let mut scope = side::cut(&self.plan, |path| !foreign.contains(path));
-        let mut actual = actual;
+    /// Sends what leads from `actual` to the wanted side, leaving somebody else's values alone. Nothing is sent that was
+    /// worked out from a reading without the lock, where there is one, or from one before our last send. A refusal does not
+    /// stop it: then each edit is sent alone, the last one first, as long as something moves.
+    pub(super) async fn move_to(&mut self, tools: &Tools, way: Way, mut actual: ConfigTree) -> Result<Answer, Failed> {
+        if self.hold(tools).await? {
+            // The lock may have been waited for, and somebody may have put a value there meanwhile.
+            let now = self.read(tools).await?;
+            actual = if now == actual { now } else { self.read_quiet(tools).await? };
+        }
+        let mut scope = self.plan.clone();
+        let mut foreign = Vec::new();
+        // A force is for what an operator has seen, other people's values too.
+        if self.force.is_none() {
+            self.spare(way, &actual, &mut scope, &mut foreign);
+            if way == Way::Forward && !foreign.is_empty() {
+                return Ok(Answer::Conflict(self.foreign(&foreign)));
+            }
+        }
         let mut refused: Vec<String> = Vec::new();
         for _ in 0..ROUNDS {
             let Some(payload) = self.way_to(tools, way, &scope, &actual)? else { break };
             // A force is for once, and for what was shown.
-            if self.force.take().is_some_and(|shown| shown != payload) {
+            let shown = self.force.take();
+            if shown.as_ref().is_some_and(|shown| *shown != payload) {
                 let message = "what would be sent is no longer what was shown; nothing was sent, look again";
                 return Ok(Answer::Conflict(cause(CauseKind::Stale, Some(&self.name), message)));
             }
             refused.clear();
-            let begun = actual.clone();
-            if let Some(error) = self.send(tools, &payload).await? {
+            let begun = actual;
+            let error = self.send(tools, &payload).await?;
+            actual = self.read(tools).await?;
+            // What somebody put there while we sent is his, as it would have been before.
+            self.spare(way, &actual, &mut scope, &mut foreign);
+            if let Some(error) = error {
+                if shown.is_some() && !foreign.is_empty() {
+                    let why = self.foreign(&foreign);
+                    let message = format!("what was shown was sent and refused: {error}; {}", why.message);
+                    return Ok(Answer::Conflict(Cause { message, ..why }));
+                }
                 refused.push(error);
                 // A part of it may have taken effect; lines are not sent twice.
-                actual = self.read(tools).await?;
-                let mut paths: Vec<Path> = scope.touched().cloned().collect();
-                if way == Way::Back {
-                    paths.reverse();
-                }
-                for path in &paths {
-                    let one = side::cut(&scope, |of| of == path);
-                    let Some(payload) = self.way_to(tools, way, &one, &actual)? else { continue };
-                    if let Some(error) = self.send(tools, &payload).await?
-                        && !refused.contains(&error)
-                    {
-                        refused.push(error);
-                    }
-                }
+                actual = self.one_by_one(tools, way, actual, (&mut scope, &mut foreign), &mut refused).await?;
             }
-            let now = self.read(tools).await?;
-            let stuck = now == begun;
-            actual = now;
-            // What somebody put there while we sent is his, as it would have been before.
-            if let Side::Foreign(more) = side::side(&scope, &self.forgiving(&actual, way.wanted(&scope))) {
-                foreign.extend(more);
-                scope = side::cut(&self.plan, |path| !foreign.contains(path));
-            }
-            if stuck || self.arrived(way, &scope, &actual) {
+            if actual == begun || self.arrived(way, &scope, &actual) {
                 break;
             }
         }
@@ -221,6 +212,56 @@ impl Crew {
             return Ok(Answer::Conflict(self.foreign(&foreign)));
         }
         Ok(Answer::Done { detail: Some(format!("brought {} by reading", way.word())), residue: self.residue.clone() })
+    }
+
+    /// Sends each edit alone, the last one first on the way back, and reads after each.
+    async fn one_by_one(
+        &mut self,
+        tools: &Tools,
+        way: Way,
+        mut actual: ConfigTree,
+        (scope, foreign): (&mut ElementPlan, &mut Vec<Path>),
+        refused: &mut Vec<String>,
+    ) -> Result<ConfigTree, Failed> {
+        let mut paths: Vec<Path> = scope.touched().cloned().collect();
+        if way == Way::Back {
+            paths.reverse();
+        }
+        for path in &paths {
+            // Empty when it is somebody else's by now.
+            let one = side::cut(scope, |of| of == path);
+            let Some(payload) = self.way_to(tools, way, &one, &actual)? else { continue };
+            if let Some(error) = self.send(tools, &payload).await?
+                && !refused.contains(&error)
+            {
+                refused.push(error);
+            }
+            actual = self.read(tools).await?;
+            self.spare(way, &actual, scope, foreign);
+        }
+        Ok(actual)
+    }
+
+    /// Takes out of the scope what holds somebody else's value, and names what somebody took away: that is put back, as
+    /// nobody can tell a removal from a loss.
+    fn spare(&mut self, way: Way, actual: &ConfigTree, scope: &mut ElementPlan, foreign: &mut Vec<Path>) {
+        if way == Way::Back {
+            side::emptied(scope, actual).for_each(|path| self.report.note(path, true));
+        }
+        if let Side::Foreign(more) = side::side(scope, &self.forgiving(actual, way.wanted(scope))) {
+            foreign.extend(more);
+            *scope = side::cut(&self.plan, |path| !foreign.contains(path));
+        }
+    }
+
+    /// Takes the lock, if the class has one and we have not. True: it was taken only now.
+    async fn hold(&mut self, tools: &Tools) -> Result<bool, Failed> {
+        if self.plan.class == Class::D || self.locked {
+            return Ok(false);
+        }
+        self.drop_session();
+        let _ = self.open_and_lock(tools, false).await?;
+        Ok(true)
     }
 
     pub(super) fn arrived(&self, way: Way, scope: &ElementPlan, actual: &ConfigTree) -> bool {
@@ -253,12 +294,8 @@ impl Crew {
         }
     }
 
-    /// Sends a payload for good. `Some` = refused, in the element's words.
+    /// Sends a payload for good, under the lock that is held. `Some` = refused, in the element's words.
     pub(super) async fn send(&mut self, tools: &Tools, payload: &Payload) -> Result<Option<String>, Failed> {
-        if self.plan.class != Class::D && !self.locked {
-            self.drop_session();
-            let _ = self.open_and_lock(tools, false).await?;
-        }
         if matches!(self.plan.class, Class::A | Class::B) {
             self.edited = true;
             match self.order(tools, Order::Prepare(payload)).await {

@@ -86,6 +86,12 @@ impl Crew {
             if again == tree {
                 return Ok(tree);
             }
+            // What an edit of ours that came late put itself over cannot be brought back; but it is told.
+            let gone: Vec<Path> = side::unexplained(&self.plan, &tree)
+                .filter(|path| self.plan.matches(&again, &self.plan.after, path))
+                .cloned()
+                .collect();
+            gone.iter().for_each(|path| self.report.note(path, true));
             tree = again;
         }
         Err(Failed::Other(cause(CauseKind::Unreachable, Some(&self.name), "the element does not come to rest")))

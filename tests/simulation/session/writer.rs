@@ -47,6 +47,7 @@ impl Writer for Session {
         let apply = |inner: &mut Inner, fault: Option<Fault>| {
             self.sent(inner, Call::Apply, payload.native().as_ref());
             if self.held_by_others(inner) || self.element.has_candidate() && inner.pending.is_some() {
+                inner.note(&self.element.world, By::Ours(self.owner.clone()), Did::Refused);
                 return Err(self.refused("commit", "in-use", ErrorClass::Transient));
             }
             let (now, backup) = (self.element.world.now(), inner.running.clone());
