@@ -1,4 +1,5 @@
-//! `docs/faults.md` says for each known fault which test shows what happens. Here: that the tests are there.
+//! `docs/faults.md` says for each known fault which test shows what happens, `docs/recovery.md` for each phase of a
+//! transaction. Here: that the tests are there.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test that panics has failed, as it should
 
 use std::path::Path;
@@ -8,13 +9,13 @@ fn read(file: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The rows of all tables, as cells, with their line numbers.
-fn rows() -> Vec<(usize, Vec<String>)> {
-    let text = read("docs/faults.md");
+/// The rows of all tables of a document, as cells, with their line numbers.
+fn rows(document: &str) -> Vec<(usize, Vec<String>)> {
+    let text = read(document);
     let lines = text.lines().enumerate().filter(|(_, line)| line.starts_with("| "));
     let cells = |line: &str| line.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
     let rows = lines.map(|(number, line)| (number + 1, cells(line)));
-    rows.filter(|(_, cells)| !matches!(cells[0].as_str(), "Fault" | "Fact")).collect()
+    rows.filter(|(_, cells)| !matches!(cells[0].as_str(), "Fault" | "Fact" | "Last durable phase" | "What")).collect()
 }
 
 /// The names in backticks that look like `file::test`.
@@ -26,23 +27,52 @@ fn named(cell: &str) -> Vec<(String, String)> {
 
 #[test]
 fn every_fault_has_its_test_or_the_reason_why_not() {
-    let rows = rows();
+    let rows = rows("docs/faults.md");
     assert!(rows.len() > 80, "only {} rows were found; the reader of this test is broken", rows.len());
+    let reasons = shown("docs/faults.md", &rows, 3);
+    assert!(reasons < 8, "{reasons} faults have only a reason");
+}
+
+/// Every phase of the machine has its rows, and every row its tests.
+#[test]
+fn every_phase_has_its_rows_and_every_row_its_test() {
+    let rows = rows("docs/recovery.md");
+    assert!(rows.len() > 15, "only {} rows were found; the reader of this test is broken", rows.len());
+    assert_eq!(shown("docs/recovery.md", &rows, 4), 0, "a phase without a test");
+    let text = read("src/domain/transaction.rs");
+    let phases = text.split("pub enum Phase {").nth(1).and_then(|rest| rest.split('}').next()).unwrap();
+    let phases = phases.lines().filter_map(|line| line.trim().strip_suffix(','));
+    let phases: Vec<String> = phases.filter(|line| !line.starts_with("//")).map(str::to_lowercase).collect();
+    assert!(phases.contains(&"decided".to_owned()), "the reader of this test is broken: {phases:?}");
+    // Nothing is ever durable in it: the document says so.
+    for phase in phases.iter().filter(|phase| *phase != "confirmed") {
+        let of = rows.iter().filter(|(_, cells)| {
+            let named = cells[0].split(':').next().unwrap();
+            named.split(", ").any(|word| word == phase)
+        });
+        // The daemon dies, and an element does.
+        assert!(of.count() >= 2, "docs/recovery.md: {phase} has not both of its rows");
+    }
+}
+
+/// Demands of every row that no cell is empty and that its last one names tests that are there, or the reason why there is
+/// none. Answers how many have a reason only.
+fn shown(document: &str, rows: &[(usize, Vec<String>)], columns: usize) -> usize {
     let mut wrong = Vec::new();
     let mut reasons = 0;
-    for (line, cells) in &rows {
-        let [fault, does, shown] = cells.as_slice() else {
-            wrong.push(format!("docs/faults.md:{line}: {} cells", cells.len()));
+    for (line, cells) in rows {
+        let Some((shown, said)) = cells.split_last().filter(|_| cells.len() == columns) else {
+            wrong.push(format!("{document}:{line}: {} cells", cells.len()));
             continue;
         };
-        if fault.is_empty() || does.is_empty() {
-            wrong.push(format!("docs/faults.md:{line}: an empty cell"));
+        if said.iter().any(String::is_empty) {
+            wrong.push(format!("{document}:{line}: an empty cell"));
         }
         let reason = shown.strip_prefix("no test: ").is_some_and(|reason| reason.len() > 20);
         reasons += usize::from(reason);
         let tests = named(shown);
         if tests.is_empty() && !reason {
-            wrong.push(format!("docs/faults.md:{line}: neither a test nor a reason"));
+            wrong.push(format!("{document}:{line}: neither a test nor a reason"));
         }
         for (file, test) in tests {
             let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(&file)).unwrap_or_default();
@@ -54,18 +84,18 @@ fn every_fault_has_its_test_or_the_reason_why_not() {
                 above.into_iter().any(|line| line.contains("test"))
             });
             if !is_test {
-                wrong.push(format!("docs/faults.md:{line}: there is no test {file}::{test}"));
+                wrong.push(format!("{document}:{line}: there is no test {file}::{test}"));
             }
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
-    assert!(reasons < 8, "{reasons} faults have only a reason");
+    reasons
 }
 
 /// Each of the numbered facts has its row.
 #[test]
 fn no_fact_is_forgotten() {
-    let rows = rows();
+    let rows = rows("docs/faults.md");
     for number in (1..=10).chain(20..=25) {
         let fact = format!("F{number} ");
         assert_eq!(rows.iter().filter(|(_, cells)| cells[0].starts_with(&fact)).count(), 1, "{fact}");

@@ -137,7 +137,8 @@ impl Controller {
         })
     }
 
-    /// Plans the way back to the document of a revision, and keeps the plan.
+    /// Plans the way back to the document of a revision, and keeps the plan. Its warnings name the later revisions, whose
+    /// changes go with it.
     pub async fn rollback(
         &self,
         principal: &Principal,
@@ -156,7 +157,8 @@ impl Controller {
             });
         };
         let purpose = format!("rollback {key} to revision {number}");
-        self.keep_for(principal, vec![edit], allowed, Some(purpose)).await
+        let later = history.iter().filter(|one| one.revision > number).map(goes_too).collect();
+        self.keep_for(principal, vec![edit], allowed, Some(purpose), later).await
     }
 
     /// Plans the inverse of an applied transaction, and keeps the plan. `over_later`: also where a service was changed since.
@@ -201,11 +203,7 @@ impl Controller {
                 }
                 continue;
             };
-            for one in history[..own].iter().rev() {
-                let by = one.transaction.as_deref().unwrap_or("an older version");
-                let (revision, effect) = (one.revision, one.effect.as_str());
-                later.push(format!("{} revision {revision} ({effect} by {}, transaction {by})", one.key, one.author));
-            }
+            later.extend(history[..own].iter().rev().cloned());
             let older = history.get(own + 1);
             let base = match (older, history[own].effect) {
                 (Some(base), _) => base.body.as_deref(),
@@ -222,13 +220,15 @@ impl Controller {
             return declined("history-gone", message, "plan the documents that you want");
         }
         if !later.is_empty() && !over_later {
+            let later: Vec<String> = later.iter().map(named).collect();
             let message = format!("was followed by others on the same services: {}", later.join("; "));
             return declined("later-revisions", message, "undo those first, or say --over-later: their changes go too");
         }
         if edits.is_empty() {
             return declined("no-change", "is undone already: its services are as before it".into(), "nothing");
         }
-        self.keep_for(principal, edits, allowed, Some(format!("undo of transaction {id}"))).await
+        let later = later.iter().map(goes_too).collect();
+        self.keep_for(principal, edits, allowed, Some(format!("undo of transaction {id}")), later).await
     }
 
     /// What makes the document of a service be this one again; `None` when it is.
@@ -268,6 +268,24 @@ impl Controller {
             }
         }))
     }
+}
+
+/// A revision in one line.
+fn named(one: &Revision) -> String {
+    let by = one.transaction.as_deref().unwrap_or("an older version");
+    let ticket = one.ticket.as_ref().map(|ticket| format!(", {ticket}")).unwrap_or_default();
+    format!(
+        "{} revision {} ({} by {}{ticket}, transaction {by})",
+        one.key,
+        one.revision,
+        one.effect.as_str(),
+        one.author
+    )
+}
+
+/// What a way back over a later revision says about it.
+fn goes_too(one: &Revision) -> String {
+    format!("goes back over {}: what it changed goes too", named(one))
 }
 
 /// How many deleted services one deletion forgets at most, when fewer are kept than before.

@@ -36,18 +36,23 @@ impl Controller {
         edits: Vec<DocumentEdit>,
         allowed: &Allowed,
     ) -> Result<KeptPlan, Failure> {
-        self.keep_for(principal, edits, allowed, None).await
+        self.keep_for(principal, edits, allowed, None, Vec::new()).await
     }
 
-    /// The same, with what it is for.
+    /// The same, with what it is for, and what else the one who looks at it should know.
     pub(super) async fn keep_for(
         &self,
         principal: &Principal,
         edits: Vec<DocumentEdit>,
         allowed: &Allowed,
         purpose: Option<String>,
+        warnings: Vec<String>,
     ) -> Result<KeptPlan, Failure> {
-        let plan = self.propose(principal, edits, allowed).await?;
+        let mut plan = self.propose(principal, edits, allowed).await?;
+        if !warnings.is_empty() {
+            plan.warnings.extend(warnings);
+            plan = plan.sealed();
+        }
         let created = self.parts.ambient.now();
         let expires = created.saturating_add(jiff::SignedDuration::try_from(self.parts.keep).unwrap_or_default());
         let expires = expires.unwrap_or(created);

@@ -47,7 +47,8 @@ pub struct Element {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub facts: BTreeMap<String, String>,
     /// Nodes that no service may change, in the printed form of a path, beside those that the adapter protects: the
-    /// management interface, the daemon's own user, the SSH service.
+    /// management interface, the daemon's own user, the SSH service. With what stands below; a list without keys is all its
+    /// entries.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub protected: Vec<String>,
     /// It gives one session only, so it is read back on the session that wrote.

@@ -10,10 +10,10 @@ use crate::plan::record::{
     EXISTS, ElementPlan, HandMade, ReadEntry, digest_at, put_at, side_state, touched_state, toward,
 };
 use crate::plan::refused::Refused;
-use crate::plan::scope::{Allowed, Permit, Scope, Views, in_order, scope};
+use crate::plan::scope::{Allowed, Scope, Views, in_order, scope};
 use crate::tree::secret::is_token;
 use crate::tree::{
-    After, Body, Claims, ConfigTree, Defaults, DefaultsMode, Diff, Edit, Intended, Key, Layer, Node, Owner, Path,
+    After, Body, Claims, ConfigTree, Defaults, DefaultsMode, Diff, Edit, Intended, Key, Layer, Node, Owner, Path, Step,
     Value, diff, inverse,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -267,6 +267,19 @@ fn encrypted(adapter: &Adapter, change: &Diff) -> Vec<Path> {
     found
 }
 
+/// Whether one of these paths is at or above this one. A list without keys means all its entries: who protects `/frr:vrf`
+/// and no entry by name has protected them all, not none.
+fn names(own: &BTreeSet<&str>, path: &Path) -> bool {
+    let bare = |step: &Step| Step::single(step.name.clone());
+    let steps = path.steps();
+    (1..=steps.len()).any(|n| {
+        let (above, last) = steps[..n].split_at(n - 1);
+        let entries = above.iter().cloned().chain(last.iter().map(bare));
+        let known = |steps: Vec<Step>| own.contains(Path::new(steps).to_string().as_str());
+        known(steps[..n].to_vec()) || known(entries.collect()) || known(steps[..n].iter().map(bare).collect())
+    })
+}
+
 /// The protected nodes that a difference touches: of each edit its own, or the highest ones in the subtree that comes or
 /// goes with it. The adapter protects nodes of its platform, the inventory those of one element.
 fn protected_in(input: &ElementInput<'_>, change: &Diff) -> Vec<Path> {
@@ -277,9 +290,9 @@ fn protected_in(input: &ElementInput<'_>, change: &Diff) -> Vec<Path> {
             node.children().iter().for_each(|child| below(is, path.child(child.step()), child, found));
         }
     }
-    let own = input.inventory.filter(|element| !element.protected.is_empty());
-    let own = own.map(|element| Permit::Paths(element.protected.iter().cloned().collect()));
-    let is = |path: &Path| input.adapter.is_protected(path) || own.as_ref().is_some_and(|own| own.covers(path));
+    let own: BTreeSet<&str> =
+        input.inventory.iter().flat_map(|element| element.protected.iter().map(String::as_str)).collect();
+    let is = |path: &Path| input.adapter.is_protected(path) || (!own.is_empty() && names(&own, path));
     let mut found = Vec::new();
     for edit in &change.edits {
         let path = edit.path().clone();

@@ -5,6 +5,7 @@ use crate::arbitrary::Dice;
 use crate::law;
 use crate::paper::{Element, Wish, executed};
 use crate::platform::{Platform, platforms};
+use andante::adagio::Payload;
 use andante::plan::{Allowed, ElementPlan, Permit, Plan, Refused, content_digest, differences};
 use andante::tree::{After, Claims, ConfigTree, Defaults, Edit, Node, Path, apply};
 use std::collections::BTreeSet;
@@ -121,6 +122,28 @@ fn the_bytes_of_a_plan_do_what_its_difference_says_and_the_undo_goes_back() {
             assert_eq!(plan.after.at(edit.path()), target.at(edit.path()));
         }
     });
+}
+
+/// F6: `delete` of what is missing is an error, `remove` is not; so a retry after an unknown outcome is harmless.
+#[test]
+fn a_payload_never_says_create_or_delete_and_does_the_same_when_it_is_sent_twice() {
+    let (mut looked, mut removals) = (0, 0);
+    lives(25, &mut |element, _, plan| {
+        let target = apply(&plan.diff, &element.actual).unwrap();
+        for (payload, from, to) in [(&plan.payload, &element.actual, &target), (&plan.undo, &target, &element.actual)] {
+            let Payload::Netconf { config } = payload else { continue };
+            looked += 1;
+            let said: Vec<&str> =
+                config.split("operation=\"").skip(1).map(|at| at.split('"').next().unwrap()).collect();
+            assert_eq!(said.is_empty(), config.is_empty(), "{config}");
+            assert!(said.iter().all(|word| ["merge", "remove", "replace"].contains(word)), "{said:?}\n{config}");
+            removals += said.iter().filter(|word| **word == "remove").count();
+            let once = executed(&element.adapter, from, payload);
+            assert_eq!(&once, to);
+            assert_eq!(&executed(&element.adapter, &once, payload), to, "sent twice:\n{config}");
+        }
+    });
+    assert!(std::env::var_os("ANDANTE_SEED").is_some() || (looked > 50 && removals > 50), "{looked}, {removals}");
 }
 
 #[test]

@@ -8,7 +8,6 @@ mod crash;
 mod domain;
 mod facts;
 mod hand;
-mod holds;
 mod lifecycle;
 mod operators;
 mod refusals;
@@ -18,6 +17,8 @@ mod struck;
 mod unknown;
 mod window;
 
+#[path = "../support/holds.rs"]
+mod holds;
 #[path = "../recovery/line.rs"]
 #[expect(dead_code, reason = "only some of what a line can do is wanted here")]
 mod line;

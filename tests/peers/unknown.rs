@@ -130,20 +130,30 @@ async fn the_prompt_after_a_line_is_lost() {
     never_applied(cut_on_the_way(cut, |domain| domain.pe2.cut_is_pending()).await);
 }
 
-/// SIGKILL for the NETCONF server inside the confirm window; it comes back with the old configuration (F5).
+/// SIGKILL for the NETCONF server inside the confirm window; it comes back with the old configuration (F5). Before the
+/// decision everything goes back, after it the change is made again.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_server_dies_inside_the_window() {
     let Some(mut domain) = Domain::start().await else { return };
     let before = domain.running();
     let put = domain.put(FILE, |text| text);
-    let writing = in_the_background(&domain, put.clone());
-    // FRR is written to after the confirmed commit and before the decision.
-    wait(|| domain.writers().1 > 0).await;
-    domain.pe1.kill9_netconfd();
-    domain.pe1.restart();
-    let end = truthful(&domain, writing.await.unwrap(), &before).await;
-    if end != Outcome::Applied {
-        applied(&domain.write(vec![put]).await.unwrap());
+    let key = put.key().clone();
+    for (point, decided) in [("before-verify:pe1", false), ("before-confirm:pe1", true)] {
+        let hold = domain.holds.at(point);
+        let writing = in_the_background(&domain, put.clone());
+        hold.reached().await;
+        assert!(domain.pe1.running().contains("GigabitEthernet0/0/0/1.100"), "{point}: it is not inside the window");
+        domain.pe1.kill9_netconfd();
+        domain.pe1.restart();
+        assert!(!domain.pe1.running().contains("GigabitEthernet0/0/0/1.100"), "{point}: F5 does not hold");
+        hold.go_on();
+        let end = truthful(&domain, writing.await.unwrap(), &before).await;
+        assert_eq!(end == Outcome::Applied, decided, "{point}: {end:?}");
+        if !decided {
+            applied(&domain.write(vec![put.clone()]).await.unwrap());
+        }
+        applied(&domain.write(vec![domain.delete(&key)]).await.unwrap());
+        assert_eq!(domain.running(), before, "{point}");
     }
 }
 

@@ -1,8 +1,9 @@
 //! A daemon inside the test, and a client.
 
+use crate::holds::Holds;
 use andante::config::Settings;
 use andante::controller::{Absent, Controller};
-use andante::daemon::{Invocation, start};
+use andante::daemon::{Invocation, start_with};
 use andante::domain::{Element, Port, Principal, Role};
 use andante::presto::{Server, ServerSettings, listen, serve};
 use andante::service::ledger::Take;
@@ -24,9 +25,13 @@ pub const ACME: &str = "/restconf/data/ietf-l3vpn-ntw:l3vpn-ntw/vpn-services/vpn
 
 pub struct Daemon {
     pub controller: Arc<Controller>,
+    /// Where a test stops transactions.
+    pub holds: Arc<Holds>,
     server: Option<Server>,
     pub socket: PathBuf,
     stop: CancellationToken,
+    settings: Settings,
+    nso_compatible: bool,
     folder: tempfile::TempDir,
 }
 
@@ -56,20 +61,23 @@ impl Daemon {
         settings.adagio.busy_timeout = 1;
         settings.transaction.lock_timeout = 5;
         settings.ledger.quarantine = 0;
-        let program = PathBuf::from(env!("CARGO_BIN_EXE_andanted"));
-        let (controller, _) = start(Invocation { settings, program, crash_at: None }).await.unwrap();
+        let holds = Arc::new(Holds::default());
+        let controller = begin(&settings, &holds).await;
         controller.apply_elements(&noc(), elements, Absent::Keep).await.unwrap();
         let socket = folder.path().join("andante.sock");
         let stop = CancellationToken::new();
-        let settings = ServerSettings {
-            listen: ([127, 0, 0, 1], 0).into(),
-            socket: Some(socket.clone()),
-            sync_timeout: Duration::from_secs(60),
-            body_limit: 4 << 20,
-            nso_compatible,
-        };
-        let server = serve(controller.clone(), listen(settings).await.unwrap(), stop.clone()).unwrap();
-        Self { controller, server: Some(server), socket, stop, folder }
+        let server = Some(serving(&controller, &socket, nso_compatible, &stop).await);
+        Self { controller, holds, server, socket, stop, settings, nso_compatible, folder }
+    }
+
+    /// Ends the daemon and starts another over the same store.
+    pub async fn restart(&mut self) {
+        self.stop.cancel();
+        let server = self.server.take().unwrap();
+        tokio::time::timeout(Duration::from_secs(20), server.finished()).await.unwrap();
+        self.stop = CancellationToken::new();
+        self.controller = begin(&self.settings, &self.holds).await;
+        self.server = Some(serving(&self.controller, &self.socket, self.nso_compatible, &self.stop).await);
     }
 
     /// Asks over TCP.
@@ -127,6 +135,28 @@ impl Daemon {
         tokio::time::timeout(Duration::from_secs(20), server.finished()).await.unwrap();
         assert!(!self.socket.exists(), "the socket file stays");
     }
+}
+
+async fn begin(settings: &Settings, holds: &Arc<Holds>) -> Arc<Controller> {
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_andanted"));
+    let invocation = Invocation { settings: settings.clone(), program, crash_at: None };
+    start_with(invocation, holds.clone()).await.unwrap().0
+}
+
+async fn serving(
+    controller: &Arc<Controller>,
+    socket: &Path,
+    nso_compatible: bool,
+    stop: &CancellationToken,
+) -> Server {
+    let settings = ServerSettings {
+        listen: ([127, 0, 0, 1], 0).into(),
+        socket: Some(socket.to_owned()),
+        sync_timeout: Duration::from_secs(60),
+        body_limit: 4 << 20,
+        nso_compatible,
+    };
+    serve(controller.clone(), listen(settings).await.unwrap(), stop.clone()).unwrap()
 }
 
 impl Answer {

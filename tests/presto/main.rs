@@ -12,13 +12,19 @@ mod daemon;
 mod edits;
 mod first_steps;
 mod modes;
+mod moved;
 mod orchestrator;
 mod past;
+mod protected;
 mod queued;
 mod real;
 mod resources;
 mod simulated;
 mod targets;
+mod tickets;
 
+#[path = "../support/holds.rs"]
+#[expect(dead_code, reason = "every point that is waited for here is come to")]
+mod holds;
 #[path = "../support/mod.rs"]
 mod support;

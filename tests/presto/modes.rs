@@ -211,6 +211,9 @@ async fn the_command_follows_cancels_and_repeats() {
     domain.until(&id, "applied", |seen| seen["phase"] == "applied").await;
     let off = run(words(&format!("transaction cancel {id} --ticket CHG-7")), String::new()).await.with(0);
     assert!(off.out.contains("not-applied") && off.out.contains("cancelled"), "{}", off.out);
+    let audited = domain.audit().await;
+    let asked = audited.iter().find(|record| record.action == "cancel-transaction").unwrap();
+    assert_eq!((asked.principal.ticket.as_deref(), asked.target.as_str()), (Some("CHG-7"), id.as_str()));
     let watched = run(words(&format!("transaction watch {id} --json")), String::new()).await.with(3);
     let last: serde_json::Value = serde_json::from_str(watched.out.lines().last().unwrap()).unwrap();
     assert_eq!(last["outcome"], "not-applied");

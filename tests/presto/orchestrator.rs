@@ -27,6 +27,11 @@ impl Simulated {
         Self { domain: Domain::start().await }
     }
 
+    /// The daemon ends, and another begins over its store.
+    pub async fn restart(&mut self) {
+        self.domain.daemon.restart().await;
+    }
+
     /// Ends the daemon.
     pub async fn end(self) {
         self.domain.daemon.end().await;
@@ -51,11 +56,6 @@ impl Simulated {
         let mut all = vec![("content-type", JSON)];
         all.extend(headers);
         self.daemon.ask(Method::PUT, PUT, &all, body.to_owned()).await
-    }
-
-    pub async fn call(&self, name: &str, input: Value) -> Answer {
-        let body = json!({ "andante:input": input }).to_string();
-        self.daemon.post(&format!("/restconf/operations/andante:{name}"), body).await
     }
 
     pub async fn transaction(&self, id: &str) -> Value {

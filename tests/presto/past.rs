@@ -40,6 +40,8 @@ async fn a_service_has_a_history_and_comes_back_from_it() {
     let shown = domain.run(&["service", "rollback", "acme", "1"]).await.with(2).out;
     assert!(shown.contains("modify   ietf-l3vpn-ntw/acme") && shown.contains("andante commit "), "{shown}");
     assert_ne!(domain.texts(), with_100, "a plan sends nothing");
+    let later = format!("goes back over ietf-l3vpn-ntw/acme revision 2 (modify by root, CHG-2, transaction {second})");
+    assert!(shown.contains(&later), "{shown}");
     let plan = shown.split("andante commit ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
     domain.run(&["commit", &plan, "--ticket", "CHG-3"]).await.with(0);
     assert_eq!(domain.texts(), with_100);
@@ -60,6 +62,16 @@ async fn a_service_has_a_history_and_comes_back_from_it() {
     assert_eq!(domain.texts(), before);
     let list = domain.run(&["service", "history", "acme"]).await.with(0).out;
     assert!(list.contains("delete") && list.contains("CHG-5") && !list.contains("present"), "{list}");
+    let plan = domain.call("rollback", json!({ "id": "acme", "revision": "1" })).await.is(200).json();
+    let warnings = plan["andante:output"]["plan"]["warning"].as_array().unwrap().clone();
+    let over: Vec<_> = warnings.iter().filter_map(|text| text.as_str()?.strip_prefix("goes back over ")).collect();
+    let named = [
+        "revision 4 (delete by root, CHG-5,",
+        "revision 3 (modify by root, CHG-3,",
+        "revision 2 (modify by root, CHG-2,",
+    ];
+    assert_eq!(over.len(), 3, "{warnings:#?}");
+    assert!(over.iter().zip(named).all(|(text, part)| text.contains(part)), "{warnings:#?}");
     domain.run(&["service", "rollback", "acme", "3", "--commit", "--ticket", "CHG-6"]).await.with(0);
     assert_eq!(domain.texts(), with_100);
     let list = domain.json(&["service", "history", "ietf-l3vpn-ntw/acme"], 0).await;
@@ -96,6 +108,9 @@ async fn a_transaction_is_undone_by_a_plan() {
     for part in ["later-revisions:", "ietf-l3vpn-ntw/acme revision 3 (modify by", &later, "--over-later"] {
         assert!(refused.err.contains(part), "{part}\n{}", refused.err);
     }
+    let shown = domain.run(&["transaction", "undo", &both, "--over-later"]).await.with(2).out;
+    let over = "goes back over ietf-l3vpn-ntw/acme revision 3 (modify by";
+    assert!(shown.contains(over) && shown.contains("CHG-3") && !shown.contains("revision 2"), "{shown}");
     domain.run(&["transaction", "undo", &both, "--over-later", "--commit", "--ticket", "CHG-4"]).await.with(0);
     assert_eq!(domain.texts(), with_acme);
     assert_eq!(domain.services().await, ["acme"]);
@@ -226,6 +241,16 @@ async fn an_unresolved_transaction_is_retried_when_asked() {
         "{record:#}"
     );
     assert_eq!(state(&record, "pe2"), "restored");
+    // Each word stands in the audit, also the one that did not help.
+    let audited = domain.audit().await;
+    let retries =
+        audited.iter().filter(|one| one.action == "resolve" && one.transaction.as_deref() == Some(id.as_str()));
+    let retries: Vec<_> = retries.map(|one| (one.principal.ticket.as_deref(), one.target.as_str())).collect();
+    assert_eq!(retries, [(Some("CHG-2"), "pe2"), (Some("CHG-1"), "pe2")], "{audited:#?}");
+    assert!(
+        audited.iter().filter(|one| one.action == "resolve").all(|one| one.result.contains("retry")),
+        "{audited:#?}"
+    );
     let again = domain.run(&["transaction", "resolve", &id, "--all", "--retry"]).await.with(3);
     assert!(again.err.contains("not-unresolved:"), "{}", again.err);
     domain.apply("acme", 100, "CHG-3").await;

@@ -110,7 +110,7 @@ async fn what_is_away_is_done_when_it_is_back_and_nothing_is_a_deviation_meanwhi
 
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_of_an_element_run_in_order_and_a_newer_one_takes_the_place_of_the_older() {
-    let domain = Simulated::start().await;
+    let mut domain = Simulated::start().await;
     domain.away("pe2");
     for (id, vlan) in [("acme", 100), ("beta", 200)] {
         domain.apply_queued(id, vlan, "block").await.is(200);
@@ -121,6 +121,15 @@ async fn changes_of_an_element_run_in_order_and_a_newer_one_takes_the_place_of_t
     domain.apply_queued("gamma", 400, "block").await.is(200);
     let line: Vec<_> = domain.queue().await.iter().map(|one| (one["id"].clone(), one["revision"].clone())).collect();
     assert_eq!(line, [("acme", "2"), ("beta", "1"), ("gamma", "1")].map(|(id, rev)| (json!(id), json!(rev))));
+    // The next daemon has the same line, in the same order, and goes on with it.
+    domain.sim.fault("pe2", Fault::Unreachable).unwrap();
+    let waiting = domain.queue().await;
+    domain.restart().await;
+    assert_eq!(domain.queue().await, waiting);
+    assert_eq!(domain.service_state("beta").await, "queued");
+    domain.sim.mend("pe2").unwrap();
+    let report = domain.daemon.controller.check(&noc(), "pe2").await.unwrap();
+    assert_eq!(report.deviations, [], "what waits is no deviation after a restart either");
     domain.work_off(0).await;
     let queued: Vec<_> = domain.daemon.controller.transactions(&noc()).await.unwrap();
     let mut order: Vec<_> = queued.iter().filter(|one| one.summary.starts_with("queued for pe2")).collect();

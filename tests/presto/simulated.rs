@@ -1,7 +1,7 @@
 //! A daemon over the three simulated elements of `config/demo`: `pe1` and `pe3` of class A, `pe2` a command line.
 
 use crate::command::{Ended, andante};
-use crate::daemon::Daemon;
+use crate::daemon::{Answer, Daemon};
 use andante::adagio::sim::{SimFiles, SimHandle, run_from_files};
 use andante::adapter::Adapter;
 use andante::daemon::read_elements;
@@ -50,6 +50,12 @@ impl Domain {
     pub async fn run(&self, words: &[&str]) -> Ended {
         let words: Vec<&str> = words.iter().copied().chain(["--color", "never"]).collect();
         andante(&self.daemon.socket, &words, "").await
+    }
+
+    /// One of our operations.
+    pub async fn call(&self, name: &str, input: Value) -> Answer {
+        let body = serde_json::json!({ "andante:input": input }).to_string();
+        self.daemon.post(&format!("/restconf/operations/andante:{name}"), body).await
     }
 
     /// The command with `--json`, which must end so.

@@ -127,14 +127,19 @@ impl Daemon {
 
     /// One request on a connection of its own. An error: the daemon is not there, or died before it answered.
     pub fn try_ask(&self, method: &str, path: &str, body: &str) -> std::io::Result<Answer> {
-        exchange(&self.socket, method, path, body)
+        exchange(&self.socket, method, path, "", body)
+    }
+
+    /// The same with further header lines, each with its line end.
+    pub fn try_ask_with(&self, method: &str, path: &str, headers: &str, body: &str) -> std::io::Result<Answer> {
+        exchange(&self.socket, method, path, headers, body)
     }
 
     /// A request from another thread, which may stay without an answer.
     pub fn ask_aside(&self, method: &str, path: &str, body: &str) -> std::thread::JoinHandle<std::io::Result<Answer>> {
         let (socket, method) = (self.socket.clone(), method.to_owned());
         let (path, body) = (path.to_owned(), body.to_owned());
-        std::thread::spawn(move || exchange(&socket, &method, &path, &body))
+        std::thread::spawn(move || exchange(&socket, &method, &path, "", &body))
     }
 
     /// The ids of the stored services of the face L3NM.
@@ -200,14 +205,14 @@ impl Answer {
     }
 }
 
-fn exchange(socket: &Path, method: &str, path: &str, body: &str) -> std::io::Result<Answer> {
+fn exchange(socket: &Path, method: &str, path: &str, headers: &str, body: &str) -> std::io::Result<Answer> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(Duration::from_secs(100)))?;
     let length = body.len();
     write!(
         stream,
         "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\naccept: {JSON}\r\n\
-         content-type: {JSON}\r\ncontent-length: {length}\r\n\r\n{body}"
+         content-type: {JSON}\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
     )?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;

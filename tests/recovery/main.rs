@@ -14,6 +14,7 @@ mod host;
 mod line;
 mod matrix;
 mod phases;
+mod repeated;
 mod service;
 mod slow;
 mod third;

@@ -1,9 +1,10 @@
 //! Many seeds: what they end as, what of the faults was used, and every story that breaks a law, whole.
 
+use crate::dice::FAULTS;
 use crate::play::Planted;
-use crate::story::Story;
+use crate::story::{Story, What};
 use crate::{Broken, chronicle, shrunk, simulate, word};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 #[derive(Default)]
@@ -97,7 +98,63 @@ fn judged(from: u64, to: u64) {
     let all: u64 = tally.ends.values().sum();
     let one_sided = count("applied") < all / 10 || count("not applied") < all / 10;
     assert!(!one_sided, "the seeds are one-sided: {:?}", tally.ends);
+    if to - from >= ENOUGH {
+        let strikes = FAULTS.iter().map(|fault| Story::word(&What::Strike(*fault)));
+        let wanted: BTreeSet<String> = strikes.chain(TWISTS.iter().map(|word| (*word).to_owned())).collect();
+        let missing: Vec<&String> = wanted.iter().filter(|word| !tally.used.contains_key(*word)).collect();
+        assert!(missing.is_empty(), "never happened in {} seeds: {missing:?}", to - from);
+        let missing: Vec<&&str> = HABITS.iter().filter(|word| !tally.habits.contains_key(**word)).collect();
+        assert!(missing.is_empty(), "no element of {} seeds has the habit: {missing:?}", to - from);
+        // What is drawn and not listed here would go unnoticed on the day on which it is no longer drawn.
+        let unlisted: Vec<_> = tally.used.keys().filter(|word| !wanted.contains(*word)).collect();
+        assert!(unlisted.is_empty(), "not in the list of this test: {unlisted:?}");
+        let unlisted: Vec<_> = tally.habits.keys().filter(|word| !HABITS.contains(&word.as_str())).collect();
+        assert!(unlisted.is_empty(), "not in the list of this test: {unlisted:?}");
+    }
 }
+
+/// So many seeds have to show everything that the dice know.
+const ENOUGH: u64 = 1_000;
+
+/// Everything that happens beside the faults of single calls.
+const TWISTS: [&str; 22] = [
+    "Partition",
+    "HalfOpen",
+    "Reset",
+    "Away",
+    "Reboot",
+    "Human",
+    "Candidate",
+    "Lock",
+    "SomebodyConfirms",
+    "SomebodyCancels",
+    "EarlyRevert",
+    "KillSessions",
+    "Jump",
+    "Kill",
+    "PowerLoss",
+    "Takeover",
+    "disk Full",
+    "disk FullFor",
+    "disk ReadOnly",
+    "disk Slow",
+    "disk SyncFailsStands",
+    "disk SyncFailsVolatile",
+];
+
+const HABITS: [&str; 11] = [
+    "KeepsStaleCandidate",
+    "Sessions",
+    "Slow",
+    "ShortTimer",
+    "IgnoresCancel",
+    "CancelForgets",
+    "ClobbersBackup",
+    "TellsNoHolder",
+    "EchoesPersist",
+    "LocksBindNobody",
+    "Weaker",
+];
 
 /// How many seeds the two tests share.
 fn seeds() -> u64 {

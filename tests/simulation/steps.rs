@@ -3,9 +3,10 @@
 use crate::dice::{CLASSES, FAULTS, makes_sense};
 use crate::play::{Planted, Stage, limits};
 use crate::simulate;
-use crate::story::{Call, Fault, Story, What, When, Wish};
+use crate::story::{Call, Fault, Habit, Story, What, When, Wish};
 use andante::domain::outcome::CauseKind;
 use andante::domain::{Class, Outcome, Turn};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const CALLS: [Call; 12] = [
@@ -151,18 +152,109 @@ fn a_stop_before_applied_turns_back_and_after_it_finishes() {
     }
 }
 
+/// A cancel at any moment: everything goes back exactly as long as the decision is not durable, whatever the phase.
+#[test]
+fn a_cancel_before_the_decision_turns_back_and_after_it_comes_too_late() {
+    let mut hit: BTreeMap<String, u32> = BTreeMap::new();
+    for classes in [&[Class::A, Class::D][..], &[Class::A, Class::B, Class::C, Class::D]] {
+        for after in (0..900).step_by(7) {
+            let mut story = Story::of(after, classes);
+            story.orders[0].stop = Some((after, true));
+            let stage = told(&story);
+            let points = stage.director.points();
+            let decided = points.iter().any(|point| point == "after-intent-decided");
+            let last = points.iter().filter_map(|point| point.strip_prefix("after-intent-")).next_back();
+            match stage.outcome("t1") {
+                Some(Outcome::Applied) => assert!(decided, "cancelled after {after} ms: {points:?}"),
+                Some(Outcome::NotApplied { cause }) => {
+                    assert_eq!(cause.kind, CauseKind::Cancelled, "cancelled after {after} ms: {cause}");
+                    assert!(!decided, "cancelled after {after} ms, and it was decided: {points:?}");
+                    *hit.entry(last.unwrap_or("planned").to_owned()).or_default() += 1;
+                }
+                // Nothing was ever written of it.
+                None => assert!(last.is_none(), "cancelled after {after} ms: {points:?}"),
+                other => panic!("cancelled after {after} ms: {other:?}"),
+            }
+            if decided {
+                *hit.entry("decided".into()).or_default() += 1;
+            }
+        }
+    }
+    println!("cancelled in: {hit:?}");
+    for phase in ["locked", "prepared", "applied", "verified", "decided"] {
+        assert!(hit.contains_key(phase), "no cancel fell into {phase}: {hit:?}");
+    }
+}
+
 #[test]
 fn timers_of_confirmed_commits_are_started_anew_while_slow_elements_work() {
     let mut story = Story::of(23, &[Class::A, Class::D, Class::D, Class::D]);
     for at in 1..4 {
         // Slower together than the window of the confirmed commit.
-        story = story.habit(at, crate::story::Habit::Slow(4_000));
+        story = story.habit(at, Habit::Slow(4_000));
     }
     let mut limits = limits();
     limits.confirm_window = std::time::Duration::from_secs(20);
     let stage = simulate(&story, Planted { limits: Some(limits), ..Planted::default() }).unwrap();
     assert_eq!(stage.outcome("t1"), Some(Outcome::Applied), "{:?}", stage.record("t1"));
     assert!(stage.element(0).calls().contains(&Call::Extend));
+}
+
+/// Elements that do not take back what they are told to: they are read after the cancel, and brought back by a commit of
+/// its own. The last one refuses, when the timers of the first were started anew (which clobbers what it would go back to).
+#[test]
+fn an_element_that_cancels_badly_is_brought_back_by_a_commit_of_its_own() {
+    for habit in [Habit::IgnoresCancel, Habit::CancelForgets, Habit::ClobbersBackup] {
+        let mut story = Story::of(27, &[Class::A, Class::D, Class::D, Class::D]).habit(0, habit);
+        for at in 1..4 {
+            story = story.habit(at, Habit::Slow(4_000));
+        }
+        let story = story.at_call(3, Call::Apply, 0, Fault::Refuse);
+        let mut limits = limits();
+        limits.confirm_window = std::time::Duration::from_secs(20);
+        let stage = simulate(&story, Planted { limits: Some(limits), ..Planted::default() }).unwrap();
+        let Some(Outcome::NotApplied { cause }) = stage.outcome("t1") else {
+            panic!("{habit:?}: {:?}", stage.record("t1"))
+        };
+        assert_eq!(cause.kind, CauseKind::Refused, "{habit:?}: {cause}");
+        let calls = stage.element(0).calls();
+        let cancelled = calls.iter().position(|call| *call == Call::Cancel).unwrap();
+        assert!(calls[..cancelled].contains(&Call::Extend), "{habit:?}: {calls:?}");
+        assert!(calls[cancelled..].contains(&Call::Apply), "{habit:?}: nothing stood after the cancel: {calls:?}");
+        assert_eq!(stage.record("t1").unwrap().elements["pe1"].turn, Turn::Restored, "{habit:?}");
+    }
+}
+
+/// A timer that runs for a third of what was asked for goes off before the decision (everything goes back) or behind it
+/// (it is made again); without the habit the same story is applied at once.
+#[test]
+fn a_timer_that_is_shorter_than_asked_for_is_noticed() {
+    let mut limits = limits();
+    limits.confirm_window = std::time::Duration::from_secs(20);
+    for (habits, slow, applied) in [(0, 4_000, true), (1, 4_000, false), (1, 100, true)] {
+        let mut story = Story::of(28, &[Class::A, Class::D, Class::D]).habit(1, Habit::Slow(slow));
+        if habits > 0 {
+            story = story.habit(0, Habit::ShortTimer);
+        }
+        let stage = simulate(&story, Planted { limits: Some(limits.clone()), ..Planted::default() }).unwrap();
+        let outcome = stage.outcome("t1");
+        assert_eq!(outcome == Some(Outcome::Applied), applied, "{habits} {slow}: {:?}", stage.record("t1"));
+    }
+}
+
+/// A candidate that stays when its session ends: the next transaction finds our own edit there, and empties it.
+#[test]
+fn a_candidate_that_outlives_its_session_is_emptied_if_it_is_ours() {
+    for class in [Class::A, Class::B] {
+        let story = Story::of(29, &[class, Class::D])
+            .habit(0, Habit::KeepsStaleCandidate)
+            .at_call(0, Call::Prepare, 0, Fault::CutAfter)
+            .then(60_000, &[Wish::Vlan(1, 300)]);
+        let stage = told(&story);
+        assert!(matches!(stage.outcome("t1"), Some(Outcome::NotApplied { .. })), "{:?}", stage.record("t1"));
+        assert_eq!(stage.outcome("t2"), Some(Outcome::Applied), "{class}: {:?}", stage.record("t2"));
+        assert!(stage.element(0).calls().contains(&Call::Discard), "{class}");
+    }
 }
 
 #[test]

@@ -11,9 +11,11 @@ mod support;
 
 mod checks;
 mod journal;
+mod limits;
 mod live;
 mod locks;
 mod mixed;
+mod older;
 mod others;
 mod patience;
 mod plans;

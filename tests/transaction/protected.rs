@@ -60,6 +60,14 @@ async fn a_protected_node_is_changed_on_class_a_only_and_only_when_it_is_allowed
             }
         }
     }
+    // A list without keys is all its entries, here and below another one.
+    for all in [format!("{VRFS}/vrf"), format!("{VRFS}/vrf/afs/af")] {
+        let reasons = planned(Class::A, &all, Permit::Nothing).await.unwrap_err();
+        let at = reasons[0].path().unwrap().to_string();
+        assert!(at.starts_with(&format!("{VRFS}/vrf[vrf-name=")), "{all}: {reasons:?}");
+        assert_eq!(at.contains("/afs/af["), all.ends_with("/af"), "{all}: {reasons:?}");
+        assert!(planned(Class::A, &all, Permit::All).await.is_ok(), "{all}");
+    }
     // What is not protected needs no word.
     let plan = planned(Class::D, "/elsewhere:x", Permit::Nothing).await.unwrap().unwrap();
     assert!(plan.protected.is_empty());

@@ -115,9 +115,18 @@ impl Stage {
     }
 
     pub async fn with(classes: &[Class], change: impl Fn(&mut SimElement)) -> Self {
+        Self::where_adapters(classes, change, &[]).await
+    }
+
+    /// The same where our adapter of IOS-XR says the second of these texts in place of the first.
+    pub async fn where_adapters(classes: &[Class], change: impl Fn(&mut SimElement), says: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = key_in(folder.path());
-        let (adapters, schemas) = platforms().await;
+        let (mut adapters, schemas) = platforms().await;
+        if !says.is_empty() {
+            let changed = changed(&folder.path().join("iosxr"), says);
+            adapters.insert("iosxr".into(), Arc::new(changed.with_schema(schemas["iosxr"].clone())));
+        }
         let elements = classes.iter().enumerate().map(|(at, class)| {
             let adapter = if *class == Class::D { "frr" } else { "iosxr" };
             let mut element = SimElement::new(&format!("pe{}", at + 1), adapter);
@@ -209,6 +218,18 @@ impl Stage {
         self.runner.run(request, &self.south, StopSignal::new()).await
     }
 
+    /// From now on these limits.
+    pub async fn limit(&mut self, limits: TransactionLimits) {
+        self.runner = runner(&self.store, &self.at, &self.adapters, limits).await;
+    }
+
+    /// From now on this element is looked for at this address.
+    pub fn moves(&mut self, name: &str, address: &str) {
+        let element = Element { address: address.into(), ..self.element(name, "andante") };
+        let south = self.connector.southbound(&element, &self.adapters[name]).unwrap();
+        self.south.insert(name.to_owned(), south);
+    }
+
     /// Makes these checks on an element.
     pub fn check(&mut self, element: &str, checks: &[&str]) {
         let of = self.plan.elements.iter_mut().find(|of| of.element == element).unwrap();
@@ -281,6 +302,30 @@ pub fn not_applied(record: &TransactionRecord) -> andante::domain::Cause {
 
 const FRR_BEFORE: &str = "interface eth0\n description core\n ip address 10.0.0.2/30\nexit\n!\nrouter bgp 65000\n \
                           bgp router-id 10.255.0.2\nexit\n!\nend\n";
+
+/// The adapter of IOS-XR with other words.
+fn changed(folder: &Path, says: &[(&str, &str)]) -> Adapter {
+    fn copy(from: &Path, to: &Path) {
+        std::fs::create_dir_all(to).unwrap();
+        for entry in std::fs::read_dir(from).unwrap() {
+            let (path, to) = entry.map(|entry| (entry.path(), to.join(entry.file_name()))).unwrap();
+            if path.is_dir() {
+                copy(&path, &to);
+            } else {
+                std::fs::copy(path, to).unwrap();
+            }
+        }
+    }
+    copy(&adapter_folder().join("iosxr"), folder);
+    let file = folder.join("adapter.toml");
+    let mut text = std::fs::read_to_string(&file).unwrap();
+    for (old, new) in says {
+        assert!(text.contains(old), "{old}");
+        text = text.replacen(old, new, 1);
+    }
+    std::fs::write(file, text).unwrap();
+    Adapter::load(folder).unwrap()
+}
 
 fn key_in(folder: &Path) -> PrivateKey {
     let key = PrivateKey::random(&mut russh::keys::key::safe_rng(), russh::keys::Algorithm::Ed25519).unwrap();

@@ -3,7 +3,8 @@
 use crate::stage::{Stage, not_applied};
 use andante::adagio::sim::{Abilities, Fault, SimElement};
 use andante::domain::outcome::CauseKind;
-use andante::domain::{Class, Outcome};
+use andante::domain::{Class, Outcome, Turn};
+use std::sync::{Arc, Mutex};
 
 type Variant = (&'static str, fn(&mut SimElement));
 
@@ -87,6 +88,56 @@ async fn several_errors_of_one_reply_are_all_quoted() {
         stage.all_before();
         // Nothing is left behind: the same again goes well.
         assert_eq!(stage.run_as("t2").await.outcome, Some(Outcome::Applied), "{class} {on}");
+    }
+}
+
+/// `:rollback-on-error` or not: an edit of running that is refused half way leaves nothing behind. Without it the element
+/// keeps the first part; that is read, and taken back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_an_edit_of_running_is_taken_back() {
+    for rollback in [true, false] {
+        let stage = Stage::with(&[Class::C, Class::C], |element| element.abilities.rollback_on_error = rollback).await;
+        stage.fault("pe2", Fault::Refuse { on: "edit-config".into(), answer: "operation-failed".into(), times: 1 });
+        let (sim, seen) = (stage.sim.clone(), Arc::new(Mutex::new(None)));
+        let kept = seen.clone();
+        stage.at.the("after-apply:pe2", move || async move {
+            *kept.lock().unwrap() = Some(sim.running("pe2").unwrap());
+        });
+        let record = stage.run().await;
+        let cause = not_applied(&record);
+        assert_eq!((cause.kind, cause.element.as_deref()), (CauseKind::Refused, Some("pe2")), "{cause}");
+        let (before, after) = &stage.elements["pe2"];
+        let seen = seen.lock().unwrap().take().unwrap();
+        assert_ne!(&seen, after);
+        assert_eq!(&seen == before, rollback, "the simulator left no half, so nothing is shown here");
+        stage.all_before();
+        assert!(record.elements.values().all(|of| of.turn == Turn::Restored), "{record:#?}");
+        assert_eq!(stage.run_as("t2").await.outcome, Some(Outcome::Applied));
+        stage.all_after();
+    }
+}
+
+/// An adapter that orders an explicit `<validate>`: its refusal, and one of the commit behind it, leave nothing behind.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_explicit_validation_that_refuses_turns_all_back() {
+    for (class, on) in [(Class::A, "validate"), (Class::B, "validate"), (Class::A, "commit")] {
+        let says = [("validate = \"test-then-set\"", "validate = \"explicit\"")];
+        let stage = Stage::where_adapters(&[Class::D, class], |_| {}, &says).await;
+        stage.fault("pe2", Fault::Refuse { on: on.into(), answer: "data-missing|operation-failed".into(), times: 1 });
+        let record = stage.run().await;
+        let cause = not_applied(&record);
+        assert_eq!((cause.kind, cause.element.as_deref()), (CauseKind::Refused, Some("pe2")), "{class} {on}: {cause}");
+        assert!(cause.message.contains("data-missing") && cause.message.contains("operation-failed"), "{cause}");
+        assert_eq!(cause.message.contains("validate candidate"), on == "validate", "{cause}");
+        stage.all_before();
+        let typed = |name: &str| -> String {
+            stage.sim.wire(name).unwrap().iter().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect()
+        };
+        assert!(typed("pe2").contains("<validate>") && !typed("pe2").contains("test-then-set"));
+        // Whoever refuses while it validates, nothing was typed at the others.
+        assert!(!typed("pe1").contains("configure terminal"), "{class} {on}");
+        assert_eq!(stage.run_as("t2").await.outcome, Some(Outcome::Applied), "{class} {on}");
+        stage.all_after();
     }
 }
 

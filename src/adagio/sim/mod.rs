@@ -80,7 +80,7 @@ pub struct Abilities {
     pub lock: bool,
     /// `:validate:1.1`.
     pub validate: bool,
-    /// `:rollback-on-error`.
+    /// `:rollback-on-error`. Without it an edit of running that is refused leaves its first part behind.
     pub rollback_on_error: bool,
     /// `:writable-running` beside a candidate.
     pub writable_running: bool,

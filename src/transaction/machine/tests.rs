@@ -261,11 +261,13 @@ fn a_stop_turns_back_before_applied_and_a_cancel_before_the_decision() {
         machine.step(T0, Event::Stop(why(kind))).unwrap();
         machine.state() != state
     };
-    use State::{Applying, Closed, Closing, Confirming, Deciding, Locking, Planned, Preparing, Restoring, Verifying};
+    use State::{
+        Applying, Checking, Closed, Closing, Confirming, Deciding, Locking, Planned, Preparing, Restoring, Verifying,
+    };
     for state in [Planned, Locking, Preparing] {
         assert!(back(state, CauseKind::Interrupted) && back(state, CauseKind::Cancelled), "{state:?}");
     }
-    for state in [Applying, Verifying] {
+    for state in [Applying, Verifying, Checking] {
         assert!(!back(state, CauseKind::Interrupted) && back(state, CauseKind::Cancelled), "{state:?}");
     }
     for state in [Deciding, Confirming, Restoring, Closing, Closed] {

@@ -32,6 +32,18 @@ pub(super) fn edited(
     Ok(editor.tree)
 }
 
+/// What of an edit is left where it was refused on the way and nothing rolls it back (`error-option` stop-on-error,
+/// RFC 6241 §7.2): its first part, which is the first node of the top level, or the first removal.
+pub(super) fn first_part(edit: &EditConfig) -> EditConfig {
+    let first = edit.tree.root().children().first().cloned();
+    let within = |mark: &&Mark| match &first {
+        Some(node) => mark.path.steps().first() == Some(&node.step()),
+        None => edit.marks.first().is_some_and(|first| first.path == mark.path),
+    };
+    let marks = edit.marks.iter().filter(within).cloned().collect();
+    EditConfig { tree: ConfigTree::new(first), marks }
+}
+
 struct Editor<'a> {
     index: &'a SchemaIndex,
     marks: HashMap<&'a Path, &'a Mark>,

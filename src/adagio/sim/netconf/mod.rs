@@ -26,7 +26,7 @@ use crate::adagio::netconf::operation::Datastore;
 use crate::domain::Class;
 use crate::tree::{ConfigTree, Limits, SchemaIndex, xml};
 use datastore::Timer;
-use edit::edited;
+use edit::{edited, first_part};
 use quick_xml::escape::escape;
 use refusal::{Layer, Refusal, reply};
 use rpc::{DefaultOperation, Item, Request, Rpc, parse_hello, parse_rpc};
@@ -139,10 +139,18 @@ impl Session {
             return Ok(false);
         }
         let result = match (&reaction.refuse, rpc.request) {
-            (Some(tags), _) => Err(tags
-                .split('|')
-                .map(|tag| Refusal { layer: Layer::Application, ..Refusal::protocol(tag, "refused by this element") })
-                .collect()),
+            (Some(tags), request) => {
+                if let Ok(request) = request {
+                    self.stopped_on_the_way(request);
+                }
+                Err(tags
+                    .split('|')
+                    .map(|tag| Refusal {
+                        layer: Layer::Application,
+                        ..Refusal::protocol(tag, "refused by this element")
+                    })
+                    .collect())
+            }
             (None, Err(refusal)) => Err(vec![refusal]),
             (None, Ok(request)) => self.carry_out(request, base11).map_err(|refusal| vec![refusal]),
         };
@@ -161,6 +169,24 @@ impl Session {
             send(stream, framing, &reply(rpc.message_id.as_deref(), &outcome.body)).await?;
         }
         Ok(!outcome.close)
+    }
+
+    /// A refused edit of running, where nothing rolls back: what came before the error stays.
+    fn stopped_on_the_way(&self, request: Request) {
+        let Request::Edit { target: Datastore::Running, default, test_only: false, config } = request else { return };
+        if self.abilities().rollback_on_error || self.editable(Datastore::Running).is_err() {
+            return;
+        }
+        let Some(schema) = self.machine.adapter.schema() else { return };
+        let mut state = self.machine.state();
+        let stores = &mut state.stores;
+        if stores.writable(self.id, Datastore::Running).is_err() {
+            return;
+        }
+        let part = parse_edit(&config, schema).map(|edit| first_part(&edit));
+        if let Ok(after) = part.and_then(|part| edited(stores.running(), &part, default, schema)) {
+            stores.write(Datastore::Running, after);
+        }
     }
 
     fn carry_out(&self, request: Request, base11: bool) -> Result<Outcome, Refusal> {
