@@ -55,7 +55,7 @@ async fn journal(stage: &Stage, decided: bool) {
     }
     for phase in phases {
         let persist = if phase == Phase::Applied { both.clone() } else { BTreeMap::new() };
-        let intent = JournalRecord::Intent { phase, persist };
+        let intent = JournalRecord::Intent { phase, persist, epoch: None, touched: BTreeMap::new() };
         let words: Value = serde_json::to_value(&intent).unwrap();
         assert_eq!(words.get("persist").is_some(), phase == Phase::Applied, "{words}");
         batch.append("t1", intent);
