@@ -63,8 +63,7 @@ impl Stage {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_limit_acts_alone() {
-    // A lock that hangs has a test of its own, in patience.rs.
-    let alone = CASES.iter().filter(|case| case.name != "lock").map(async |case| {
+    let alone = CASES.iter().map(async |case| {
         let mut stage = Stage::of(&[Class::A, Class::A]).await;
         let mut all = long();
         *(case.set)(&mut all) = SHORT;
