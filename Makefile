@@ -3,7 +3,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 
-.PHONY: help setup setup-build setup-test setup-packets setup-extra demo test test-packets test-extra simulate check bench fuzz fmt lab-eline lab-l3vpn clean-lab
+.PHONY: help setup setup-build setup-test setup-packets setup-extra demo test test-packets test-extra test-long simulate check bench fuzz fmt lab-eline lab-l3vpn clean-lab
 
 help:
 	@echo "make demo          build, then the whole story on three simulated elements, told as it runs"
@@ -15,6 +15,7 @@ help:
 	@echo "make check         format, lints, documentation, dependencies, layering"
 	@echo "make setup         what both commands need from the system, and nothing else (they do it themselves)"
 	@echo "make fuzz          every parser against random input, ten minutes each (FUZZ_SECONDS=n, FUZZ=\"xml json\")"
+	@echo "make test-long     the tests with many more cases (docs/figures.md)"
 	@echo "make bench         benchmarks      make fmt   format the code      make clean-lab   remove left-over test folders"
 
 setup: setup-build setup-test
@@ -41,6 +42,13 @@ test: setup-test setup-packets
 
 test-packets: setup-test setup-packets
 	ANDANTE_PACKETS=1 $(CARGO) test --test packets -- --nocapture --test-threads=1
+
+# The same tests with many more cases: what docs/figures.md says was run. Some two hours.
+test-long: setup-test
+	ANDANTE_LAB=required PAIRS=200 EDITS=1000 CONFIGURATIONS=200 $(CARGO) test --test live -- --nocapture --test-threads=1
+	ANDANTE_CASES=5 $(CARGO) test --test laws --test oracle --test grammars
+	ANDANTE_LAB=required ANDANTE_MATRIX=all $(CARGO) test --test recovery --test peers -- --nocapture matrix struck
+	$(MAKE) simulate SEEDS=100000
 
 # A lab for a person: docs/lab.md. Everything it made ends with it, however it ends.
 lab-eline lab-l3vpn: lab-%: setup-test setup-packets
