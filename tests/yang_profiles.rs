@@ -177,7 +177,8 @@ fn the_guides_name_every_container_and_operation() {
         cells.flat_map(|cell| cell.split(',').map(|name| name.trim().trim_matches('`').to_owned())).collect()
     };
     let same = |mut told: Vec<String>, mut there: Vec<String>| {
-        (told.sort(), there.sort());
+        told.sort();
+        there.sort();
         assert_eq!(told, there);
     };
     same(named(tables.next().unwrap()), of("container"));
