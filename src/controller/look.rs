@@ -68,6 +68,9 @@ impl Controller {
                     }
                     None => {
                         self.compared(&model, element, &reading.tree, &mut state, &mut batch)?;
+                        // Counted here and not after each transaction: it looks at every node.
+                        (state.nodes, state.unknown) = (reading.tree.count(), reading.tree.unknown());
+                        state.left_out = self.schemas.left_out(element);
                         let now = self.parts.ambient.now();
                         numbers = self.numbers_seen(&model, element, &reading.tree, now, &mut batch)?;
                     }
@@ -119,7 +122,6 @@ impl Controller {
         let found = self.deviations_in(model, element, actual, state.defaults, now)?;
         state.sync = if found.is_empty() { SyncState::InSync } else { SyncState::OutOfSync };
         state.last_read = Some(now);
-        (state.nodes, state.unknown) = (actual.count(), actual.unknown());
         state.detail = None;
         remember(model, element, found, now, batch)
     }

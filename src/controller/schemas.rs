@@ -68,6 +68,8 @@ struct Known {
     identity: String,
     module_set: String,
     adapter: Arc<Adapter>,
+    /// What did not compile, with the reason.
+    left_out: Vec<String>,
 }
 
 /// A schema that could not be had.
@@ -210,6 +212,12 @@ impl Schemas {
         done
     }
 
+    /// What of the element's own modules did not compile, with the reason.
+    pub(super) fn left_out(&self, element: &str) -> Vec<String> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(element).map(|known| known.left_out.clone()).unwrap_or_default()
+    }
+
     fn failed_lately(&self, element: &str, module_set: &str) -> Option<String> {
         let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         let lost = failed.get(element)?;
@@ -234,11 +242,14 @@ impl Schemas {
         let profiles = adapter.profiles().map(|(folder, _)| folder);
         let loaded = self.settings.yang.load_or_profiles(&set, profiles).await;
         let (loaded, stood_in) = loaded.map_err(|error| chain(&error))?;
+        let mut left_out = Vec::new();
         for LeftOut { module, reason } in &stood_in {
             let element = &element.name;
             tracing::warn!(element, module, reason, "it does not compile; the adapter's profile stands in");
+            left_out.push(format!("{module}, for which the adapter's profile stands in: {reason}"));
         }
         for out in &loaded.left_out {
+            left_out.push(format!("{}: {}", out.module, out.reason));
             tracing::warn!(element = element.name, module = out.module, reason = out.reason, "a module is left out");
         }
         if loaded.left_out.len() >= modules.len() {
@@ -249,6 +260,7 @@ impl Schemas {
             identity: identity(element, adapter),
             module_set: module_set.into(),
             adapter: Arc::new(adapter.with_schema(loaded.index.clone())),
+            left_out,
         };
         let mut all = self.known.write().unwrap_or_else(PoisonError::into_inner);
         all.insert(element.name.clone(), known);

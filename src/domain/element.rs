@@ -170,4 +170,7 @@ pub struct ElementState {
     /// How many of them neither schema nor grammar knows: their share tells how well the adapter fits.
     #[serde(default)]
     pub unknown: u32,
+    /// Modules of its own that were left out of its schema or that the adapter's profile stands in for, with the reason.
+    #[serde(default)]
+    pub left_out: Vec<String>,
 }

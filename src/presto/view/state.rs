@@ -35,6 +35,7 @@ pub fn elements(
         sheet.maybe("last-read", state.last_read);
         sheet.maybe("nodes", state.last_read.map(|_| state.nodes));
         sheet.maybe("unknown-nodes", state.last_read.map(|_| state.unknown));
+        sheet.each("left-out-module", &state.left_out);
         sheet.leaf("deviations", deviations.iter().filter(|found| found.element == element.name).count());
         sheet.list("fact", &element.facts, |sheet, (name, value)| {
             sheet.leaf("name", name);
