@@ -43,7 +43,10 @@ fn netconfd_says_what_was_predicted_of_an_edit_of_choices_and_presence() {
 #[test]
 fn netconfd_says_what_was_predicted_of_an_edit_of_genuine_iosxr_modules() {
     let Some(options) = or_skip("netconf", NetconfOptions::iosxr()) else { return };
-    let names: Vec<&str> = options.modules.iter().map(String::as_str).collect();
+    // libyang refuses this one: nothing of it can be drawn.
+    let names = options.modules.iter().map(String::as_str).filter(|name| *name != "Cisco-IOS-XR-infra-policymgr-cfg");
+    let names: Vec<&str> = names.collect();
+    assert!(names.len() < options.modules.len());
     let set = ModuleSet::named(&names, &[&options.model_folders[0]]);
     run("iosxr", options.clone(), &set, Shape { nodes: 40, depth: 9, width: 4, odd: 5 });
 }
