@@ -157,8 +157,8 @@ pub(super) struct Crew {
     earlier: Option<ConfigTree>,
     // A cancel of ours was answered ok.
     cancelled: bool,
-    // One was sent and not answered.
-    cancel_lost: bool,
+    /// One was sent, and not answered or not by this crew.
+    pub cancel_lost: bool,
     // The last whole reading while our commit was not confirmed.
     pub inside: Option<ConfigTree>,
     // Nothing was sent, because the element had moved since the plan was made.
@@ -205,6 +205,11 @@ impl Crew {
             echoed: None,
             residue: Vec::new(),
         }
+    }
+
+    /// Whether a cancel of our commit was sent.
+    pub(super) fn has_cancelled(&self) -> bool {
+        self.cancelled || self.cancel_lost
     }
 
     pub(super) fn class(&self) -> Class {

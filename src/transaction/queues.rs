@@ -37,6 +37,8 @@ pub(super) struct Left {
     pub unsaid: Vec<JournalRecord>,
     /// Elements in whose candidate nothing of it stands: what stands there now is somebody else's.
     pub clean: BTreeSet<String>,
+    /// Elements to which a cancel of our commit was sent: what goes with it may be gone by now.
+    pub cancelled: BTreeSet<String>,
 }
 
 /// The turn on some elements; it ends when this is dropped.

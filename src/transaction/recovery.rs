@@ -279,8 +279,11 @@ impl Recovery {
         let mut inside = self.runner.queues.take_inside(id);
         for (name, crew) in &mut crews {
             crew.inside = inside.remove(name);
-            let candidate = matches!(crew.class(), Class::A | Class::B) && !left.clean.contains(name);
-            crew.edited = story.phase >= Phase::Prepared && candidate;
+            crew.cancel_lost = left.cancelled.contains(name);
+            // What was let go with nothing of ours in its candidate has nothing of ours there now.
+            let restored = ride.record.elements.get(name).is_some_and(|progress| progress.turn == Turn::Restored);
+            let clean = restored && !story.decided && left.clean.contains(name);
+            crew.edited = story.phase >= Phase::Prepared && matches!(crew.class(), Class::A | Class::B) && !clean;
             crew.unsure = story.phase >= Phase::Applied;
             crew.force = forced.get(name).cloned();
             crew.ours.extend(sessions.get(name));

@@ -344,7 +344,10 @@ impl<'a> Ride<'a> {
                 }
             }
             let clean = self.idle.iter().filter(|(_, crew)| !crew.edited).map(|(name, _)| name.clone()).collect();
-            self.runner.queues.keep_left(&self.record.id, Left { unsaid: std::mem::take(&mut self.unsaid), clean });
+            let cancelled = self.idle.iter().filter(|(_, crew)| crew.has_cancelled()).map(|(name, _)| name.clone());
+            let cancelled = cancelled.collect();
+            let left = Left { unsaid: std::mem::take(&mut self.unsaid), clean, cancelled };
+            self.runner.queues.keep_left(&self.record.id, left);
         } else {
             self.runner.queues.release(&self.record.id);
         }
@@ -487,7 +490,7 @@ impl<'a> Ride<'a> {
             Err(Unwritten::HandsOff(error)) => {
                 if what == Record::End {
                     // Whoever holds the lease reads the elements again, and may not find them as they were left.
-                    (self.record.outcome, self.record.finished) = (None, None);
+                    self.left_open(&error);
                 }
                 Event::HandsOff(hands_off(&error))
             }

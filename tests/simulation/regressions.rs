@@ -280,6 +280,9 @@ fn what_the_disk_refused_to_hear_of_is_let_go_all_the_same() {
 fn an_edit_that_goes_with_the_cancel_of_a_commit_that_shows_nothing_is_told() {
     let stage = told(include_str!("stories/an-edit-behind-a-commit-that-shows-nothing.json"));
     assert_eq!(named(&stage, "t1", "pe1"), ["/m:vrf[name='v3']"]);
+    // The same when the reading after the cancel fails, and the next try begins with another crew.
+    let stage = told(include_str!("stories/an-edit-behind-a-commit-that-shows-nothing-read-later.json"));
+    assert_eq!(named(&stage, "t1", "pe1"), ["/m:vrf[name='v3']"]);
 }
 
 /// Somebody took the number of our line between our reading and our send, so the element gave ours another one. Nobody could

@@ -170,13 +170,15 @@ pub fn strays(stage: &Stage, element: &Element) -> Vec<(u64, Path)> {
     let mut strays = Vec::new();
     for (at, Entry { seq, by, did }) in diary.iter().enumerate() {
         let (By::Ours(id), Did::Changed { before, after, operations }) = (by, did) else { continue };
-        let open = matches!(stage.outcome(id), Some(Outcome::Unresolved { elements, .. }) if elements.contains(&element.name));
+        let open =
+            matches!(stage.outcome(id), Some(Outcome::Unresolved { elements, .. }) if elements.contains(&element.name));
         let Some(of) = plan_for(stage, id, &element.name).filter(|_| open) else { continue };
         let own = |to: usize, what: &dyn Fn(&Did) -> bool| {
             diary[..to].iter().rposition(|entry| entry.by == *by && what(&entry.did))
         };
         let whole = |did: &Did| matches!(did, Did::Read { tree } if *tree != ConfigTree::default());
-        let read = own(at, &|did| matches!(did, Did::Sent { call: Call::Apply, .. })).and_then(|sent| own(sent, &whole));
+        let read =
+            own(at, &|did| matches!(did, Did::Sent { call: Call::Apply, .. })).and_then(|sent| own(sent, &whole));
         let Some(read) = read else { continue };
         let taken = operations.iter().any(|operation| {
             let Operation::Append(number, _) = operation else { return false };

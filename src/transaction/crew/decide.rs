@@ -103,7 +103,7 @@ impl Crew {
     /// back all the same, with what others did meanwhile. So it never replaces one that shows more.
     pub(super) fn seen_inside(&mut self, tree: ConfigTree) {
         let shows_more = |tree: &ConfigTree| !self.plan.is_before(tree);
-        let gone = self.cancelled || self.cancel_lost;
+        let gone = self.has_cancelled();
         if shows_more(&tree) || !gone && !self.inside.as_ref().is_some_and(shows_more) {
             self.inside = Some(tree);
         }
@@ -131,7 +131,7 @@ impl Crew {
 
     /// It is as before. What went with it, beside ours, is named.
     fn gone_back(&mut self, actual: &ConfigTree) -> Answer {
-        let gone = self.cancelled || self.cancel_lost;
+        let gone = self.has_cancelled();
         let tells = |inside: &ConfigTree| self.plan.class == Class::A && (gone || !self.plan.is_before(inside));
         let Some(inside) = self.inside.take().filter(tells) else { return Answer::done() };
         let mut gone = side::others(&self.plan, &inside, actual);
