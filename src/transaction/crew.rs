@@ -23,6 +23,7 @@ use crate::adagio::{Confirm, DriverError, Effect, ElementLimits, Payload, Southb
 use crate::domain::outcome::{Cause, CauseKind};
 use crate::domain::{CheckValue, Class, ElementProgress, ErrorClass, ForeignChange};
 use crate::plan::ElementPlan;
+use crate::store::{Batch, Durability, Store, StoreError};
 use crate::tree::{ConfigTree, Path};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -40,6 +41,23 @@ pub(super) struct Tools {
     pub turned_back: CancellationToken,
     /// How often an element is tried on the way back or forward before it counts as away.
     pub attempts: u32,
+    /// Under which it is worked.
+    pub lease: Lease,
+}
+
+/// The lease of this process.
+#[derive(Clone)]
+pub(super) struct Lease {
+    pub store: Arc<dyn Store>,
+    pub epoch: u64,
+}
+
+impl Lease {
+    /// Whether another process has taken it. A store that cannot say so is no reason to stop an undo half way.
+    async fn is_lost(&self) -> bool {
+        let asked = self.store.commit(self.epoch, Batch::default(), Durability::Lazy).await;
+        matches!(asked, Err(StoreError::LeaseLost { .. }))
+    }
 }
 
 impl Tools {
@@ -139,6 +157,8 @@ pub(super) struct Crew {
     earlier: Option<ConfigTree>,
     // A cancel of ours was answered ok.
     cancelled: bool,
+    /// One was sent, and not answered or not by this crew.
+    pub cancel_lost: bool,
     // The last whole reading while our commit was not confirmed.
     pub inside: Option<ConfigTree>,
     // Nothing was sent, because the element had moved since the plan was made.
@@ -178,12 +198,18 @@ impl Crew {
             took: None,
             earlier: None,
             cancelled: false,
+            cancel_lost: false,
             inside: None,
             refrained: false,
             state: Vec::new(),
             echoed: None,
             residue: Vec::new(),
         }
+    }
+
+    /// Whether a cancel of our commit was sent.
+    pub(super) fn has_cancelled(&self) -> bool {
+        self.cancelled || self.cancel_lost
     }
 
     pub(super) fn class(&self) -> Class {
@@ -293,8 +319,9 @@ impl Crew {
             let meant = self.meant(tools, reading.clone());
             let wrong = self.wrong(&meant, tools);
             // Also when it is not as it should be: what goes with the cancel of our commit can be named then.
-            if meant.partial.is_none() && !self.plan.is_before(&meant.tree) {
-                self.inside = Some(meant.tree);
+            if meant.partial.is_none() {
+                self.strayed(&meant.tree);
+                self.seen_inside(meant.tree);
             }
             let Some(wrong) = wrong else {
                 (self.echoed, self.unseen) = (Some(reading.tree), false);
@@ -378,6 +405,9 @@ impl Crew {
                 Err(Failed::Other(cause)) => last = cause,
             }
             self.drop_session();
+            if last.kind == CauseKind::Interrupted {
+                break;
+            }
         }
         Answer::Lost(last)
     }

@@ -99,6 +99,23 @@ impl Story {
         plan.elements.iter().all(said)
     }
 
+    /// One more record.
+    pub(super) fn hear(&mut self, record: JournalRecord) {
+        match record {
+            JournalRecord::Intent { phase, persist, epoch: _, touched } => {
+                self.touched.extend(touched);
+                self.phase = self.phase.max(phase);
+                self.decided |= phase == Phase::Decided;
+                self.persist.extend(persist);
+            }
+            JournalRecord::Abort { cause } => self.cause = Some(cause),
+            JournalRecord::Closed { .. } => self.closed = true,
+            JournalRecord::Result { element, progress } => {
+                self.results.insert(element, progress);
+            }
+        }
+    }
+
     /// Brings a stored record up to date: it is written less often than the journal. What an operator accepted stays.
     pub(super) fn bring_up(&self, record: &mut TransactionRecord) {
         for (element, progress) in &self.results {
@@ -122,19 +139,7 @@ pub(super) async fn story(store: &dyn Store, transaction: &str) -> Result<Story,
         results: BTreeMap::new(),
     };
     for record in store.journal(transaction).await? {
-        match record {
-            JournalRecord::Intent { phase, persist, epoch: _, touched } => {
-                story.touched.extend(touched);
-                story.phase = story.phase.max(phase);
-                story.decided |= phase == Phase::Decided;
-                story.persist.extend(persist);
-            }
-            JournalRecord::Abort { cause } => story.cause = Some(cause),
-            JournalRecord::Closed { .. } => story.closed = true,
-            JournalRecord::Result { element, progress } => {
-                story.results.insert(element, progress);
-            }
-        }
+        story.hear(record);
     }
     Ok(story)
 }

@@ -5,6 +5,7 @@
 //! waits is never told "busy".
 
 use super::crew::StaleCandidate;
+use crate::domain::JournalRecord;
 use crate::plan::Plan;
 use crate::tree::{ConfigTree, Path};
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,7 +26,19 @@ struct Inner {
     sessions: BTreeMap<String, BTreeSet<u32>>,
     stale: BTreeMap<String, StaleCandidate>,
     inside: BTreeMap<String, BTreeMap<String, ConfigTree>>,
+    left: BTreeMap<String, Left>,
     unsaved: BTreeMap<String, String>,
+}
+
+/// What a process knows of a transaction that it could not end, while the disk refuses to hear of it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Left {
+    /// What elements answered and the journal does not say.
+    pub unsaid: Vec<JournalRecord>,
+    /// Elements in whose candidate nothing of it stands: what stands there now is somebody else's.
+    pub clean: BTreeSet<String>,
+    /// Elements to which a cancel of our commit was sent: what goes with it may be gone by now.
+    pub cancelled: BTreeSet<String>,
 }
 
 /// The turn on some elements; it ends when this is dropped.
@@ -143,6 +156,17 @@ impl Queues {
         let mut inner = self.inner();
         inner.held.remove(transaction);
         inner.inside.remove(transaction);
+        inner.left.remove(transaction);
+    }
+
+    /// Keeps what this process knows of an unresolved transaction and the journal may not.
+    pub(super) fn keep_left(&self, transaction: &str, left: Left) {
+        self.inner().left.insert(transaction.to_owned(), left);
+    }
+
+    /// What was kept; nothing when another process worked on it.
+    pub(super) fn left(&self, transaction: &str) -> Left {
+        self.inner().left.get(transaction).cloned().unwrap_or_default()
     }
 
     /// Says that this process works on a transaction; false when it does already. Ends with the mark.

@@ -229,10 +229,13 @@ impl Recovery {
         word: Option<Word>,
         hurry: Option<&Hurry<'_>>,
     ) -> Result<Option<TransactionRecord>, StoreError> {
-        let story = journal::story(&*self.runner.store, id).await?;
+        let mut story = journal::story(&*self.runner.store, id).await?;
         if story.closed {
             return Ok(None);
         }
+        // What the disk refused to hear of: an element that came to its end was let go, and is not worked on again.
+        let left = self.runner.queues.left(id);
+        left.unsaid.iter().for_each(|record| story.hear(record.clone()));
         // A daemon that has lost the lease sees the transactions of its successor here, and must not undo them.
         self.runner.store.commit(self.runner.epoch, Batch::default(), Durability::Lazy).await?;
         let (record, plan) = journal::opened(&*self.runner.store, id).await?;
@@ -261,6 +264,7 @@ impl Recovery {
         let sessions: BTreeMap<String, u32> =
             record.elements.iter().filter_map(|(name, kept)| Some((name.clone(), kept.session?))).collect();
         let mut ride = Ride::new(&self.runner, record, self.closing.clone(), None);
+        ride.unsaid = left.unsaid;
         if let Some(hurry) = hurry {
             ride.hurry(hurry.connect);
         }
@@ -275,7 +279,11 @@ impl Recovery {
         let mut inside = self.runner.queues.take_inside(id);
         for (name, crew) in &mut crews {
             crew.inside = inside.remove(name);
-            crew.edited = story.phase >= Phase::Prepared && matches!(crew.class(), Class::A | Class::B);
+            crew.cancel_lost = left.cancelled.contains(name);
+            // What was let go with nothing of ours in its candidate has nothing of ours there now.
+            let restored = ride.record.elements.get(name).is_some_and(|progress| progress.turn == Turn::Restored);
+            let clean = restored && !story.decided && left.clean.contains(name);
+            crew.edited = story.phase >= Phase::Prepared && matches!(crew.class(), Class::A | Class::B) && !clean;
             crew.unsure = story.phase >= Phase::Applied;
             crew.force = forced.get(name).cloned();
             crew.ours.extend(sessions.get(name));

@@ -8,12 +8,12 @@
 //! surely not hold is left to recovery; with the lease lost nothing is sent any more. Whatever happens, [`Runner::run`]
 //! returns a record with an outcome.
 
-use super::crew::{ATTEMPTS, Crew, Report, StaleCandidate, Tools};
+use super::crew::{ATTEMPTS, Crew, Lease, Report, StaleCandidate, Tools};
 use super::journal;
 use super::machine::{Act, Answer, Event, Machine, Record, State, Verb};
 use super::pace::Paces;
 use super::progress::{Progress, Timing, patience};
-use super::queues::{Queues, Turns};
+use super::queues::{Left, Queues, Turns};
 use super::{Ambient, Closing, Probe, StopSignal, TransactionLimits, Undo, cause};
 use crate::adagio::{Confirm, Southbound};
 use crate::domain::outcome::{Cause, CauseKind};
@@ -188,6 +188,7 @@ impl Runner {
             undo: self.undo.clone(),
             turned_back: CancellationToken::new(),
             attempts: ATTEMPTS,
+            lease: Lease { store: self.store.clone(), epoch: self.epoch },
         }
     }
 }
@@ -213,8 +214,8 @@ pub(super) struct Ride<'a> {
     reports: BTreeMap<String, Report>,
     idle: BTreeMap<String, Crew>,
     flights: FuturesUnordered<Flight>,
-    // What elements answered and the journal does not say yet.
-    unsaid: Vec<JournalRecord>,
+    /// What elements answered and the journal does not say yet.
+    pub(super) unsaid: Vec<JournalRecord>,
     // How many answers the stored record does not know of.
     unknown: usize,
 }
@@ -342,6 +343,11 @@ impl<'a> Ride<'a> {
                     self.runner.queues.keep_inside(&self.record.id, name, tree);
                 }
             }
+            let clean = self.idle.iter().filter(|(_, crew)| !crew.edited).map(|(name, _)| name.clone()).collect();
+            let cancelled = self.idle.iter().filter(|(_, crew)| crew.has_cancelled()).map(|(name, _)| name.clone());
+            let cancelled = cancelled.collect();
+            let left = Left { unsaid: std::mem::take(&mut self.unsaid), clean, cancelled };
+            self.runner.queues.keep_left(&self.record.id, left);
         } else {
             self.runner.queues.release(&self.record.id);
         }
@@ -481,7 +487,13 @@ impl<'a> Ride<'a> {
                 }
                 Event::WriteFailed(what, cause(CauseKind::Internal, None, words(&error)))
             }
-            Err(Unwritten::HandsOff(error)) => Event::HandsOff(hands_off(&error)),
+            Err(Unwritten::HandsOff(error)) => {
+                if what == Record::End {
+                    // Whoever holds the lease reads the elements again, and may not find them as they were left.
+                    self.left_open(&error);
+                }
+                Event::HandsOff(hands_off(&error))
+            }
         };
         self.publish();
         event
@@ -605,7 +617,11 @@ impl<'a> Ride<'a> {
                 batch.extend(self.closing.closed(&self.record)?);
                 Ok(batch)
             });
-            return self.commit(batch.map_err(Unwritten::Not)?, Durability::Now).await;
+            let written = self.commit(batch.map_err(Unwritten::Not)?, Durability::Now).await;
+            if written.is_ok() {
+                self.all_said();
+            }
+            return written;
         }
         let was = std::mem::replace(&mut self.record.phase, Phase::Closed);
         self.record.finished = Some(self.runner.ambient.now());

@@ -28,6 +28,7 @@ pub struct Director {
 #[derive(Default)]
 struct State {
     lives: Vec<Arc<Process>>,
+    newest: usize,
     births: Vec<u64>,
     points: Vec<String>,
     passed: Vec<(u64, String)>,
@@ -72,9 +73,14 @@ impl Director {
         self.state.lock().unwrap().lives.clear();
     }
 
-    /// The number of the daemon that started last.
+    /// A daemon has taken the lease.
+    pub fn leased(&self, number: usize) {
+        self.state.lock().unwrap().newest = number;
+    }
+
+    /// The number of the daemon that took the lease last, which need not be the one that was started last.
     pub fn newest(&self) -> usize {
-        self.state.lock().unwrap().lives.len().saturating_sub(1)
+        self.state.lock().unwrap().newest
     }
 
     /// The daemons that have to start, with the pause before.

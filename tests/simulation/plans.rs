@@ -43,7 +43,7 @@ fn next_rule(tree: &ConfigTree) -> String {
     last.map_or_else(|| "10".into(), |number| (number.parse::<u32>().unwrap() + 10).to_string())
 }
 
-fn rule_path(number: &str) -> Path {
+pub fn rule_path(number: &str) -> Path {
     Path::root().child(Step::entry(q("rule"), &[("name", number)]))
 }
 

@@ -210,7 +210,10 @@ impl Stage {
         let holder = format!("daemon {}", process.number);
         let epoch = loop {
             match store.take_lease(&holder).await {
-                Ok(epoch) => break epoch,
+                Ok(epoch) => {
+                    self.director.leased(process.number);
+                    break epoch;
+                }
                 // It ends with an error, and is started again.
                 Err(_) => self.world.wait(Duration::from_secs(5)).await,
             }

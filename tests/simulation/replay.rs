@@ -55,9 +55,11 @@ fn replay_with(stage: &Stage, element: &Element, undone: &[&Undone]) -> Replayed
     let mut taken_along = Vec::new();
     let mut foreign = Vec::new();
     let mut looked = 0;
+    let mut now = found();
     for Entry { seq, by, did } in element.diary() {
         match (by, did) {
-            (By::Ours(owner), Did::Changed { .. }) => {
+            (By::Ours(owner), Did::Changed { after, .. }) => {
+                now = after;
                 let known = rightful.iter().any(|one| one.transaction.as_deref() == Some(&owner));
                 let of = plan_for(stage, &owner, &element.name);
                 if let Some(of) = of.filter(|_| !known && stands(stage, &owner, &element.name)) {
@@ -68,8 +70,9 @@ fn replay_with(stage: &Stage, element: &Element, undone: &[&Undone]) -> Replayed
             (by, Did::Changed { before, after, operations }) => {
                 foreign.extend(diff(&before, &after).edits.iter().map(|edit| (seq, edit.path().clone())));
                 rightful.push(Rightful { seq, transaction: None, human: by == By::Human, operations });
+                now = after;
             }
-            (by, Did::Reverted { back_to, .. }) => {
+            (by, Did::Reverted { back_to, tree }) => {
                 // What people did since then is gone; what a transaction did has to come again.
                 let (lost, kept) = rightful.into_iter().partition(|one| one.transaction.is_none() && one.seq > back_to);
                 rightful = kept;
@@ -80,9 +83,12 @@ fn replay_with(stage: &Stage, element: &Element, undone: &[&Undone]) -> Replayed
                         .iter()
                         .filter(|one| one.human && one.seq < looked)
                         .flat_map(|one| &one.operations)
-                        .map(path_of);
+                        .map(path_of)
+                        // What somebody put there and took away again does not go with anything.
+                        .filter(|path| now.at(path) != tree.at(path));
                     taken_along.extend(paths.map(|path| (owner.clone(), path)));
                 }
+                now = tree;
                 foreign.retain(|(at, _)| *at <= back_to);
                 // A restart before it was saved, of which the operator was told.
                 rightful.retain(|one| !(one.seq > back_to && unsaved(stage, element, one)));

@@ -5,7 +5,7 @@
 //! nothing else. The rules are told in `docs/simulation.md`.
 
 use crate::element::{By, Did, Element, Entry};
-use crate::plans::Operation;
+use crate::plans::{Operation, rule_path};
 use crate::play::Stage;
 use crate::replay::{path_of, plan_for};
 use crate::story::{Call, Habit};
@@ -61,8 +61,9 @@ impl Case<'_> {
         let Entry { seq, by, did } = &self.diary[others];
         let within = first.is_some_and(|first| *seq > first);
         let excused = match did {
+            // What an element rewrote by itself is as unread as what a person did.
             Did::Changed { after, .. } => {
-                *by == By::Human && (within && self.explained(after, path) || self.blind(others, path))
+                *by == By::Human && within && self.explained(after, path) || self.blind(others, path)
             }
             Did::Reverted { tree, .. } => {
                 within && !matches_at(tree, &self.of.before, path) && self.explained(tree, path)
@@ -159,6 +160,46 @@ impl Case<'_> {
         };
         open && !read && before(send, &whole).is_some_and(|read| !self.diary[read..send].iter().any(acts))
     }
+}
+
+/// Places beside the plan at which a line of ours stands, because somebody took its number between our reading and our send:
+/// the element gave it another one. Only where the transaction is unresolved on that element, and names the place, if it
+/// read the element at all since.
+pub fn strays(stage: &Stage, element: &Element) -> Vec<(u64, Path)> {
+    let diary = element.diary();
+    let mut strays = Vec::new();
+    for (at, Entry { seq, by, did }) in diary.iter().enumerate() {
+        let (By::Ours(id), Did::Changed { before, after, operations }) = (by, did) else { continue };
+        let open =
+            matches!(stage.outcome(id), Some(Outcome::Unresolved { elements, .. }) if elements.contains(&element.name));
+        let Some(of) = plan_for(stage, id, &element.name).filter(|_| open) else { continue };
+        let own = |to: usize, what: &dyn Fn(&Did) -> bool| {
+            diary[..to].iter().rposition(|entry| entry.by == *by && what(&entry.did))
+        };
+        let whole = |did: &Did| matches!(did, Did::Read { tree } if *tree != ConfigTree::default());
+        let read =
+            own(at, &|did| matches!(did, Did::Sent { call: Call::Apply, .. })).and_then(|sent| own(sent, &whole));
+        let Some(read) = read else { continue };
+        let taken = operations.iter().any(|operation| {
+            let Operation::Append(number, _) = operation else { return false };
+            let place = rule_path(number);
+            before.at(&place).is_some()
+                && diary[read..at].iter().any(|entry| match &entry.did {
+                    Did::Changed { before, after, .. } => {
+                        entry.by == By::Human && before.at(&place).is_none() && after.at(&place).is_some()
+                    }
+                    _ => false,
+                })
+        });
+        let seen = diary[at..].iter().any(|entry| entry.by == *by && whole(&entry.did));
+        let record = stage.record(id);
+        let foreign = record.and_then(|record| record.elements.get(&element.name).cloned()).unwrap().foreign;
+        let beside = diff(before, after).edits.into_iter().map(|edit| edit.path().clone());
+        let beside = beside.filter(|path| !of.touched().any(|touched| path.starts_with(touched)));
+        let told = |path: &Path| !seen || foreign.iter().any(|known| known.path == path.to_string());
+        strays.extend(beside.filter(|path| taken && told(path)).map(|path| (*seq, path)));
+    }
+    strays
 }
 
 /// Whether a node is made of what stood before and what we sent, and perhaps more below.

@@ -35,13 +35,17 @@ impl Crew {
                 }
                 // "Not active" and its like: it went back, it never came, or somebody confirmed it. Reading tells (F4).
                 Err(error) if !is_lost(&error) => not_pending = true,
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    self.cancel_lost = true;
+                    return Err(error.into());
+                }
             }
         }
         if self.edited {
             self.clear_candidate(tools).await?;
         }
         let actual = self.read_quiet(tools).await?;
+        self.strayed(&actual);
         match side::side(&self.plan, &self.forgiving(&actual, &self.plan.before)) {
             Side::Before => Ok(self.gone_back(&actual)),
             // There are servers that answer ok to a cancel by the holder of the locks, forget the pending commit, and
@@ -86,11 +90,33 @@ impl Crew {
         tools.limits.verify = tools.limits.verify.min(GLIMPSE);
         if let Ok(reading) = self.read_here(&tools, "read before the cancel").await
             && reading.partial.is_none()
-            // What is before already tells nothing of the window.
-            && !self.plan.is_before(&reading.tree)
         {
-            self.noticed(&reading.tree);
-            self.inside = Some(reading.tree);
+            if !self.plan.is_before(&reading.tree) {
+                self.noticed(&reading.tree);
+            }
+            self.seen_inside(reading.tree);
+        }
+    }
+
+    /// Keeps a whole reading while our commit is not confirmed. One that shows the state before may be of a commit that has
+    /// gone back already and then tells nothing of the window; or of one that waits and shows nothing, which a cancel takes
+    /// back all the same, with what others did meanwhile. So it never replaces one that shows more.
+    pub(super) fn seen_inside(&mut self, tree: ConfigTree) {
+        let shows_more = |tree: &ConfigTree| !self.plan.is_before(tree);
+        let gone = self.has_cancelled();
+        if shows_more(&tree) || !gone && !self.inside.as_ref().is_some_and(shows_more) {
+            self.inside = Some(tree);
+        }
+    }
+
+    /// An element that numbers its lines gave ours another number, because somebody took that number between our reading and
+    /// our send. No reading tells which line it is: all that appeared beside the plan since then is named.
+    pub(super) fn strayed(&mut self, now: &ConfigTree) {
+        let Some(earlier) = self.earlier.as_ref().filter(|_| self.plan.class == Class::D) else { return };
+        if matches!(side::side(&self.plan, now), Side::Foreign(_)) {
+            for path in side::others(&self.plan, earlier, now) {
+                self.report.note(&path, false);
+            }
         }
     }
 
@@ -105,7 +131,9 @@ impl Crew {
 
     /// It is as before. What went with it, beside ours, is named.
     fn gone_back(&mut self, actual: &ConfigTree) -> Answer {
-        let Some(inside) = self.inside.take().filter(|_| self.plan.class == Class::A) else { return Answer::done() };
+        let gone = self.has_cancelled();
+        let tells = |inside: &ConfigTree| self.plan.class == Class::A && (gone || !self.plan.is_before(inside));
+        let Some(inside) = self.inside.take().filter(tells) else { return Answer::done() };
         let mut gone = side::others(&self.plan, &inside, actual);
         // On our own paths as well: what somebody put over ours.
         let known = |path: &&Path| self.report.foreign.iter().any(|known| known.path == path.to_string());
@@ -298,7 +326,12 @@ impl Crew {
     }
 
     /// Sends a payload for good, under the lock that is held. `Some` = refused, in the element's words.
+    /// Not when the lease went while it was read: whoever has it may be reading, or sending, by now.
     pub(super) async fn send(&mut self, tools: &Tools, payload: &Payload) -> Result<Option<String>, Failed> {
+        if tools.lease.is_lost().await {
+            let message = "the lease is lost; whoever holds it reads the element and finishes";
+            return Err(Failed::Other(cause(CauseKind::Interrupted, Some(&self.name), message)));
+        }
         if matches!(self.plan.class, Class::A | Class::B) {
             self.edited = true;
             match self.order(tools, Order::Prepare(payload)).await {
