@@ -51,15 +51,19 @@ fn only(deviations: &[Deviation], place: &str, kind: DeviationKind) -> Deviation
 
 #[track_caller]
 fn in_the_way<T: std::fmt::Debug>(result: Result<T, Failure>, element: &str) -> Vec<HandMade> {
-    let Err(Failure::Refused { element: at, reasons }) = result else {
+    let Err(failure) = &result else {
         panic!("a hand-made change in the way on {element} was expected: {result:#?}");
     };
-    assert_eq!(at, element);
-    let found = |reason: Refused| match reason {
-        Refused::HandMade(found) => found,
+    // All elements that refuse are told at once; what is allowed on one leaves the others.
+    let all = failure.reasons();
+    let Some((_, reasons)) = all.iter().find(|(at, _)| *at == element) else {
+        panic!("a hand-made change in the way on {element} was expected: {failure:#?}");
+    };
+    let found = |reason: &Refused| match reason {
+        Refused::HandMade(found) => found.clone(),
         other => panic!("{other:#?}"),
     };
-    reasons.into_iter().map(found).collect()
+    reasons.iter().map(found).collect()
 }
 
 /// A value of ours is changed on each element behind our back.
