@@ -4,6 +4,7 @@ use crate::customers::THERE;
 use crate::daemon::Daemon;
 use crate::eline_lab::{CUSTOMERS, ElineLab, PORT};
 use crate::support::{Cut, NetconfOptions, or_skip, wait_until};
+use crate::wire::body;
 use crate::{Story, alone};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -218,48 +219,22 @@ fn settled(lab: &ElineLab, what: &str, holds: impl FnMut() -> bool) {
     wait_until(what, PASSES, holds).unwrap_or_else(|error| panic!("{error}\n{}", lab.diagnosis()));
 }
 
-/// The document of a customer's wire (RFC 9291): the same VLAN of the shared port at both ends.
+/// A customer's wire: the same VLAN of the shared port at both ends.
 fn wire(customer: &str, vlan: u16) -> Value {
-    let node = |number: usize| {
+    let access = |number: usize| {
         json!({
-            "vpn-node-id": format!("pe{number}"),
-            "ne-id": format!("pe{number}"),
-            "router-id": format!("10.255.0.{number}"),
-            "active-global-parameters-profiles": {"global-parameters-profile": [{"profile-id": "main"}]},
-            "status": {"admin-status": {"status": "ietf-vpn-common:admin-up"}},
-            "vpn-network-accesses": {"vpn-network-access": [{
-                "id": format!("{customer}-{number}"),
-                "interface-id": PORT,
-                "active-vpn-node-profile": "main",
-                "status": {"admin-status": {"status": "ietf-vpn-common:admin-up"}},
-                "connection": {"encapsulation": {
-                    "encap-type": "ietf-vpn-common:dot1q",
-                    "dot1q": {"cvlan-id": vlan},
-                }},
-                "vpws-service-instance": {
-                    "local-vpws-service-instance": number,
-                    "remote-vpws-service-instance": 3 - number,
-                },
-            }]},
+            "interface-id": PORT,
+            "connection": {"encapsulation": {
+                "encap-type": "ietf-vpn-common:dot1q",
+                "dot1q": {"cvlan-id": vlan},
+            }},
+            "vpws-service-instance": {
+                "local-vpws-service-instance": number,
+                "remote-vpws-service-instance": 3 - number,
+            },
         })
     };
-    json!({"ietf-l2vpn-ntw:l2vpn-ntw": {"vpn-services": {"vpn-service": [{
-        "vpn-id": customer,
-        "vpn-name": customer,
-        "vpn-description": "A wire between two sites; its frames are the judge",
-        "customer-name": customer,
-        "vpn-type": "ietf-vpn-common:vpws-evpn",
-        "vpn-service-topology": "ietf-vpn-common:any-to-any",
-        "bgp-ad-enabled": true,
-        "signaling-type": "ietf-vpn-common:bgp-signaling",
-        "global-parameters-profiles": {"global-parameters-profile": [{"profile-id": "main"}]},
-        "status": {"admin-status": {"status": "ietf-vpn-common:admin-up"}},
-        "vpn-nodes": {"vpn-node": [node(1), node(2)]},
-    }]}}})
-}
-
-fn body(document: &mut Value) -> &mut Value {
-    &mut document["ietf-l2vpn-ntw:l2vpn-ntw"]["vpn-services"]["vpn-service"][0]
+    crate::wire::wire(customer, "ietf-vpn-common:vpws-evpn", |number| format!("10.255.0.{number}"), access)
 }
 
 fn node_profile(document: &mut Value) -> &mut Value {

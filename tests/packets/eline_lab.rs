@@ -66,20 +66,15 @@ impl ElineLab {
 
     /// The two elements as the daemon's inventory has them.
     pub fn inventory(&self) -> String {
-        let mut text = String::new();
-        for (number, pe) in (1..).zip(&self.pes) {
-            let _ = write!(
-                text,
-                "[[element]]\nname = \"pe{number}\"\nadapter = \"iosxr\"\naddress = \"{}\"\nusername = \"{}\"\n\
-                 private_key = \"{}\"\nhost_key = \"{}\"\nrouter_id = \"10.255.0.{number}\"\nasn = 65000\n\
-                 ports = [{{ name = \"{PORT}\" }}]\n\n",
-                pe.addr(),
-                pe.username(),
-                pe.private_key().display(),
-                pe.host_key_openssh(),
-            );
-        }
-        text
+        let listed = |(number, pe): (usize, &NetconfElement)| {
+            pe.listed(
+                &format!("pe{number}"),
+                "iosxr",
+                &format!("10.255.0.{number}"),
+                &format!("{{ name = \"{PORT}\" }}"),
+            )
+        };
+        (1..).zip(&self.pes).map(listed).collect()
     }
 
     /// What the agent of a PE has done.

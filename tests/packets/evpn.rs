@@ -9,6 +9,7 @@ use crate::customers::Customers;
 use crate::daemon::Daemon;
 use crate::support::processes::{cable, python};
 use crate::support::{Cut, FrrElement, FrrOptions, Unavailable, or_skip, program, wait_until};
+use crate::wire::body;
 use crate::{Story, alone};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -128,20 +129,11 @@ impl Lab {
 
     /// The two elements as the daemon's inventory has them.
     fn inventory(&self) -> String {
-        let mut text = String::new();
-        for (number, pe) in (1..).zip(&self.pes) {
-            let _ = write!(
-                text,
-                "[[element]]\nname = \"pe{number}\"\nadapter = \"frr\"\naddress = \"{}\"\nusername = \"{}\"\n\
-                 private_key = \"{}\"\nhost_key = \"{}\"\nrouter_id = \"192.0.2.{number}\"\nasn = 65000\n\
-                 ports = [{{ name = \"eth1\" }}, {{ name = \"eth2\" }}, {{ name = \"core\", role = \"core\" }}]\n\n",
-                pe.addr(),
-                pe.username(),
-                pe.private_key().display(),
-                pe.host_key_openssh(),
-            );
-        }
-        text
+        let ports = "{ name = \"eth1\" }, { name = \"eth2\" }, { name = \"core\", role = \"core\" }";
+        let listed = |(number, pe): (usize, &FrrElement)| {
+            pe.listed(&format!("pe{number}"), "frr", &format!("192.0.2.{number}"), ports)
+        };
+        (1..).zip(&self.pes).map(listed).collect()
     }
 
     #[track_caller]
@@ -183,39 +175,13 @@ impl Lab {
     }
 }
 
-/// The document of a customer's wire (RFC 9291): a whole port at both ends.
+/// A customer's wire: a whole port at both ends.
 fn wire(customer: &str, port: &str) -> Value {
-    let node = |number: usize| {
+    let access = |_| {
         json!({
-            "vpn-node-id": format!("pe{number}"),
-            "ne-id": format!("pe{number}"),
-            "router-id": format!("192.0.2.{number}"),
-            "active-global-parameters-profiles": {"global-parameters-profile": [{"profile-id": "main"}]},
-            "status": {"admin-status": {"status": "ietf-vpn-common:admin-up"}},
-            "vpn-network-accesses": {"vpn-network-access": [{
-                "id": format!("{customer}-{number}"),
-                "interface-id": port,
-                "active-vpn-node-profile": "main",
-                "status": {"admin-status": {"status": "ietf-vpn-common:admin-up"}},
-                "connection": {"encapsulation": {"encap-type": "ietf-vpn-common:ethernet-type"}},
-            }]},
+            "interface-id": port,
+            "connection": {"encapsulation": {"encap-type": "ietf-vpn-common:ethernet-type"}},
         })
     };
-    json!({"ietf-l2vpn-ntw:l2vpn-ntw": {"vpn-services": {"vpn-service": [{
-        "vpn-id": customer,
-        "vpn-name": customer,
-        "vpn-description": "A wire between two sites; its packets are the judge",
-        "customer-name": customer,
-        "vpn-type": "ietf-vpn-common:vxlan-evpn",
-        "vpn-service-topology": "ietf-vpn-common:any-to-any",
-        "bgp-ad-enabled": true,
-        "signaling-type": "ietf-vpn-common:bgp-signaling",
-        "global-parameters-profiles": {"global-parameters-profile": [{"profile-id": "main"}]},
-        "status": {"admin-status": {"status": "ietf-vpn-common:admin-up"}},
-        "vpn-nodes": {"vpn-node": [node(1), node(2)]},
-    }]}}})
-}
-
-fn body(document: &mut Value) -> &mut Value {
-    &mut document["ietf-l2vpn-ntw:l2vpn-ntw"]["vpn-services"]["vpn-service"][0]
+    crate::wire::wire(customer, "ietf-vpn-common:vxlan-evpn", |number| format!("192.0.2.{number}"), access)
 }

@@ -3,7 +3,6 @@
 use crate::daemon::Daemon;
 use crate::support::{UmlLab, wait_until};
 use crate::{PASSES, Story};
-use std::fmt::Write as _;
 use std::time::Instant;
 
 /// From one customer network to the other: through the static routes and the label switched core.
@@ -119,19 +118,8 @@ fn lab_for_a_person() {
 
 /// Both PEs as the daemon's inventory has them.
 fn inventory(lab: &UmlLab) -> String {
-    let mut text = String::new();
-    for number in [1, 2] {
-        let pe = lab.pe(number);
-        let _ = write!(
-            text,
-            "[[element]]\nname = \"pe{number}\"\nadapter = \"frr\"\naddress = \"{}\"\nusername = \"{}\"\n\
-             private_key = \"{}\"\nhost_key = \"{}\"\nrouter_id = \"10.255.0.{number}\"\nasn = 65000\n\
-             ports = [{{ name = \"eth1\" }}, {{ name = \"core\", role = \"core\" }}, {{ name = \"mgmt\", role = \"management\" }}]\n\n",
-            pe.addr(),
-            pe.username(),
-            pe.private_key().display(),
-            pe.host_key_openssh(),
-        );
-    }
-    text
+    let ports = "{ name = \"eth1\" }, { name = \"core\", role = \"core\" }, { name = \"mgmt\", role = \"management\" }";
+    let listed =
+        |number: usize| lab.pe(number).listed(&format!("pe{number}"), "frr", &format!("10.255.0.{number}"), ports);
+    [1, 2].map(listed).concat()
 }

@@ -18,6 +18,7 @@ mod l3vpn;
 #[path = "../support/mod.rs"]
 mod support;
 mod traffic;
+mod wire;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

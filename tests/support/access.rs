@@ -71,6 +71,19 @@ impl Access {
         }
     }
 
+    /// The element of this name as an inventory file has it; the ports in TOML.
+    pub fn listed(&self, name: &str, adapter: &str, router_id: &str, ports: &str) -> String {
+        format!(
+            "[[element]]\nname = \"{name}\"\nadapter = \"{adapter}\"\naddress = \"{}\"\nusername = \"{}\"\n\
+             private_key = \"{}\"\nhost_key = \"{}\"\nrouter_id = \"{router_id}\"\nasn = 65000\n\
+             ports = [{ports}]\n\n",
+            self.addr(),
+            self.username(),
+            self.private_key().display(),
+            self.host_key_openssh(),
+        )
+    }
+
     /// The client's private key, in OpenSSH's format, without a passphrase.
     pub fn private_key(&self) -> PathBuf {
         self.folder.join("client_key")

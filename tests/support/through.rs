@@ -35,6 +35,15 @@ impl<B: Between> Store for Through<B> {
         self.0.behind().page_bytes(table, after, limit).await
     }
 
+    async fn page_back_bytes(
+        &self,
+        table: Table,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        self.0.behind().page_back_bytes(table, before, limit).await
+    }
+
     async fn commit(&self, epoch: u64, batch: Batch, durability: Durability) -> Result<(), StoreError> {
         self.0.commit(epoch, batch, durability).await
     }
