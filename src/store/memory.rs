@@ -130,6 +130,24 @@ impl Store for MemoryStore {
         Ok(rows.map(|((_, key), bytes)| (key.clone(), bytes.clone())).collect())
     }
 
+    async fn page_back_bytes(
+        &self,
+        table: Table,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        let inner = self.inner();
+        let rows = inner.seen.tables.range((table, String::new())..);
+        let of_table = rows.take_while(|((of, _), _)| *of == table);
+        let mut rows: Vec<_> = of_table
+            .take_while(|((_, key), _)| before.is_none_or(|before| key.as_str() < before))
+            .map(|((_, key), bytes)| (key.clone(), bytes.clone()))
+            .collect();
+        rows.reverse();
+        rows.truncate(limit);
+        Ok(rows)
+    }
+
     async fn commit(&self, epoch: u64, batch: Batch, durability: Durability) -> Result<(), StoreError> {
         let mut inner = self.inner();
         if epoch != inner.epoch {

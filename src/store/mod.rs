@@ -175,13 +175,7 @@ pub trait Store: Send + Sync {
         table: Table,
         before: Option<&str>,
         limit: usize,
-    ) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
-        let mut rows = self.list_bytes(table, "").await?;
-        rows.retain(|(key, _)| before.is_none_or(|before| key.as_str() < before));
-        rows.reverse();
-        rows.truncate(limit);
-        Ok(rows)
-    }
+    ) -> Result<Vec<(String, Vec<u8>)>, StoreError>;
     /// Writes a batch under the writer's epoch.
     async fn commit(&self, epoch: u64, batch: Batch, durability: Durability) -> Result<(), StoreError>;
     /// The journal of one transaction, in order.

@@ -151,11 +151,8 @@ impl Recovery {
             return Ok(());
         }
         tracing::info!(element, transaction, "running is saved now");
-        let mut batch = Batch::default();
-        batch.delete(Table::Plans, &key);
-        self.runner.store.commit(self.runner.epoch, batch, Durability::Lazy).await?;
+        self.is_done(&key).await?;
         self.runner.queues.drop_unsaved(element);
-        self.due().remove(&key);
         Ok(())
     }
 
@@ -179,11 +176,8 @@ impl Recovery {
             return Ok(());
         }
         tracing::info!(element, transaction, "nothing of this transaction is left in the candidate");
-        let mut batch = Batch::default();
-        batch.delete(Table::Plans, &key);
-        self.runner.store.commit(self.runner.epoch, batch, Durability::Lazy).await?;
+        self.is_done(&key).await?;
         self.runner.queues.drop_stale(element);
-        self.due().remove(&key);
         Ok(())
     }
 
@@ -362,6 +356,15 @@ impl Recovery {
         } else {
             self.put_off(&record.id);
         }
+    }
+
+    /// What this mark stands for need not be tried again.
+    async fn is_done(&self, mark: &str) -> Result<(), StoreError> {
+        let mut batch = Batch::default();
+        batch.delete(Table::Plans, mark);
+        self.runner.store.commit(self.runner.epoch, batch, Durability::Lazy).await?;
+        self.due().remove(mark);
+        Ok(())
     }
 
     /// It is tried again after a pause that grows.
