@@ -89,19 +89,21 @@ fn a_wire_carries_frames_from_document_to_deletion() {
 /// the committed one passes while there is room, up to the sum of both. Gives the document with the last profile.
 fn limited(lab: &mut ElineLab, daemon: &Daemon, story: &Story, document: &Value) -> Value {
     const OFFERED: u64 = 40_000_000;
+    // A tenth of a second: a busy machine leaves the meter alone for longer than the usual 20 ms, and what it then could
+    // have let pass is gone.
+    const BURST: &str = "200000";
     let mut rated = document.clone();
-    let unlimited = lab.customers.arrives("acme", 1, OFFERED);
+    let unlimited = measured(lab, 1, OFFERED, OFFERED);
     story.tell(&format!("no profile: {:.2} of {} Mbit/s arrive", unlimited / 1e6, OFFERED / 1_000_000));
-    assert!(unlimited > 0.9 * OFFERED as f64, "nobody limited anything: {unlimited}");
     for (cir, eir) in [(10_000_000_u64, 0), (20_000_000, 0), (8_000_000, 7_000_000)] {
         let mut profile = json!({
             "bw-type": "ietf-vpn-common:bw-per-port",
             "cir": cir.to_string(),
-            "cbs": "50000",
+            "cbs": BURST,
         });
         if eir > 0 {
             profile["eir"] = eir.to_string().into();
-            profile["ebs"] = "50000".into();
+            profile["ebs"] = BURST.into();
         }
         let access = &mut body(&mut rated)["vpn-nodes"]["vpn-node"][0]["vpn-network-accesses"]["vpn-network-access"][0];
         access["service"] = json!({"svc-ce-to-pe-bandwidth": {"ce-to-pe-bandwidth": [profile]}});
@@ -113,7 +115,7 @@ fn limited(lab: &mut ElineLab, daemon: &Daemon, story: &Story, document: &Value)
         assert_eq!(both.lost, [0; 0], "the change lost packets: {}", both.gaps());
         assert_eq!(back.lost, [0; 0], "the change lost packets of the other direction: {}", back.gaps());
         assert!(back.sent > 50, "too short to say anything: {back:?}");
-        let arrives = lab.customers.arrives("acme", 1, OFFERED);
+        let arrives = measured(lab, 1, OFFERED, cir + eir);
         story.tell(&format!(
             "CIR {}, EIR {} Mbit/s: {:.2} of {} Mbit/s arrive; during the change {} packets sent both ways, {} lost, {} the \
              other way alone, {} lost",
@@ -126,13 +128,25 @@ fn limited(lab: &mut ElineLab, daemon: &Daemon, story: &Story, document: &Value)
             back.sent,
             back.lost.len()
         ));
-        let peak = (cir + eir) as f64;
-        assert!((0.9 * peak..1.1 * peak).contains(&arrives), "{arrives} of {peak}\n{}", lab.diagnosis());
     }
-    let back = lab.customers.arrives("acme", 2, OFFERED);
+    let back = measured(lab, 2, OFFERED, OFFERED);
     story.tell(&format!("the other way {:.2} Mbit/s arrive", back / 1e6));
-    assert!(back > 0.9 * OFFERED as f64, "nobody limited the other direction: {back}");
     rated
+}
+
+/// What arrives of `offered` bit/s that acme sends from this site: `rate`, within ten in a hundred. A machine with other
+/// work may bring less, so it may try three times; more than the rate is wrong at once.
+fn measured(lab: &ElineLab, from: usize, offered: u64, rate: u64) -> f64 {
+    let rate = rate as f64;
+    let mut arrived = 0.0;
+    for _ in 0..3 {
+        arrived = lab.customers.arrives("acme", from, offered);
+        assert!(arrived < 1.1 * rate, "{arrived} of {rate}\n{}", lab.diagnosis());
+        if arrived > 0.9 * rate {
+            return arrived;
+        }
+    }
+    panic!("{arrived} of {rate}\n{}", lab.diagnosis());
 }
 
 /// `pe2` says no to the edit: the new wire stands nowhere, and does not pass.

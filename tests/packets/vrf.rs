@@ -95,8 +95,8 @@ impl Lab {
         for needed in ["ping", "ethtool", "nsenter", "unshare"] {
             program(needed)?;
         }
-        if !std::path::Path::new("/dev/net/tun").exists() {
-            return Err(Unavailable("no /dev/net/tun".into()));
+        if let Err(error) = std::fs::File::open("/dev/net/tun") {
+            return Err(Unavailable(format!("/dev/net/tun: {error}")));
         }
         let element = |number: usize| -> Result<FrrElement, Unavailable> {
             let bgp = format!(

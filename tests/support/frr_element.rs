@@ -66,7 +66,7 @@ impl FrrElement {
         require_root()?;
         let vtysh = program("vtysh")?;
         program("zebra")?;
-        namespaces_work()?;
+        namespaces_work(vrfs_are_namespaces)?;
         let mut processes = Processes::new()?;
         let folder = processes.folder().to_owned();
         let own = folder.join("frr");
@@ -294,9 +294,14 @@ impl Deref for FrrElement {
     }
 }
 
-fn namespaces_work() -> Result<(), Unavailable> {
-    let tried = Command::new("unshare").args(["--net", "--", "true"]).output();
-    match tried {
+/// Whether there are network namespaces, and with `own_run` whether one of them may have a `/run` of its own.
+fn namespaces_work(own_run: bool) -> Result<(), Unavailable> {
+    let mut tried = Command::new("unshare");
+    match own_run {
+        false => tried.args(["--net", "--", "true"]),
+        true => tried.args(["--net", "--mount", "--", "mount", "-t", "tmpfs", "tmpfs", "/run"]),
+    };
+    match tried.output() {
         Ok(output) if output.status.success() => Ok(()),
         Ok(output) => Err(Unavailable(format!("no network namespaces: {}", String::from_utf8_lossy(&output.stderr)))),
         Err(error) => Err(Unavailable(format!("unshare: {error}"))),
