@@ -192,7 +192,11 @@ class Agent:
             vrf.follow(imported)
 
     def carry(self):
-        """Packets, both ways, for ever."""
+        """Packets, both ways, for ever; before other work of the machine where that is allowed."""
+        try:
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+        except OSError:
+            pass
         while True:
             with self.lock:
                 tunnels = {vrf.tunnel: vrf for vrf in self.vrfs.values()}
