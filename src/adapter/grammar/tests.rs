@@ -453,6 +453,12 @@ fn paths_and_edits_are_judged() {
         Impact::ResetsSession("BGP session 192.168.1.2".to_owned())
     );
     assert_eq!(judged(ACME, ""), Impact::DropsTraffic);
+    let evpn = "router bgp 1\naddress-family l2vpn evpn\nadvertise-all-vni\nvni 5\n";
+    let target = format!("{evpn}route-target import 1:7\nroute-target export 1:7");
+    assert_eq!(judged(evpn, &target), Impact::DropsTraffic, "it takes the place of the automatic one");
+    assert_eq!(judged(&target, &target.replace("export 1:7", "export 1:8")), Impact::DropsTraffic);
+    assert_eq!(judged(evpn, &format!("{evpn}rd 1:1")), Impact::DropsTraffic);
+    assert_eq!(judged("router bgp 1", &target), Impact::Hitless, "a new VNI had nothing to lose");
 }
 
 #[test]
