@@ -3,6 +3,8 @@
 
 #[path = "support/arbitrary.rs"]
 mod arbitrary;
+#[path = "codecs/spelled.rs"]
+mod spelled;
 
 use andante::tree::After;
 use andante::tree::codec::{State, Unknown};
