@@ -4,7 +4,7 @@
 use super::history::HistoryLimits;
 use super::model::{ClaimChange, Model, claim_change, document_key, owner_of};
 use super::queue::Queueing;
-use crate::domain::{AuditRecord, Effect, Event, Origin, Outcome, Rewrite, Stamp, StoredDocument, TransactionRecord};
+use crate::domain::{AuditRecord, Effect, Event, Origin, Rewrite, Stamp, StoredDocument, TransactionRecord};
 use crate::plan::{Plan, ServiceChange, ServiceEffect, content_digest};
 use crate::service::ledger::Take;
 use crate::store::{Batch, StoreError, Table};
