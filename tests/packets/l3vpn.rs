@@ -189,7 +189,7 @@ fn drifted_and_healed(lab: &mut UmlLab, daemon: &Daemon, story: &Story) {
         assert_eq!(named, ["red"], "{deviation:#}");
     }
     let path = found[0]["path"].as_str().unwrap_or_default().to_owned();
-    story.tell(&format!("BGP of red removed by hand: 0 of 3; {} deviations name red, first {path}", found.len()));
+    story.tell(&format!("BGP of red removed by hand: 0 of 3; the deviation of {path} names red"));
     daemon.ask(&["deviation", "heal", "--element", "pe1"]).with(0);
     story.tell("andante deviation heal: done");
     passing(lab, daemon, story, "red");
@@ -290,7 +290,12 @@ fn is_as_before(lab: &mut UmlLab, number: usize, before: &str) {
 #[track_caller]
 fn lost_nothing(lab: &mut UmlLab, story: &Story, stream: Stream, who: &str) {
     let count: Count = stream.stop(lab);
-    story.tell(&count.told(who));
+    story.tell(&format!(
+        "{who}: {} packets sent at 100 a second, {} lost {}",
+        count.sent,
+        count.lost.len(),
+        count.gaps()
+    ));
     assert!(f64::from(count.sent) > 99.0 * count.lasted.as_secs_f64(), "100 a second: {count:?}");
     assert_eq!(count.lost, [0; 0], "{who}: {}\n{}", count.gaps(), lab.diagnosis());
 }
