@@ -7,7 +7,6 @@ use crate::l3vpn_lab::{
 };
 use crate::support::uml::NODES;
 use crate::support::{Cut, UmlLab, wait_until};
-use crate::traffic::Count;
 use crate::{PASSES, Story};
 use serde_json::{Value, json};
 use std::time::Instant;
@@ -55,12 +54,12 @@ fn vpns_carry_the_packets_of_their_own_customers_from_document_to_deletion() {
     shut_and_opened(&mut lab, &daemon, &story, &three);
     refused_by_the_other_end(&mut lab, &daemon, &story);
     drifted_and_healed(&mut lab, &daemon, &story);
-    deleted(&mut lab, &daemon, &story, "red", 2);
+    deleted(&mut lab, &daemon, &story, "red");
     killed_in_the_middle(&mut lab, &mut daemon, &story, &red);
-    deleted(&mut lab, &daemon, &story, "red", 2);
+    deleted(&mut lab, &daemon, &story, "red");
     lost_nothing(&mut lab, &story, blues, "blue, while red is modified, refused, killed, healed, deleted");
 
-    deleted(&mut lab, &daemon, &story, "blue", 2);
+    deleted(&mut lab, &daemon, &story, "blue");
     for (number, before) in [1, 2].into_iter().zip(&before) {
         is_as_before(&mut lab, number, before);
         let (_, objects) = lab.exec(&format!("pe{number}"), "ip -br link show type vlan; ip -br link show type vrf");
@@ -241,9 +240,9 @@ fn applied(lab: &UmlLab, daemon: &Daemon, story: &Story, what: &str, arguments: 
 }
 
 #[track_caller]
-fn deleted(lab: &mut UmlLab, daemon: &Daemon, story: &Story, customer: &str, elements: usize) {
+fn deleted(lab: &mut UmlLab, daemon: &Daemon, story: &Story, customer: &str) {
     // Interfaces and VRFs are named as residue where the agent has not removed them yet: that is the element's to do.
-    let residue = daemon.applied(&["service", "delete", customer], elements);
+    let residue = daemon.applied(&["service", "delete", customer], 2);
     let host = format!("{customer}1");
     assert_eq!(lab.pings(&host, CUSTOMERS), 0, "{customer} is deleted");
     story.tell(&format!("{customer} deleted: 0 of 3, residue {residue:?}"));
@@ -289,7 +288,7 @@ fn is_as_before(lab: &mut UmlLab, number: usize, before: &str) {
 
 #[track_caller]
 fn lost_nothing(lab: &mut UmlLab, story: &Story, stream: Stream, who: &str) {
-    let count: Count = stream.stop(lab);
+    let count = stream.stop(lab);
     story.tell(&format!(
         "{who}: {} packets sent at 100 a second, {} lost {}",
         count.sent,
