@@ -148,7 +148,8 @@ fn sender(name: &str) -> String {
     format!("{name}-sender")
 }
 
-fn count(said: &str, lasted: Duration) -> Count {
+/// Reads what `stream.py` said.
+pub fn count(said: &str, lasted: Duration) -> Count {
     let numbers = |word: &str| -> Vec<u32> {
         let lines = said.lines().filter_map(|line| line.strip_prefix(word));
         lines.filter_map(|rest| rest.split_whitespace().next()?.parse().ok()).collect()
