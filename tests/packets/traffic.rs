@@ -111,7 +111,8 @@ impl Stream {
     }
 }
 
-fn count(said: &str, lasted: Duration) -> Count {
+/// Reads what `stream.py` said.
+pub fn count(said: &str, lasted: Duration) -> Count {
     let numbers = |word: &str| -> Vec<u32> {
         let lines = said.lines().filter_map(|line| line.strip_prefix(word));
         lines.filter_map(|rest| rest.split_whitespace().next()?.parse().ok()).collect()
