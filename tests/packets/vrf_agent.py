@@ -126,17 +126,15 @@ class Vrf:
                 best = (network.prefixlen, way)
         return best and best[1]
 
-    def remove(self):
+    def empty(self):
         for port in list(self.ports):
             self.release(port)
         os.close(self.tunnel)
-        run("ip", "netns", "del", self.name)
-        log(f"removed vrf {self.name}")
 
 
 class Agent:
     def __init__(self, core, vtysh):
-        self.vtysh, self.vrfs, self.labels = vtysh, {}, {}
+        self.vtysh, self.vrfs, self.emptied, self.labels = vtysh, {}, set(), {}
         self.link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.link.bind((core, PORT))
         self.link.setblocking(False)
@@ -151,15 +149,21 @@ class Agent:
             return
         names, ports = wanted(text)
         with self.lock:
-            for name in names - set(self.vrfs):
+            for name in names - set(self.vrfs) - self.emptied:
                 self.vrfs[name] = Vrf(name)
             for vrf in self.vrfs.values():
                 for port in [port for port in vrf.ports if ports.get(port, [None])[0] != vrf.name]:
                     vrf.release(port)
             for port, (name, addresses, shut) in ports.items():
-                self.vrfs[name].take(port, addresses, shut)
-            for name in set(self.vrfs) - names:
-                self.vrfs.pop(name).remove()
+                if name in self.vrfs:
+                    self.vrfs[name].take(port, addresses, shut)
+            # One look later: zebra 8.4 died once of a namespace that went while it still read what had left it.
+            for name in self.emptied:
+                run("ip", "netns", "del", name)
+                log(f"removed vrf {name}")
+            self.emptied = set(self.vrfs) - names
+            for name in self.emptied:
+                self.vrfs.pop(name).empty()
         if self.vrfs:
             self.learn()
 
