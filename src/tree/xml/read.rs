@@ -255,9 +255,9 @@ impl<'a> Reader<'a> {
     /// Reads the children of the element that was just entered, up to its end.
     fn children(&mut self, depth: usize, content: &mut Content) -> Result<(), CodecError> {
         loop {
-            while depth <= self.limits.depth
-                && (self.plain_leaf(content).is_some() || self.entry_again(depth, content)?)
-            {}
+            while depth <= self.limits.depth && (self.plain_leaf(content).is_some() || self.entry_again(depth, content))
+            {
+            }
             match self.item()? {
                 Item::Open { start, offset } => self.element(start, offset, depth, content)?,
                 Item::Close => return Ok(()),
@@ -333,23 +333,19 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Takes over the next entry, if the last document had it with the same bytes. False: nothing was read.
-    fn entry_again(&mut self, depth: usize, content: &mut Content) -> Result<bool, CodecError> {
-        let Some((place, list, node, length)) = self.remembered(depth, content) else { return Ok(false) };
-        let run = content.run(list, false);
-        run.number += 1;
-        let number = run.number;
-        let schema = self.index.node(list);
-        if !schema.keys.is_empty() && content.again(list, &node, false) {
-            self.trail.push(schema.name.clone(), Some(number));
-            let message = "two entries of the list have the same keys".into();
-            return Err(self.error(CodecErrorKind::DuplicateEntry, message));
+    /// Takes over the next entry, if the last document had it with the same bytes. False: nothing was read. One that is
+    /// given twice is read, so that the error says where.
+    fn entry_again(&mut self, depth: usize, content: &mut Content) -> bool {
+        let Some((place, list, node, length)) = self.remembered(depth, content) else { return false };
+        if !self.index.node(list).keys.is_empty() && content.again(list, &node, false) {
+            return false;
         }
+        content.run(list, false).number += 1;
         content.near = place;
         self.nodes += node.count() as usize;
         content.nodes.push(node);
         self.source.advance(length);
-        Ok(true)
+        true
     }
 
     /// The next entry as the last document had it: its place in the schema, its list, its node, its bytes with the white
