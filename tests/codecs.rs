@@ -252,6 +252,21 @@ fn an_entry_with_the_same_bytes_is_read_once_and_in_other_surroundings_again() {
     assert_eq!(known.map(|_| ()).unwrap_err().kind, Kind::TooBig);
 }
 
+#[test]
+fn the_documents_that_are_drawn_have_entries_that_are_found_again() {
+    let (mut kept, mut again) = (0, 0);
+    for seed in 0..300 {
+        let index = arbitrary::schema(seed);
+        let text = xml::print(&arbitrary::tree(&index, seed), &index, true);
+        let mut last = xml::Entries::default();
+        for _ in 0..2 {
+            last = xml::parse_after(text.as_bytes(), &index, Policy::ELEMENT, L, &last).unwrap().1;
+        }
+        (kept, again) = (kept + last.len(), again + last.again());
+    }
+    assert!(again > 100 && 2 * again > kept, "a poor draw: {again} of {kept}");
+}
+
 fn from_json(text: &str) -> Result<ConfigTree, CodecError> {
     json::parse(text.as_bytes(), &sample(), None, Policy::STRICT, L)
 }
