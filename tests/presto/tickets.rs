@@ -36,11 +36,11 @@ impl Clerk<'_> {
         ended.out
     }
 
-    /// The audit has exactly one record of this ticket.
+    /// The audit has exactly one record of this action with this ticket.
     async fn audited(&self, ticket: &str, action: &str, what: &str) {
         let audited = self.domain.audit().await;
         let with: Vec<_> = audited.iter().filter(|one| one.principal.ticket.as_deref() == Some(ticket)).collect();
-        assert!(with.iter().any(|one| one.action == action), "{what}: {with:#?}");
+        assert_eq!(with.iter().filter(|one| one.action == action).count(), 1, "{what}: {with:#?}");
         assert!(with.iter().all(|one| !one.principal.user.is_empty() && !one.target.is_empty()), "{what}: {with:#?}");
     }
 }
@@ -115,13 +115,21 @@ async fn the_ticket_of_every_write_stands_in_the_audit() {
     clerk.writes(&["service", "apply", file], 0, "transaction").await;
 
     // Called off.
-    let slow = Fault::Delay { on: "commit".into(), time: Duration::from_secs(5) };
-    domain.sim.fault("pe1", slow).unwrap();
+    let hold = domain.daemon.holds.at("before-apply:pe1");
     domain.file("acme.json", "acme", 600);
     let accepted = domain.run(&["service", "apply", file, "--async"]).await.with(0).out;
     let id = accepted.lines().rev().nth(1).unwrap().to_owned();
-    clerk.writes(&["transaction", "cancel", &id], 0, "cancel-transaction").await;
-    domain.sim.mend("pe1").unwrap();
+    hold.reached().await;
+    let asked = async {
+        while !domain.audit().await.iter().any(|one| one.action == "cancel-transaction") {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        hold.go_on();
+    };
+    let asked = tokio::time::timeout(Duration::from_secs(60), asked);
+    let cancel = ["transaction", "cancel", &id];
+    let (_, asked) = tokio::join!(clerk.writes(&cancel, 0, "cancel-transaction"), asked);
+    asked.expect("the cancel arrives");
 
     // Not applied, and a word on what is unresolved.
     domain.sim.fault("pe2", Fault::Refuse { on: "description".into(), answer: "% no".into(), times: 1 }).unwrap();
