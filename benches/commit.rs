@@ -32,9 +32,8 @@ use andante::service::decompose;
 use andante::service::ledger::{Draft, Exclusions, Ledger};
 use andante::tree::{ConfigTree, Key};
 use fleet::{End, Fleet, House, document, key, process_time, written};
-use futures::stream::{self, StreamExt};
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -172,9 +171,18 @@ async fn overhead(house: &House, platform: &str, fleets: &[usize]) {
                 reached(syncs <= 5.0)
             );
         }
-        let (rate, syncs, cpu) = concurrent(house, &fleet, platform, services).await;
-        print!("{count:<10} {rate:>7.0} transactions/s, {syncs:.2} syncs and {cpu:.2} ms cpu each   200/s: ");
-        println!("{}", reached(rate >= 200.0));
+        let Rate { rate, syncs, cpu, each, writers } = concurrent(house, &fleet, platform, services).await;
+        let (sync, busy) = (disk(), |ms: f64| rate * ms / 10.0);
+        println!(
+            "{count:<10} {rate:>7.0} transactions/s by {writers} writers: {each:.1} ms, {syncs:.2} syncs, {cpu:.2} ms cpu each   200/s: {}",
+            reached(rate >= 200.0)
+        );
+        println!(
+            "{:<10} the disk takes {sync:.2} ms a sync: busy {:.0} %; two processors: busy {:.0} %",
+            "",
+            busy(syncs * sync),
+            busy(cpu) / 2.0
+        );
         let now = [row[0], row[1], 1.0 / rate];
         match &first {
             None => first = Some(now),
@@ -196,33 +204,65 @@ async fn overhead(house: &House, platform: &str, fleets: &[usize]) {
     );
 }
 
-/// Disjoint services changed side by side.
-async fn concurrent(house: &House, fleet: &Arc<Fleet>, platform: &str, services: usize) -> (f64, f64, f64) {
-    let rounds = 600;
+/// What came of services that were changed side by side.
+struct Rate {
+    /// Transactions a second.
+    rate: f64,
+    syncs: f64,
+    cpu: f64,
+    /// Half of them took no longer than this, ms.
+    each: f64,
+    writers: usize,
+}
+
+/// Disjoint services changed side by side: 32 writers, or one for each service, each of which sends its next change when the
+/// last one is answered. Two changes of one service at a time would wait for each other, and others behind them.
+async fn concurrent(house: &House, fleet: &Arc<Fleet>, platform: &str, services: usize) -> Rate {
+    let (rounds, writers) = (600, services.min(32));
     let (before, spent, since) = (fleet.store.count(), fleet.spent.load(Ordering::Relaxed), daemon_time());
-    let edits: Vec<Vec<DocumentEdit>> = (0..rounds)
-        .map(|round| {
-            let (service, vlan) = (round % services, 300 + round / services);
-            let ends = [0, 1].map(|end| End { element: service * 2 + end, port: 0, vlan });
-            let id = format!("s{service:04}");
-            let document = house.tree(&document(&id, platform, &ends));
-            vec![DocumentEdit::Put { key: key(&id), document, expect: None }]
-        })
-        .collect();
+    let mut edits: Vec<Vec<Vec<DocumentEdit>>> = vec![Vec::new(); writers];
+    for round in 0..rounds {
+        let (service, vlan) = (round % services, 300 + round / services);
+        let ends = [0, 1].map(|end| End { element: service * 2 + end, port: 0, vlan });
+        let id = format!("s{service:04}");
+        let document = house.tree(&document(&id, platform, &ends));
+        edits[service % writers].push(vec![DocumentEdit::Put { key: key(&id), document, expect: None }]);
+    }
     let start = Instant::now();
-    stream::iter(edits)
-        .map(|edits| {
-            let fleet = fleet.clone();
-            tokio::spawn(async move { fleet.write(edits).await })
+    let writing = edits.into_iter().map(|edits| {
+        let fleet = fleet.clone();
+        tokio::spawn(async move {
+            let mut walls = Vec::new();
+            for edit in edits {
+                let start = Instant::now();
+                fleet.write(edit).await;
+                walls.push(start.elapsed());
+            }
+            walls
         })
-        .buffer_unordered(services.min(32))
-        .for_each(|done| async move { drop(done.unwrap()) })
-        .await;
+    });
+    let walls = futures::future::join_all(writing.collect::<Vec<_>>()).await;
     let took = start.elapsed().as_secs_f64();
+    let mut walls: Vec<Duration> = walls.into_iter().flat_map(Result::unwrap).collect();
     let spent = Duration::from_nanos(fleet.spent.load(Ordering::Relaxed) - spent);
     let cpu = ms((daemon_time() - since).saturating_sub(spent)) / rounds as f64;
     let used = fleet.store.count() - before;
-    (rounds as f64 / took, used.syncs as f64 / rounds as f64, cpu)
+    let syncs = used.syncs as f64 / rounds as f64;
+    Rate { rate: rounds as f64 / took, syncs, cpu, each: at(&mut walls, 0.5), writers }
+}
+
+/// How long the disk takes to make 32 kB durable, ms: what the store waits for.
+fn disk() -> f64 {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    let mut samples: Vec<Duration> = (0..50)
+        .map(|_| {
+            file.write_all(&[7; 32 << 10]).unwrap();
+            let start = Instant::now();
+            file.as_file().sync_data().unwrap();
+            start.elapsed()
+        })
+        .collect();
+    at(&mut samples, 0.5)
 }
 
 /// One transaction over many elements.

@@ -22,7 +22,8 @@ use super::state::StateReader;
 use super::template::{self, Escaping, Printed, Templates};
 use crate::service::ElementService;
 use crate::tree::secret::disarmed;
-use crate::tree::{ConfigTree, Defaults, DefaultsMode, Diff, Edit, Key, Limits, Path, Policy, SchemaIndex, xml};
+use crate::tree::xml::{self, Entries};
+use crate::tree::{ConfigTree, Defaults, DefaultsMode, Diff, Edit, Key, Limits, Path, Policy, SchemaIndex};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -227,6 +228,13 @@ impl Adapter {
                 Ok(Reading { tree: parsed.tree, complete: parsed.complete, opaque: parsed.opaque, lines: parsed.lines })
             }
         }
+    }
+
+    /// The same for a reply of a NETCONF element that is much like an earlier one, which was read with the same schema: what
+    /// `last` knows is not read again. Answers what the next reply may be read with.
+    pub fn parse_after(&self, text: &str, last: &Entries) -> Result<(ConfigTree, Entries), AdapterError> {
+        let read = xml::parse_after(text.as_bytes(), self.known_schema()?, Policy::ELEMENT, &Limits::SOUTH, last);
+        read.map_err(|error| self.unreadable(error.to_string()))
     }
 
     /// The exact bytes that turn `before` into `after`, which differ by `diff`.

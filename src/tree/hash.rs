@@ -52,6 +52,26 @@ pub(super) fn of_branch(name: Hash, key: KeyRef<'_>, items: &[Node]) -> Hash {
     })
 }
 
+/// The hash of what a text means: in which surroundings, as an entry of which list.
+pub(super) fn of_piece(context: Hash, list: u32, piece: &str) -> Hash {
+    with_line(|line| {
+        words(line, context);
+        line.extend(list.to_le_bytes());
+        text(line, piece);
+    })
+}
+
+/// The hash of surroundings: a depth, and prefixes with their namespaces.
+pub(super) fn of_context<'a>(depth: usize, bindings: impl Iterator<Item = (&'a str, &'a str)>) -> Hash {
+    with_line(|line| {
+        line.extend((depth as u64).to_le_bytes());
+        for (prefix, namespace) in bindings {
+            text(line, prefix);
+            text(line, namespace);
+        }
+    })
+}
+
 /// How high the boundary behind a node is when it stands in a wide list: 0 for most, `n` for one in `32^n`. It follows
 /// from the step alone, so another content below it moves no boundary.
 pub(super) fn boundary(node: &Node) -> u8 {

@@ -125,26 +125,27 @@ impl Session {
         let filter = subtree_filter(&self.adapter);
         let read = self.netconf.get_config(source, Some(Filter::Subtree(&filter)), None).await;
         let data = read.map_err(|error| self.failed(&doing, Effect::None, &error))?;
-        let read = self.tree_of(&data);
-        let (tree, complete) = read.map_err(|message| self.unreadable(&doing, message))?;
-        let partial = (!complete).then(|| "the reply is not complete".to_string());
+        let tree = self.tree_of(&data).map_err(|message| self.unreadable(&doing, message))?;
         let defaults =
             self.netconf.capabilities().with_defaults.as_ref().map(|with| with.basic.mode()).unwrap_or_default();
-        Ok(Reading { tree, partial, bytes: data.inner.len(), defaults })
+        Ok(Reading { tree, partial: None, bytes: data.inner.len(), defaults })
     }
 
-    /// What the reply says, normalised, and whether that is all; the bytes of the last reply are not read once more.
-    fn tree_of(&self, data: &Fragment) -> Result<(ConfigTree, bool), String> {
+    /// What the reply says, normalised; what the last reply said in the same bytes is not read once more. It is all that
+    /// the element said: a reply that was cut short is not well-formed, and was refused before it came here.
+    fn tree_of(&self, data: &Fragment) -> Result<ConfigTree, String> {
         let made = Made::of(data, &self.adapter);
         if let Some(known) = made.as_ref().and_then(|made| self.readings.known(&self.element, made)) {
-            return Ok((known, true));
+            return Ok(known);
         }
-        let parsed = self.adapter.parse(&data.to_document("data")).map_err(|error| chain(&error))?;
-        let tree = self.adapter.normalise(&parsed.tree);
-        if let Some(made) = made.filter(|_| parsed.complete) {
-            self.readings.keep(&self.element, made, &tree);
+        let last = made.as_ref().map(|made| self.readings.entries(&self.element, made)).unwrap_or_default();
+        let read = self.adapter.parse_after(&data.to_document("data"), &last);
+        let (tree, entries) = read.map_err(|error| chain(&error))?;
+        let tree = self.adapter.normalise(&tree);
+        if let Some(made) = made {
+            self.readings.keep(&self.element, made, &tree, entries);
         }
-        Ok((tree, parsed.complete))
+        Ok(tree)
     }
 
     fn unreadable(&self, doing: &str, message: String) -> DriverError {

@@ -239,6 +239,7 @@ impl Decoder {
                     }
                     self.chunks += 1;
                     self.missing = length;
+                    self.message.reserve(length.min(AT_ONCE));
                 }
             }
         }
@@ -297,6 +298,8 @@ fn shown(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&bytes[..bytes.len().min(16)]).into_owned()
 }
 
+/// Room that is made for a chunk before its bytes have come: an announced length costs nothing yet.
+const AT_ONCE: usize = 1 << 20;
 const DELIMITER: &[u8] = b"]]>]]>";
 /// Digits of 4294967295.
 const MAX_DIGITS: usize = 10;

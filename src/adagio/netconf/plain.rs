@@ -66,10 +66,22 @@ struct Open<'a> {
 
 /// A name of the usual letters, not empty.
 fn word(bytes: &[u8]) -> Option<&[u8]> {
-    let usual = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
-    let length = bytes.iter().position(|byte| !usual(byte))?;
+    let length = bytes.iter().position(|byte| !USUAL[usize::from(*byte)])?;
     bytes.get(..length).filter(|name| !name.is_empty())
 }
+
+/// The letters of names, by byte.
+const USUAL: [bool; 256] = {
+    let mut usual = [false; 256];
+    let mut byte = 0_u8;
+    loop {
+        usual[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
+        if byte == u8::MAX {
+            break usual;
+        }
+        byte += 1;
+    }
+};
 
 /// Namespace declarations in scope at once. More is walked by events, which knows its own bound.
 const DECLARATIONS: usize = 32;

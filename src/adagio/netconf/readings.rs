@@ -1,8 +1,8 @@
-//! What elements said last, so that the same bytes are not read twice: a reply is turned into a tree once, and a reply with
-//! the same bytes gives the same tree.
+//! What elements said last, so that the same bytes are not read twice: a reply is turned into a tree once, a reply with the
+//! same bytes gives the same tree, and of a reply that is much the same only the entries are read that differ.
 //!
 //! Flow: [`super::driver`] asks before it parses a reply and leaves the tree here afterwards. A transaction reads an element
-//! three times, to plan, before it writes and to see that it holds; only the last of them says something new.
+//! three times, to plan, before it writes and to see that it holds; only the last of them says something new, and little.
 //!
 //! Guarantees
 //! * A tree is given only for the bytes that it was made of (BLAKE3 of them and of the prefixes in scope), read by the same
@@ -14,6 +14,7 @@
 
 use super::xml::Fragment;
 use crate::adapter::Adapter;
+use crate::tree::xml::Entries;
 use crate::tree::{ConfigTree, SchemaIndex};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -57,6 +58,7 @@ struct Kept {
 struct Entry {
     made: Made,
     tree: ConfigTree,
+    entries: Arc<Entries>,
     used: u64,
 }
 
@@ -86,8 +88,15 @@ impl Readings {
         Some(known)
     }
 
-    /// The tree of a reply that had to be read.
-    pub(super) fn keep(&self, element: &str, made: Made, tree: &ConfigTree) {
+    /// The entries of the last reply of an element, to read this one with; none where they would mean something else.
+    pub(super) fn entries(&self, element: &str, made: &Made) -> Arc<Entries> {
+        let kept = self.kept();
+        let last = kept.of.get(element).filter(|entry| entry.made.is_read_as(made));
+        last.map(|entry| entry.entries.clone()).unwrap_or_default()
+    }
+
+    /// The tree of a reply that had to be read, and its entries.
+    pub(super) fn keep(&self, element: &str, made: Made, tree: &ConfigTree, entries: Entries) {
         let mut kept = self.kept();
         kept.count.parsed += 1;
         kept.forget(element);
@@ -95,7 +104,7 @@ impl Readings {
             return;
         }
         kept.bytes += made.bytes;
-        kept.of.insert(element.to_owned(), Entry { made, tree: tree.clone(), used: 0 });
+        kept.of.insert(element.to_owned(), Entry { made, tree: tree.clone(), entries: Arc::new(entries), used: 0 });
         kept.touch(element);
         while kept.bytes > self.limit {
             let Some((_, oldest)) = kept.order.pop_first() else { break };
@@ -145,9 +154,14 @@ impl Made {
     }
 
     fn is(&self, other: &Self) -> bool {
-        self.digest == other.digest && Arc::ptr_eq(&self.schema, &other.schema) && self.adapter == other.adapter
+        self.digest == other.digest && self.is_read_as(other)
+    }
+
+    /// Whether the same bytes would mean the same.
+    fn is_read_as(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.schema, &other.schema) && self.adapter == other.adapter
     }
 }
 
-/// Bytes of replies whose trees are kept; a tree is about as large as its bytes.
+/// Bytes of replies whose trees are kept; a tree is about as large as its bytes, its entries share its nodes.
 const LIMIT: usize = 64 << 20;

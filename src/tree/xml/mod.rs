@@ -9,12 +9,14 @@
 //! apply `must`, `when`, ranges or patterns, and knows nothing of sessions or messages.
 
 mod edit;
+mod entries;
 mod opaque;
 mod print;
 mod read;
 mod source;
 
 pub use edit::{edit_config, subtree_filter};
+pub use entries::Entries;
 pub use print::{print, print_input, print_nodes, print_tagged};
 pub use read::{EditConfig, Insert, Mark, Operation};
 
@@ -22,6 +24,7 @@ use super::codec::{CodecError, Limits, Policy};
 use super::path::Path;
 use super::schema::SchemaIndex;
 use super::tree::ConfigTree;
+use read::Purpose;
 
 /// Namespace of NETCONF (RFC 6241).
 pub const NETCONF: &str = "urn:ietf:params:xml:ns:netconf:base:1.0";
@@ -39,13 +42,25 @@ pub fn parse(
     policy: Policy,
     limits: &Limits,
 ) -> Result<ConfigTree, CodecError> {
-    read::parse(bytes, index, at, policy, limits, false).map(|edit| edit.tree)
+    read::parse(bytes, index, at, policy, limits, Purpose::Read).map(|(edit, _)| edit.tree)
+}
+
+/// The same for a document from the root that is much like an earlier one: entries that `last` knows are not read again.
+/// Answers what the next one may be read with. The index, the policy and the limits are those of the earlier one.
+pub fn parse_after(
+    bytes: &[u8],
+    index: &SchemaIndex,
+    policy: Policy,
+    limits: &Limits,
+    last: &Entries,
+) -> Result<(ConfigTree, Entries), CodecError> {
+    read::parse(bytes, index, None, policy, limits, Purpose::Again(last)).map(|(edit, now)| (edit.tree, now))
 }
 
 /// Reads the `config` of an `edit-config`: what to set as a tree, and the operations and insertions that elements carry. What
 /// is to be removed is not in the tree.
 pub fn parse_edit(bytes: &[u8], index: &SchemaIndex, limits: &Limits) -> Result<EditConfig, CodecError> {
-    read::parse(bytes, index, None, Policy::STRICT, limits, true)
+    read::parse(bytes, index, None, Policy::STRICT, limits, Purpose::Edit).map(|(edit, _)| edit)
 }
 
 /// Namespace of the attribute `default` (RFC 6243 §6).

@@ -3,9 +3,11 @@
 //! Recursive descent along the schema; the depth is checked before each step down. With [`Unknown::Opaque`] an element that
 //! does not fit is read again from its start tag, as an opaque one.
 
+use super::entries::{self, Entries, Memory};
 use super::source::{Attributes, Binding, Item, Source};
 use super::{NETCONF, RESTCONF};
 use crate::tree::codec::{CodecError, CodecErrorKind, Limits, Met, Policy, Ranks, State, Trail, Unknown, below};
+use crate::tree::hash::{self, Hash};
 use crate::tree::lexical::{is_name, is_space, shown};
 use crate::tree::schema::{SchemaIndex, SchemaKind, SchemaNode};
 use crate::tree::value::Pool;
@@ -62,14 +64,25 @@ pub enum Insert {
     After(Step),
 }
 
+/// What a document is read for.
+#[derive(Clone, Copy)]
+pub(super) enum Purpose<'k> {
+    /// Its tree.
+    Read,
+    /// Its tree; most of its entries may be known.
+    Again(&'k Entries),
+    /// Its operations, too.
+    Edit,
+}
+
 pub(super) fn parse(
     bytes: &[u8],
     index: &SchemaIndex,
     at: Option<&Path>,
     policy: Policy,
     limits: &Limits,
-    edit: bool,
-) -> Result<EditConfig, CodecError> {
+    purpose: Purpose<'_>,
+) -> Result<(EditConfig, Entries), CodecError> {
     let trail = Trail::new(at);
     let whole = |kind, message: String| CodecError { kind, path: trail.to_string(), message, line: 0, column: 0 };
     if bytes.len() > limits.bytes {
@@ -94,8 +107,12 @@ pub(super) fn parse(
         nodes: 0,
         broken: false,
         pool: Pool::for_bytes(text.len()),
-        edit,
+        edit: matches!(purpose, Purpose::Edit),
         marks: Vec::new(),
+        memory: match purpose {
+            Purpose::Again(last) => Some(Memory::of(last)),
+            Purpose::Read | Purpose::Edit => None,
+        },
     };
     let mut content = Content { parent, ..Content::default() };
     reader.document(&mut content)?;
@@ -104,7 +121,8 @@ pub(super) fn parse(
         Mark { path: Path::new(steps), operation, insert }
     });
     let marks = marks.collect();
-    Ok(EditConfig { tree: below(at, index, content.nodes), marks })
+    let now = reader.memory.map(Memory::done).unwrap_or_default();
+    Ok((EditConfig { tree: below(at, index, content.nodes), marks }, now))
 }
 
 /// The name of an element, and its schema node or why there is none.
@@ -125,6 +143,8 @@ pub(super) struct Reader<'a> {
     edit: bool,
     /// Steps from the node up to the element being read, and what the node carries.
     marks: Vec<(Vec<Step>, Option<Operation>, Option<Insert>)>,
+    /// What the last document had, and what this one has.
+    memory: Option<Memory<'a>>,
 }
 
 /// The content of one element, while it is read.
@@ -142,6 +162,8 @@ struct Content {
     near: usize,
     /// How often an equal opaque sibling was there.
     opaque: HashMap<(QName, String), u32>,
+    /// The depth and the namespaces in scope, once they were asked for: the same for all children.
+    context: Option<Hash>,
 }
 
 impl Content {
@@ -233,7 +255,9 @@ impl<'a> Reader<'a> {
     /// Reads the children of the element that was just entered, up to its end.
     fn children(&mut self, depth: usize, content: &mut Content) -> Result<(), CodecError> {
         loop {
-            while depth <= self.limits.depth && self.plain_leaf(content).is_some() {}
+            while depth <= self.limits.depth && (self.plain_leaf(content).is_some() || self.entry_again(depth, content))
+            {
+            }
             match self.item()? {
                 Item::Open { start, offset } => self.element(start, offset, depth, content)?,
                 Item::Close => return Ok(()),
@@ -251,12 +275,7 @@ impl<'a> Reader<'a> {
         let rest = text.strip_prefix('<')?;
         let name = rest.get(..rest.bytes().take(NAME_MAX).position(|byte| byte == b'>')?)?;
         let rest = rest.get(name.len() + 1..)?;
-        let module = self.source.binding("")?.module.as_ref()?;
-        let mut near = self.index.children(content.parent).iter().enumerate().skip(content.near).take(3);
-        let (place, id, schema) = near.find_map(|(at, id)| {
-            let schema = self.index.node(*id);
-            (schema.name.name.as_str() == name && schema.name.module == *module).then_some((at, *id, schema))
-        })?;
+        let (place, id, schema) = self.near(name, content)?;
         let user_ordered = match schema.kind {
             SchemaKind::Leaf => None,
             SchemaKind::LeafList { user_ordered } => Some(user_ordered),
@@ -304,6 +323,69 @@ impl<'a> Reader<'a> {
         Some(())
     }
 
+    /// The child of this name and of the default namespace, if it is the next one that the schema has here or nearly.
+    fn near(&self, name: &str, content: &Content) -> Option<(usize, SchemaId, &'a SchemaNode)> {
+        let module = self.source.binding("")?.module.as_ref()?;
+        let mut near = self.index.children(content.parent).iter().enumerate().skip(content.near).take(3);
+        near.find_map(|(at, id)| {
+            let schema = self.index.node(*id);
+            (schema.name.name.as_str() == name && schema.name.module == *module).then_some((at, *id, schema))
+        })
+    }
+
+    /// Takes over the next entry, if the last document had it with the same bytes. False: nothing was read. One that is
+    /// given twice is read, so that the error says where.
+    fn entry_again(&mut self, depth: usize, content: &mut Content) -> bool {
+        let Some((place, list, node, length)) = self.remembered(depth, content) else { return false };
+        if !self.index.node(list).keys.is_empty() && content.again(list, &node, false) {
+            return false;
+        }
+        content.run(list, false).number += 1;
+        content.near = place;
+        self.nodes += node.count() as usize;
+        content.nodes.push(node);
+        self.source.advance(length);
+        true
+    }
+
+    /// The next entry as the last document had it: its place in the schema, its list, its node, its bytes with the white
+    /// space before it.
+    fn remembered(&mut self, depth: usize, content: &mut Content) -> Option<(usize, SchemaId, Node, usize)> {
+        if self.memory.as_ref()?.is_new() {
+            return None;
+        }
+        let all = self.source.ahead()?;
+        let text = all.trim_start_matches(is_space);
+        let name = entries::name(text)?;
+        let (place, list, schema) = self.near(name, content)?;
+        if !schema.config || !matches!(schema.kind, SchemaKind::List { .. }) {
+            return None;
+        }
+        let piece = entries::piece(text, name)?;
+        let context = self.context(depth, content);
+        let node = self.memory.as_mut()?.again(context, list, piece)?;
+        let fits = self.nodes + node.count() as usize <= self.limits.nodes;
+        fits.then_some((place, list, node, all.len() - text.len() + piece.len()))
+    }
+
+    /// Keeps an entry that was read, the last one of `content`: it began at `offset`, when `mark` were known.
+    fn learn(&mut self, list: SchemaId, (offset, mark): (usize, usize), depth: usize, content: &mut Content) {
+        let Some(text) = self.source.text().get(offset..self.source.offset()) else { return };
+        let Some(piece) = entries::name(text).and_then(|name| entries::piece(text, name)) else { return };
+        // Another one of its name stands in it: it would not be found.
+        if piece.len() != text.len() || !self.index.node(list).config {
+            return;
+        }
+        let context = self.context(depth, content);
+        if let (Some(memory), Some(node)) = (&mut self.memory, content.nodes.last()) {
+            memory.learn(mark, context, list, piece, node);
+        }
+    }
+
+    fn context(&self, depth: usize, content: &mut Content) -> Hash {
+        *content.context.get_or_insert_with(|| hash::of_context(depth, self.source.bindings()))
+    }
+
     /// Where a leaf belongs among the keys of the entry that is being read; `None` if it is no key.
     fn key_place<'c>(
         &self,
@@ -339,6 +421,7 @@ impl<'a> Reader<'a> {
         });
         self.trail.push(name.clone(), number);
         let before = content.nodes.len();
+        let learned = self.memory.as_ref().map(Memory::mark);
         let mut any = None;
         let result = match found {
             Ok(id) if self.index.node(id).kind != SchemaKind::Any => match self.known(id, attributes, depth, content) {
@@ -362,7 +445,14 @@ impl<'a> Reader<'a> {
             },
         };
         match result {
-            Ok(()) => self.source.leave(mark),
+            Ok(()) => {
+                self.source.leave(mark);
+                if let (Some(list), Some(learned)) = (list, learned)
+                    && content.nodes.len() == before + 1
+                {
+                    self.learn(list, (offset, learned), depth, content);
+                }
+            }
             Err(Some(error)) => return Err(error),
             Err(None) => {
                 while self.trail.depth() > crumbs + 1 {

@@ -227,6 +227,11 @@ impl<'a> Source<'a> {
         self.bindings.iter().rev().find(|binding| binding.prefix == prefix)
     }
 
+    /// All declarations in scope, those that are hidden by inner ones too: prefix and namespace.
+    pub(super) fn bindings(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.bindings.iter().map(|binding| (binding.prefix.as_str(), binding.namespace.as_str()))
+    }
+
     /// The module that a prefix means here, if the schema knows it.
     pub(super) fn module_of(&self, prefix: &str) -> Option<String> {
         self.binding(prefix)?.module.as_ref().map(|module| module.as_str().to_owned())
