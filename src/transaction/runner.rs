@@ -166,7 +166,6 @@ impl Runner {
         plan: &Plan,
         elements: &BTreeMap<String, Arc<dyn Southbound>>,
     ) -> Result<BTreeMap<String, Crew>, Cause> {
-        let unsaved = self.queues.all_unsaved();
         let crews = plan.elements.iter().map(|of| {
             let Some(south) = elements.get(&of.element) else {
                 let message = "no session can be opened: not in the inventory";
@@ -175,7 +174,7 @@ impl Runner {
             let mut crew = Crew::new(of.clone(), south.clone());
             crew.ours = self.queues.sessions(&of.element);
             crew.stale = self.queues.stale(&of.element);
-            crew.owes_save = unsaved.contains_key(&of.element);
+            crew.owes_save = self.queues.unsaved(&of.element).is_some();
             Ok((of.element.clone(), crew))
         });
         crews.collect()
@@ -645,11 +644,13 @@ impl<'a> Ride<'a> {
         let mut batch = Batch::default();
         for (name, crew) in &self.idle {
             let turn = self.record.elements.get(name).map(|progress| progress.turn);
-            if crew.edited && matches!(crew.class(), Class::A | Class::B) && turn == Some(Turn::Restored) {
+            let own = crew.edited && matches!(crew.class(), Class::A | Class::B) && turn == Some(Turn::Restored);
+            // Of two that may have left something the later one stands there: it found the candidate clean.
+            if own && crew.stale.as_ref().is_none_or(|other| other.transaction < self.record.id) {
                 let stale = StaleCandidate { transaction: self.record.id.clone(), plan: crew.plan().clone() };
                 batch.put(Table::Plans, &journal::stale_key(name), &stale).map_err(Unwritten::Not)?;
                 self.runner.queues.keep_stale(name, stale);
-            } else if crew.stale.is_some() && turn != Some(Turn::Untouched) {
+            } else if crew.stale.is_none() && self.runner.queues.stale(name).is_some() {
                 self.runner.queues.drop_stale(name);
                 batch.delete(Table::Plans, &journal::stale_key(name));
             }
