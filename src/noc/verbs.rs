@@ -86,13 +86,7 @@ impl Noc {
     }
 
     async fn planned(&self, documents: Vec<Value>, consent: &Consent) -> Result<Reply, Failure> {
-        let mut input = Map::new();
-        input.insert("document".into(), documents.into());
-        consent.allows(&mut input);
-        if let Some(class) = &consent.require_class {
-            input.insert("require-atomicity".into(), class.to_uppercase().into());
-        }
-        self.call("plan", input.into()).await
+        self.call("plan", wanted(documents, consent)).await
     }
 
     pub(super) async fn commit(&self, id: &str, class: Option<&str>, mode: &Mode) -> Result<Exit, Failure> {
@@ -330,25 +324,22 @@ impl Noc {
 
     async fn transaction(&self, verb: &TransactionVerb) -> Result<Exit, Failure> {
         match verb {
-            TransactionVerb::Watch { id } => return self.followed(id).await,
-            TransactionVerb::Cancel { id } => return self.cancelled(id).await,
+            TransactionVerb::Watch { id } => self.followed(id).await,
+            TransactionVerb::Cancel { id } => self.cancelled(id).await,
             TransactionVerb::List { limit, after } => {
                 let after = after.as_ref().map(|id| format!("&after={}", encoded(&id.to_lowercase())));
                 let path = format!("/andante:transactions?limit={limit}{}", after.unwrap_or_default());
                 let reply = self.client.get(&path).await?;
                 let list = all(&reply.body["andante:transactions"], "transaction");
-                return self.show(&reply, |_, noc| {
+                self.show(&reply, |_, noc| {
                     let mut out = reports::transactions(list, noc.now(), noc.paint);
                     if let Some(last) = list.last().filter(|_| list.len() >= *limit as usize) {
                         let next = format!("older ones: andante transaction list --after {}\n", said(last, "id"));
                         out.push_str(&noc.paint.faint(&next));
                     }
                     out
-                });
+                })
             }
-            TransactionVerb::Show { .. } | TransactionVerb::Undo { .. } | TransactionVerb::Resolve(_) => {}
-        }
-        match verb {
             TransactionVerb::Show { id } => {
                 let id = self.transaction_id(id).await?;
                 let reply = self.client.get(&format!("/andante:transactions/transaction={}", encoded(&id))).await?;
@@ -363,9 +354,6 @@ impl Noc {
                 self.undo(&self.transaction_id(id).await?, *over_later, *commit, consent).await
             }
             TransactionVerb::Resolve(given) => self.resolve(&self.transaction_id(&given.id).await?, given).await,
-            TransactionVerb::List { .. } | TransactionVerb::Watch { .. } | TransactionVerb::Cancel { .. } => {
-                Ok(Exit::Done)
-            }
         }
     }
 
