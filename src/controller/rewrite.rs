@@ -95,7 +95,8 @@ impl Controller {
         }
         let element = &asked.element;
         let mut doubt = format!(
-            "{element} has not been heard to answer '{says}' to a write of '{sent}': if somebody wrote '{says}' there by hand,              it is no longer seen as a change. To take it back: andante element rewrite forget {element} \"{path}\""
+            "{element} has not been heard to answer '{says}' to a write of '{sent}': if somebody wrote '{says}' there by hand, \
+             it is no longer seen as a change. To take it back: andante element rewrite forget {element} \"{path}\""
         );
         let recorded = model.recorded_on(element);
         if recorded.at(&path).and_then(Node::value).is_some_and(|value| value.as_str() == sent) {
@@ -264,7 +265,7 @@ pub(super) fn written_as(model: &Model, element: &str, path: &Path) -> Vec<Strin
     facts.filter(|fact| fact.is_about(path)).map(|fact| fact.says.clone()).collect()
 }
 
-fn fact_key(fact: &Rewrite) -> String {
+pub(super) fn fact_key(fact: &Rewrite) -> String {
     format!("{}/{}", fact.element, fact.id)
 }
 

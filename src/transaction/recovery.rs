@@ -21,9 +21,7 @@ use super::runner::{Ride, Runner};
 use super::{Closing, StopSignal, cause};
 use crate::adagio::{Confirm, Southbound};
 use crate::domain::outcome::CauseKind;
-use crate::domain::{
-    Class, ElementProgress, JournalRecord, Origin, Outcome, Phase, Principal, TransactionRecord, Turn,
-};
+use crate::domain::{Class, ElementProgress, JournalRecord, Outcome, Phase, Principal, TransactionRecord, Turn};
 use crate::plan::{ElementPlan, Plan};
 use crate::store::{self, Batch, Durability, StoreError, Table};
 use futures::future::join_all;
@@ -134,11 +132,7 @@ impl Recovery {
     }
 
     /// Has an element save its running configuration, which it would not when a transaction asked for it.
-    async fn save(
-        &self,
-        element: &str,
-        elements: &BTreeMap<String, Arc<dyn Southbound>>,
-    ) -> Result<(), StoreError> {
+    async fn save(&self, element: &str, elements: &BTreeMap<String, Arc<dyn Southbound>>) -> Result<(), StoreError> {
         let Some(south) = elements.get(element) else { return Ok(()) };
         let _turns = self.runner.queues.turns([element]).await;
         // Another transaction may have had it saved while we waited.
@@ -161,11 +155,7 @@ impl Recovery {
     }
 
     /// Empties a candidate in which an earlier transaction may have left its edit, when the element is back.
-    async fn empty(
-        &self,
-        element: &str,
-        elements: &BTreeMap<String, Arc<dyn Southbound>>,
-    ) -> Result<(), StoreError> {
+    async fn empty(&self, element: &str, elements: &BTreeMap<String, Arc<dyn Southbound>>) -> Result<(), StoreError> {
         let Some(south) = elements.get(element) else { return Ok(()) };
         let _turns = self.runner.queues.turns([element]).await;
         // Another transaction may have emptied it while we waited, or have left an edit of its own.
@@ -307,20 +297,8 @@ impl Recovery {
     ) -> Result<TransactionRecord, StoreError> {
         let now = self.runner.ambient.now();
         let mut record = record.unwrap_or_else(|| TransactionRecord {
-            id: id.to_owned(),
-            plan: String::new(),
-            phase: story.phase,
-            outcome: None,
-            principal: Principal::daemon(),
-            started: now,
-            finished: None,
-            elements: story.results.clone(),
             summary: "its record is lost".into(),
-            decided: None,
-            continued_by: None,
-            origin: Origin::default(),
-            services: Vec::new(),
-            resolutions: Vec::new(),
+            ..TransactionRecord::new(id, Principal::daemon(), now)
         });
         story.bring_up(&mut record);
         for name in story.touched.keys().chain(story.persist.keys()) {

@@ -18,7 +18,7 @@ use super::{Ambient, Closing, Probe, StopSignal, TransactionLimits, Undo, cause}
 use crate::adagio::{Confirm, Southbound};
 use crate::domain::outcome::{Cause, CauseKind};
 use crate::domain::{
-    Class, ElementProgress, JournalRecord, Origin, Outcome, Phase, Principal, ServiceTouched, TransactionRecord, Turn,
+    Class, ElementProgress, JournalRecord, Outcome, Phase, Principal, ServiceTouched, TransactionRecord, Turn, chain,
 };
 use crate::plan::{Plan, ServiceChange};
 use crate::store::{Batch, Durability, Store, StoreError, Table};
@@ -89,20 +89,11 @@ impl Runner {
         let members = request.plan.elements.iter();
         let members = members.map(|of| (of.element.clone(), ElementProgress::untouched(of.class)));
         let record = TransactionRecord {
-            id: request.id.clone(),
             plan: request.plan.id.clone(),
-            phase: Phase::Planned,
-            outcome: None,
-            principal: request.principal.clone(),
-            started: self.ambient.now(),
-            finished: None,
             elements: members.collect(),
             summary: request.summary.clone(),
-            decided: None,
-            continued_by: None,
-            origin: Origin::default(),
             services: touched(&request.plan),
-            resolutions: Vec::new(),
+            ..TransactionRecord::new(&request.id, request.principal.clone(), self.ambient.now())
         };
         let mut ride = Ride::new(self, record, request.closing, request.progress);
         let Some(_mark) = self.queues.mark(&request.id) else {
@@ -115,11 +106,11 @@ impl Runner {
                 let message = "a transaction of this id has a journal already; nothing was done";
                 return ride.refused(cause(CauseKind::Internal, None, message));
             }
-            Err(error) => return ride.refused(cause(CauseKind::Internal, None, words(&error))),
+            Err(error) => return ride.refused(cause(CauseKind::Internal, None, chain(&error))),
         }
         // Nothing was sent yet, so a record that is lost with the power is no loss.
         if let Err(error) = ride.write_planned(&request.plan).await {
-            return ride.refused(cause(CauseKind::Internal, None, words(&error)));
+            return ride.refused(cause(CauseKind::Internal, None, chain(&error)));
         }
         let taken = self.take_turns(&request.plan, elements, &stop).await;
         let (crews, turns) = match taken {
@@ -264,10 +255,7 @@ impl<'a> Ride<'a> {
             let event = match events.pop_front() {
                 Some(event) => event,
                 None if matches!(machine.state(), State::Closed | State::Abandoned) => break,
-                None => match self.next_event(&machine, &mut stopped, &mut cancelled).await {
-                    Some(event) => event,
-                    None => break,
-                },
+                None => self.next_event(&machine, &mut stopped, &mut cancelled).await,
             };
             let noted = match &event {
                 Event::Answered { element, .. } => Some(element.clone()),
@@ -353,41 +341,42 @@ impl<'a> Ride<'a> {
         self.publish();
     }
 
-    /// Waits for an answer, a stop or the next tick. `None`: nothing can come any more.
+    /// Waits for an answer, a stop or the next tick. Hands off when nothing can come any more.
     async fn next_event(
         &mut self,
         machine: &Machine,
         stopped: &mut Option<StopSignal>,
         cancelled: &mut Option<StopSignal>,
-    ) -> Option<Event> {
+    ) -> Event {
         let until = machine.next_tick().map(|at| at.saturating_sub(self.runner.ambient.elapsed()));
         if self.flights.is_empty() && until.is_none() {
-            tracing::error!(transaction = %self.record.id, state = ?machine.state(), "nothing is under way");
-            return None;
+            let message = format!("in {:?} nothing is under way: a fault of this program", machine.state());
+            tracing::error!(transaction = %self.record.id, message);
+            return Event::HandsOff(cause(CauseKind::Internal, None, message));
         }
         // While answers come at once there is nobody to tell; before a wait all is told.
         if !self.unsaid.is_empty() {
             match self.flights.next().now_or_never() {
-                Some(Some(came)) => return Some(self.answered(came)),
+                Some(Some(came)) => return self.answered(came),
                 Some(None) | None => {
                     if let Some(event) = self.note().await {
-                        return Some(event);
+                        return event;
                     }
                 }
             }
         }
         enum Came {
-            Answer(Option<Box<(Crew, Verb, Answer)>>),
+            Answer(Box<(Crew, Verb, Answer)>),
             Stop(Cause),
             Cancel(Cause),
             Tick,
         }
         let came = {
             let answer = async {
-                if self.flights.is_empty() {
-                    return futures::future::pending().await;
+                match self.flights.next().await {
+                    Some(came) => Came::Answer(Box::new(came)),
+                    None => futures::future::pending().await,
                 }
-                Came::Answer(self.flights.next().await.map(Box::new))
             };
             let stop = async {
                 match stopped.as_ref() {
@@ -414,9 +403,8 @@ impl<'a> Ride<'a> {
             let waited = async { select(pin!(told), pin!(tick)).await.factor_first().0 };
             select(pin!(answer), pin!(waited)).await.factor_first().0
         };
-        Some(match came {
-            Came::Answer(None) => return None,
-            Came::Answer(Some(came)) => self.answered(*came),
+        match came {
+            Came::Answer(came) => self.answered(*came),
             Came::Stop(cause) => {
                 *stopped = None;
                 Event::Stop(cause)
@@ -426,7 +414,7 @@ impl<'a> Ride<'a> {
                 Event::Stop(cause)
             }
             Came::Tick => Event::Tick,
-        })
+        }
     }
 
     fn answered(&mut self, (crew, verb, answer): (Crew, Verb, Answer)) -> Event {
@@ -484,7 +472,7 @@ impl<'a> Ride<'a> {
                 if what == Record::End {
                     self.left_open(&error);
                 }
-                Event::WriteFailed(what, cause(CauseKind::Internal, None, words(&error)))
+                Event::WriteFailed(what, cause(CauseKind::Internal, None, chain(&error)))
             }
             Err(Unwritten::HandsOff(error)) => {
                 if what == Record::End {
@@ -531,7 +519,7 @@ impl<'a> Ride<'a> {
             return;
         }
         let message =
-            format!("the end could not be written ({}); recovery reads the elements and writes it", words(error));
+            format!("the end could not be written ({}); recovery reads the elements and writes it", chain(error));
         self.record.outcome = Some(Outcome::Unresolved { elements, cause: cause(CauseKind::Internal, None, message) });
         self.record.finished = None;
     }
@@ -704,7 +692,10 @@ impl<'a> Ride<'a> {
             true => journal::noted(&self.record, &self.unsaid, None),
             false => Ok(journal::said(&self.record.id, &self.unsaid)),
         };
-        let written = self.commit(batch.ok()?, Durability::Lazy).await;
+        let written = match batch {
+            Ok(batch) => self.commit(batch, Durability::Lazy).await,
+            Err(error) => Err(Unwritten::Not(error)),
+        };
         match written {
             Ok(()) => {
                 self.unsaid.clear();
@@ -757,20 +748,8 @@ enum Unwritten {
 }
 
 fn hands_off(error: &StoreError) -> Cause {
-    let message = format!("{}; whoever holds the lease reads the elements and finishes", words(error));
+    let message = format!("{}; whoever holds the lease reads the elements and finishes", chain(error));
     cause(CauseKind::Interrupted, None, message)
-}
-
-/// An error with its sources, on one line.
-fn words(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        source = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -6,9 +6,9 @@ use super::errors::{Entry, Problem};
 use super::media::{self, Media};
 use super::server::{Ask, RESTCONF, Restconf, allow, not_here, read_body, read_only, ticket_text};
 use super::target;
-use crate::controller::{Absent, DocumentEdit, Failure, RequestName, RewriteAsked, Terms};
+use crate::controller::{Absent, DocumentEdit, Failure, RequestName, RewriteAsked, Terms, strong_enough};
 use crate::domain::{Class, Element, Principal, ServiceKey, TransactionRecord, Verb, authorize};
-use crate::plan::{Allowed, Permit};
+use crate::plan::{Allowed, Permit, Plan};
 use crate::presto::view::{self, InputError, Reader, Sheet};
 use crate::tree::{CodecError, CodecErrorKind, ConfigTree, Limits, Path, Policy, QName, SchemaKind, Step};
 use axum::body::Body;
@@ -70,29 +70,19 @@ impl Restconf {
     async fn plan(&self, ask: &Ask, principal: &Principal, input: Reader<'_>) -> Result<Answer, Problem> {
         let Asked { edits, allowed, names } = self.asked(principal, input).await?;
         let refused = |failure: Failure| self.failed(&failure).in_documents(&names);
-        let wanted = class(input);
-        let keep = input.flag("keep", true);
-        // A plan of too weak a class is refused before it is kept.
-        let plan = match (wanted, keep) {
-            (None, true) => None,
-            _ => Some(self.controller.propose(principal, edits.clone(), &allowed).await.map_err(refused)?),
-        };
-        if let (Some(want), Some(plan)) = (wanted, &plan)
-            && let Some(weak) = plan.elements.iter().find(|element| element.class > want)
-        {
-            let failure = Failure::ClassTooWeak { element: weak.element.clone(), have: weak.class, want };
-            return Err(self.failed(&failure));
+        let want = class(input);
+        if input.flag("keep", true) {
+            let kept = self.controller.keep(principal, edits, &allowed, want).await.map_err(refused)?;
+            return self.kept_plan(ask, "plan", &kept);
         }
-        if !keep && let Some(plan) = &plan {
-            return self.output(ask, "plan", |sheet| {
-                sheet.container("plan", |sheet| view::plan_content(sheet, plan, None, None));
-            });
-        }
-        let kept = self.controller.keep(principal, edits, &allowed).await.map_err(refused)?;
-        self.output(ask, "plan", |sheet| {
-            sheet.container("plan", |sheet| {
-                view::plan_content(sheet, &kept.plan, Some(kept.created), Some(kept.expires));
-            });
+        let plan = self.controller.propose(principal, edits, &allowed).await.map_err(refused)?;
+        strong_enough(&plan, want).map_err(refused)?;
+        self.plan_alone(ask, "plan", &plan)
+    }
+
+    fn plan_alone(&self, ask: &Ask, name: &str, plan: &Plan) -> Result<Answer, Problem> {
+        self.output(ask, name, |sheet| {
+            sheet.container("plan", |sheet| view::plan_content(sheet, plan, None, None));
         })
     }
 
@@ -184,10 +174,7 @@ impl Restconf {
         };
         if input.flag("dry-run", false) {
             let plan = self.controller.heal_plan(principal, &element, &ids).await;
-            let plan = plan.map_err(|failure| self.failed(&failure))?;
-            return self.output(ask, "heal", |sheet| {
-                sheet.container("plan", |sheet| view::plan_content(sheet, &plan, None, None));
-            });
+            return self.plan_alone(ask, "heal", &plan.map_err(|failure| self.failed(&failure))?);
         }
         let terms = Terms { request, ..self.terms(ask) };
         let heal = self.controller.heal(principal, &element, &ids, &terms);
@@ -349,10 +336,11 @@ impl Restconf {
             None | Some("actual") => {}
             Some(other) => return Err(unsupported(&format!("source '{other}' is not offered yet; use 'actual'"))),
         }
-        let config = self.controller.running(principal, element).await.map_err(|failure| self.failed(&failure))?;
+        let running = self.controller.running(principal, element).await;
+        let (config, partial) = running.map_err(|failure| self.failed(&failure))?;
         self.output(ask, "element-config", |sheet| {
             sheet.leaf("config", config);
-            sheet.leaf("complete", true);
+            sheet.leaf("complete", partial.is_none());
         })
     }
 

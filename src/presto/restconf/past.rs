@@ -96,7 +96,7 @@ impl Restconf {
             .transaction(&record))
     }
 
-    fn kept_plan(&self, ask: &Ask, name: &str, kept: &KeptPlan) -> Result<Answer, Problem> {
+    pub(super) fn kept_plan(&self, ask: &Ask, name: &str, kept: &KeptPlan) -> Result<Answer, Problem> {
         self.output(ask, name, |sheet| {
             sheet.container("plan", |sheet| {
                 view::plan_content(sheet, &kept.plan, Some(kept.created), Some(kept.expires));
