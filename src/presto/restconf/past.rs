@@ -2,7 +2,7 @@
 
 use super::answer::Answer;
 use super::errors::Problem;
-use super::operations::{allowed_in, bad_input, wrong};
+use super::input::{allowed_in, bad_input, wrong};
 use super::server::{Ask, Restconf};
 use crate::controller::{KeptPlan, ResolveAsked};
 use crate::domain::{Offer, Principal, ServiceKey};
