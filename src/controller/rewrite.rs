@@ -105,10 +105,10 @@ impl Controller {
         Ok(Some(doubt))
     }
 
-    /// What was sent to an element and read back otherwise, the newest first: where, what, how it answered.
+    /// What was sent to an element and read back otherwise lately, the newest first: where, what, how it answered.
     async fn echoes_of(&self, principal: &Principal, element: &str) -> Result<Vec<(String, String, String)>, Failure> {
         let mut known = Vec::new();
-        for record in self.transactions(principal).await? {
+        for record in self.transactions_page(principal, None, LATELY).await? {
             let (Some(Outcome::NotApplied { cause }) | Some(Outcome::Unresolved { cause, .. })) = record.outcome else {
                 continue;
             };
@@ -268,6 +268,9 @@ pub(super) fn written_as(model: &Model, element: &str, path: &Path) -> Vec<Strin
 pub(super) fn fact_key(fact: &Rewrite) -> String {
     format!("{}/{}", fact.element, fact.id)
 }
+
+/// How many transactions are looked through for values that were read back otherwise.
+const LATELY: usize = 1000;
 
 fn wrong(path: &str, message: String) -> Failure {
     Failure::Document(vec![Fault { path: path.into(), tag: FaultTag::InvalidValue, app_tag: None, message }])

@@ -14,16 +14,6 @@ use std::time::Duration;
 const ASK: Duration = Duration::from_millis(500);
 
 impl Controller {
-    /// Transactions, newest first.
-    pub async fn transactions(&self, principal: &Principal) -> Result<Vec<TransactionRecord>, Failure> {
-        authorize(principal, Verb::Read, "transactions")?;
-        let running = self.records_underway();
-        let rows = store::list(self.parts.store.as_ref(), Table::Transactions, "").await?;
-        let mut records: Vec<TransactionRecord> = as_they_stand(rows, running, |_| true).into_values().collect();
-        records.sort_by(|a, b| (b.started, &b.id).cmp(&(a.started, &a.id)));
-        Ok(records)
-    }
-
     /// The newest transactions, at most `limit`; with `after` those that are older than this id, which need not exist.
     pub async fn transactions_page(
         &self,
