@@ -4,7 +4,8 @@
 //! of its own.
 //!
 //! - [`eline`]: E-Lines between NETCONF elements whose agent moves frames (T2, always)
-//! - [`evpn`]: E-Lines by EVPN and VXLAN between FRR elements (T2, always)
+//! - [`evpn`]: E-Lines and E-LANs by EVPN and VXLAN between FRR elements (T2, always)
+//! - [`vrf`]: IP VPNs between FRR elements whose VRFs are network namespaces (T2, always)
 //! - [`l3vpn`]: an IP VPN through an MPLS core in User-Mode Linux, from a document to packets and back (T3, once)
 //! - here: the same network with a service that is typed by hand proves the network and its agents. It takes another
 //!   minute: with `ANDANTE_PACKETS=1` (`make test-packets`); else it is skipped and says so
@@ -14,10 +15,12 @@ mod daemon;
 mod eline;
 mod eline_lab;
 mod evpn;
+mod evpn_lab;
 mod l3vpn;
 #[path = "../support/mod.rs"]
 mod support;
 mod traffic;
+mod vrf;
 mod wire;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
