@@ -38,6 +38,7 @@ mod watch;
 
 pub use crate::transaction::{Progress, Timing};
 pub use desk::{Desk, Drafted, Wanted};
+pub use execute::strong_enough;
 pub use failure::Failure;
 pub use history::HistoryLimits;
 pub use model::{Meaning, Model};
@@ -272,7 +273,7 @@ impl Controller {
     async fn validate(&self, body: &str) -> Result<(), Failure> {
         let north = &self.parts.north;
         let found = self.parts.yang.validate(&north.id, DocumentKind::Config, Encoding::Json, body).await;
-        let found = found.map_err(|error| Failure::Internal(crate::adagio::driver::chain(&error)))?;
+        let found = found.map_err(|error| Failure::Internal(crate::domain::chain(&error)))?;
         if found.is_empty() {
             return Ok(());
         }

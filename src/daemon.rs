@@ -108,7 +108,7 @@ async fn watch(controller: &Arc<Controller>, settings: &Settings, stop: &Cancell
             _ = hangup.recv() => {
                 tracing::info!("SIGHUP: the inventory is read again");
                 if let Err(error) = inventory(controller, &settings.paths.elements).await {
-                    tracing::error!(error = crate::adagio::driver::chain(&error), "the inventory stays as it was");
+                    tracing::error!(error = crate::domain::chain(&error), "the inventory stays as it was");
                 }
             }
         }
@@ -244,7 +244,7 @@ async fn adapters(yang: &YangWorker, settings: &Settings) -> Result<BTreeMap<Str
 /// its elements bring theirs. For a module that does not compile the adapter's profile of it stands in; where there is none it
 /// is left out and named: the elements work with the rest.
 pub async fn adapter(yang: &YangWorker, settings: &Settings, folder: &Path) -> Result<Adapter, String> {
-    let adapter = Adapter::load(folder).map_err(|error| crate::adagio::driver::chain(&error))?;
+    let adapter = Adapter::load(folder).map_err(|error| crate::domain::chain(&error))?;
     if adapter.from_element() {
         return Ok(adapter);
     }
@@ -262,7 +262,7 @@ async fn with_directories(yang: &YangWorker, settings: &Settings, adapter: Adapt
     dirs.extend(profiles);
     let set = ModuleSet::named(&modules, &dirs);
     let loaded = yang.load_or_profiles(&set, profiles).await;
-    let (loaded, stood_in) = loaded.map_err(|error| crate::adagio::driver::chain(&error))?;
+    let (loaded, stood_in) = loaded.map_err(|error| crate::domain::chain(&error))?;
     for LeftOut { module, reason } in &stood_in {
         tracing::warn!(
             adapter = adapter.name(),

@@ -603,7 +603,7 @@ async fn a_domain_from_files_is_changed_through_its_control_socket() {
         assert!(control::request(&socket, "show pe2", "").await.unwrap().contains(" description by hand\n"));
         assert!(control::request(&socket, "show pe1", "").await.unwrap().contains("red"));
         let refused = control::request(&socket, "edit pe2", "interface eth9\nbogus\n").await.unwrap_err();
-        assert!(andante::adagio::driver::chain(&refused).contains("line 2: % Unknown command: bogus"), "{refused:?}");
+        assert!(andante::domain::chain(&refused).contains("line 2: % Unknown command: bogus"), "{refused:?}");
         assert!(!control::request(&socket, "show pe2", "").await.unwrap().contains("eth9"), "nothing of it was done");
         assert!(control::request(&socket, "show pe9", "").await.is_err());
         assert!(control::request(&socket, "stop", "").await.is_err());

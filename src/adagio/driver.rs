@@ -223,15 +223,3 @@ impl DriverError {
         Self { element, doing, message, class, effect: Effect::None, tag: None, path: None }
     }
 }
-
-/// An error and its causes in one line, for the edge where they are shown.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}

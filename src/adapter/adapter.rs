@@ -20,6 +20,7 @@ use super::refusal::{Note, Refusal};
 use super::rules::Rules;
 use super::state::StateReader;
 use super::template::{self, Escaping, Printed, Templates};
+use crate::domain::chain;
 use crate::service::ElementService;
 use crate::tree::secret::disarmed;
 use crate::tree::xml::{self, Entries};
@@ -395,18 +396,6 @@ impl Adapter {
     fn unreadable(&self, what: String) -> AdapterError {
         AdapterError::Unreadable { adapter: self.name().into(), what }
     }
-}
-
-/// An error with its causes on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    text
 }
 
 fn first_opaque(tree: &ConfigTree) -> Option<(Path, String)> {

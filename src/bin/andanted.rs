@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     match start(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("andanted: {}", andante::adagio::driver::chain(error.as_ref()));
+            eprintln!("andanted: {}", andante::domain::chain(error.as_ref()));
             ExitCode::FAILURE
         }
     }

@@ -4,6 +4,7 @@
 use super::history::HistoryLimits;
 use super::model::{ClaimChange, Model, claim_change, document_key, owner_of};
 use super::queue::Queueing;
+use super::rewrite::fact_key;
 use crate::domain::{AuditRecord, Effect, Event, Origin, Rewrite, Stamp, StoredDocument, TransactionRecord};
 use crate::plan::{Plan, ServiceChange, ServiceEffect, content_digest};
 use crate::service::ledger::Take;
@@ -87,7 +88,7 @@ impl Model {
                     batch.delete(Table::Rewrites, key);
                 }
                 let fact = Rewrite {
-                    id: id.clone(),
+                    id,
                     element: element.element.clone(),
                     path: echo.path,
                     all_entries: false,
@@ -97,7 +98,7 @@ impl Model {
                     ticket: record.principal.ticket.clone(),
                     since: now,
                 };
-                batch.put(Table::Rewrites, &format!("{}/{id}", element.element), &fact)?;
+                batch.put(Table::Rewrites, &fact_key(&fact), &fact)?;
             }
         }
         Ok(())

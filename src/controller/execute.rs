@@ -10,13 +10,14 @@ use super::propose::Proposal;
 use super::queue::{Leave, Queueing};
 use super::underway::Errand;
 use super::{Controller, DocumentEdit, Failure, Terms, meaning};
-use crate::domain::{Origin, Outcome, Phase, Principal, QueuedChange, TransactionRecord, Verb, authorize};
+use crate::domain::outcome::CauseKind;
+use crate::domain::{Class, Outcome, Phase, Principal, QueuedChange, TransactionRecord, Verb, authorize, chain};
 use crate::plan::{Allowed, Plan, Refused, ServiceChange};
 use crate::store::{self, Batch, Change, Durability, Store};
 use crate::transaction::TransactionRequest;
 use crate::tree::Path;
 use futures::FutureExt;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
@@ -208,7 +209,7 @@ impl Controller {
             let (mut proposal, pass) = match errand.unless_cancelled(self.planned(work, None, leave)).await? {
                 Ok(proposal) => {
                     let proposal = self.drawn(proposal, work.allowed(), leave)?;
-                    weak_in(&proposal.plan, terms)?;
+                    strong_enough(&proposal.plan, terms.require_class)?;
                     let nothing = changes_nothing(&proposal.plan) && proposal.put_off.is_empty();
                     let asked = matches!(work, Work::Edits { .. }) && pinned.as_ref().is_none_or(changes_nothing);
                     // Whoever was told of a transaction gets one.
@@ -257,12 +258,16 @@ impl Controller {
                 }
                 None => proposal.plan,
             };
-            weak_in(&plan, terms)?;
+            strong_enough(&plan, terms.require_class)?;
             self.seal_now(&plan).await?;
             let summary = self.summary(work, &plan);
             let record = self.run(errand, plan, summary, queueing).await?;
             // An element that went away since it was read can be left for later, where that is allowed.
-            let again = is_stale(&record) || (is_away(&record) && *leave == Leave::Away);
+            let again = match not_applied_for(&record) {
+                Some(CauseKind::Stale) => true,
+                Some(CauseKind::Unreachable) => *leave == Leave::Away,
+                _ => false,
+            };
             if again && pinned.is_none() && attempt < ATTEMPTS && !errand.stop.is_cancelled() {
                 tracing::info!(transaction = record.id, "what was read has moved; planning again");
                 // The journal of this one is closed. Under its id recovery would not see what another attempt sends.
@@ -299,22 +304,14 @@ impl Controller {
     /// The end of a request that asks for what is so already: no transaction, and so no id.
     fn no_change(&self, errand: &Errand, plan: &Plan) -> TransactionRecord {
         let now = self.parts.ambient.now();
-        let record = errand.record();
+        let started = errand.record().map_or(now, |record| record.started);
         TransactionRecord {
-            id: String::new(),
             plan: plan.id.clone(),
             phase: Phase::Closed,
             outcome: Some(Outcome::Applied),
-            principal: errand.principal.clone(),
-            started: record.map_or(now, |record| record.started),
             finished: Some(now),
-            elements: BTreeMap::new(),
             summary: "no change".into(),
-            decided: None,
-            continued_by: None,
-            origin: Origin::default(),
-            services: Vec::new(),
-            resolutions: Vec::new(),
+            ..TransactionRecord::new("", errand.principal.clone(), started)
         }
     }
 
@@ -402,7 +399,7 @@ impl Controller {
             },
         };
         if let Err(error) = followed {
-            let error = crate::adagio::driver::chain(&error);
+            let error = chain(&error);
             tracing::error!(error, "what was decided is stored, but not in memory: restart the daemon");
         }
         matches!(outcome, Some(Outcome::Applied))
@@ -414,7 +411,7 @@ impl Controller {
             match as_stored(self.parts.store.as_ref(), batch).await {
                 Ok(stored) => return Some(stored),
                 Err(error) => {
-                    let error = crate::adagio::driver::chain(&error);
+                    let error = chain(&error);
                     tracing::error!(attempt, error, "the store does not say whether a decision is durable");
                 }
             }
@@ -481,8 +478,8 @@ fn changes_nothing(plan: &Plan) -> bool {
 }
 
 /// Refuses a plan of an element that can take back less than the caller demands.
-fn weak_in(plan: &Plan, terms: &Terms) -> Result<(), Failure> {
-    let Some(want) = terms.require_class else { return Ok(()) };
+pub fn strong_enough(plan: &Plan, want: Option<Class>) -> Result<(), Failure> {
+    let Some(want) = want else { return Ok(()) };
     match plan.elements.iter().find(|element| element.class > want) {
         Some(weak) => Err(Failure::ClassTooWeak { element: weak.element.clone(), have: weak.class, want }),
         None => Ok(()),
@@ -518,14 +515,12 @@ fn say(record: &TransactionRecord) {
     }
 }
 
-fn is_away(record: &TransactionRecord) -> bool {
-    use crate::domain::outcome::CauseKind;
-    matches!(&record.outcome, Some(Outcome::NotApplied { cause }) if cause.kind == CauseKind::Unreachable)
-}
-
-fn is_stale(record: &TransactionRecord) -> bool {
-    use crate::domain::outcome::CauseKind;
-    matches!(&record.outcome, Some(Outcome::NotApplied { cause }) if cause.kind == CauseKind::Stale)
+/// Why it was not applied.
+fn not_applied_for(record: &TransactionRecord) -> Option<CauseKind> {
+    match &record.outcome {
+        Some(Outcome::NotApplied { cause }) => Some(cause.kind),
+        _ => None,
+    }
 }
 
 /// The records of a batch as the store has them.

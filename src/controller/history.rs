@@ -158,7 +158,7 @@ impl Controller {
         };
         let purpose = format!("rollback {key} to revision {number}");
         let later = history.iter().filter(|one| one.revision > number).map(goes_too).collect();
-        self.keep_for(principal, vec![edit], allowed, Some(purpose), later).await
+        self.keep_way_back(principal, vec![edit], allowed, purpose, later).await
     }
 
     /// Plans the inverse of an applied transaction, and keeps the plan. `over_later`: also where a service was changed since.
@@ -228,7 +228,7 @@ impl Controller {
             return declined("no-change", "is undone already: its services are as before it".into(), "nothing");
         }
         let later = later.iter().map(goes_too).collect();
-        self.keep_for(principal, edits, allowed, Some(format!("undo of transaction {id}")), later).await
+        self.keep_way_back(principal, edits, allowed, format!("undo of transaction {id}"), later).await
     }
 
     /// What makes the document of a service be this one again; `None` when it is.

@@ -5,7 +5,7 @@ use super::desk::not_found;
 use super::failure::Failure;
 use super::request::{Absent, Probe};
 use crate::adagio::ssh::probe_host_key;
-use crate::domain::{Element, ElementState, Fault, FaultTag, Principal, Verb, authorize};
+use crate::domain::{Element, ElementState, Fault, FaultTag, Principal, Verb, authorize, chain};
 use crate::store::{Batch, Table};
 use std::collections::BTreeSet;
 
@@ -82,10 +82,7 @@ impl Controller {
         let model = self.model();
         let known = model.inventory.get(element).ok_or_else(|| not_found(element))?;
         let key = probe_host_key(&known.address, &self.parts.connector.ssh).await;
-        let key = key.map_err(|error| Failure::Unreachable {
-            element: element.into(),
-            message: crate::adagio::driver::chain(&error),
-        })?;
+        let key = key.map_err(|error| Failure::Unreachable { element: element.into(), message: chain(&error) })?;
         let mut probe = Probe {
             host_key: key.openssh.clone(),
             fingerprint: key.fingerprint.clone(),

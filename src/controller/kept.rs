@@ -2,10 +2,11 @@
 //!
 //! Guarantees: proposing writes nothing, takes no lock and no number; plans expire, and their number and size are bounded.
 
+use super::execute::strong_enough;
 use super::model::KEPT;
 use super::queue::Leave;
 use super::{Controller, DocumentEdit, Failure, KeptPlan, parsed};
-use crate::domain::{Principal, Verb, authorize};
+use crate::domain::{Class, Principal, Verb, authorize};
 use crate::plan::{Allowed, Plan, ServiceChange};
 use crate::store::{self, Batch, Table};
 
@@ -29,23 +30,26 @@ impl Controller {
         }
     }
 
-    /// Plans edits and keeps the plan for a later commit.
+    /// Plans edits and keeps the plan for a later commit, unless an element can take back less than `want`.
     pub async fn keep(
         &self,
         principal: &Principal,
         edits: Vec<DocumentEdit>,
         allowed: &Allowed,
+        want: Option<Class>,
     ) -> Result<KeptPlan, Failure> {
-        self.keep_for(principal, edits, allowed, None, Vec::new()).await
+        let plan = self.propose(principal, edits, allowed).await?;
+        strong_enough(&plan, want)?;
+        self.kept_for(principal, plan, allowed, None).await
     }
 
-    /// The same, with what it is for, and what else the one who looks at it should know.
-    pub(super) async fn keep_for(
+    /// Plans a way back and keeps the plan, with what it is for, and what else the one who looks at it should know.
+    pub(super) async fn keep_way_back(
         &self,
         principal: &Principal,
         edits: Vec<DocumentEdit>,
         allowed: &Allowed,
-        purpose: Option<String>,
+        purpose: String,
         warnings: Vec<String>,
     ) -> Result<KeptPlan, Failure> {
         let mut plan = self.propose(principal, edits, allowed).await?;
@@ -53,6 +57,16 @@ impl Controller {
             plan.warnings.extend(warnings);
             plan = plan.sealed();
         }
+        self.kept_for(principal, plan, allowed, Some(purpose)).await
+    }
+
+    async fn kept_for(
+        &self,
+        principal: &Principal,
+        plan: Plan,
+        allowed: &Allowed,
+        purpose: Option<String>,
+    ) -> Result<KeptPlan, Failure> {
         let created = self.parts.ambient.now();
         let expires = created.saturating_add(jiff::SignedDuration::try_from(self.parts.keep).unwrap_or_default());
         let expires = expires.unwrap_or(created);
@@ -142,12 +156,13 @@ impl Controller {
 
 /// A pinned plan is committed only if planning again gives the same bytes, from the same state, for the same services.
 pub(super) fn same_bytes(pinned: &Plan, fresh: &Plan) -> Result<(), Failure> {
-    let of = |change: &ServiceChange| {
-        let change = change.clone();
-        (change.key, change.effect, change.document, change.base_revision, change.claims, change.asked)
+    let same = |(old, new): &(&ServiceChange, &ServiceChange)| {
+        (&old.key, old.effect, old.base_revision) == (&new.key, new.effect, new.base_revision)
+            && (&old.document, &old.claims, &old.asked) == (&new.document, &new.claims, &new.asked)
     };
-    if !pinned.services.iter().map(of).eq(fresh.services.iter().map(of)) {
-        let moved = pinned.services.iter().zip(&fresh.services).find(|(old, new)| of(old) != of(new));
+    let mut services = pinned.services.iter().zip(&fresh.services);
+    let moved = services.find(|pair| !same(pair));
+    if moved.is_some() || pinned.services.len() != fresh.services.len() {
         let path = moved.map_or_else(|| "/".into(), |(old, _)| format!("service {}", old.key));
         return Err(Failure::Stale { element: None, path });
     }

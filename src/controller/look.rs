@@ -12,6 +12,7 @@ use super::propose::Proposal;
 use super::request::{CheckReport, Why};
 use super::rewrite::{as_meant, heard, written_as};
 use crate::adagio::{Reading, Southbound};
+use crate::adapter::Adapter;
 use crate::domain::{
     Class, Deviation, ElementState, Event, Principal, Reachability, ServiceKey, SyncState, Verb, authorize,
 };
@@ -132,12 +133,12 @@ impl Controller {
         Ok(self.model().deviations().cloned().collect())
     }
 
-    /// What an element says now, in its own syntax, normalised.
-    pub async fn running(&self, principal: &Principal, element: &str) -> Result<String, Failure> {
+    /// What an element says now, in its own syntax, normalised; and why that may not be all.
+    pub async fn running(&self, principal: &Principal, element: &str) -> Result<(String, Option<String>), Failure> {
         authorize(principal, Verb::Read, element)?;
         let model = self.model();
         let (reading, _) = self.read(&model, element).await?;
-        Ok(self.adapter_of(&model, element)?.text(&reading.tree))
+        Ok((self.adapter_of(&model, element)?.text(&reading.tree), reading.partial))
     }
 
     /// Who wants the nodes at a path: a printed path, a part of one, or a native line.
@@ -151,14 +152,7 @@ impl Controller {
         intended.walk(&mut |at| {
             let node = intended.tree.at(at);
             let fits = at.to_string().contains(wanted)
-                || node.is_some_and(|node| {
-                    let alone = ConfigTree::default();
-                    let alone = match at.parent() {
-                        Some(parent) => alone.with(&parent, node.clone(), After::Keep),
-                        None => alone,
-                    };
-                    node.children().is_empty() && adapter.text(&alone).lines().any(|line| line.trim() == wanted)
-                });
+                || node.is_some_and(|node| node.children().is_empty() && is_line(&adapter, at, node, wanted));
             if fits {
                 let why = intended.why(at);
                 found.extend(why.claimants.into_iter().enumerate().map(|(rank, claimant)| Why {
@@ -198,10 +192,8 @@ impl Controller {
             let node = schema.resolve(&at).map(|id| schema.node(id));
             let value = node.and_then(|node| Some((node.ty.as_ref()?, node.name.module.as_str())));
             let value = value.and_then(|(ty, module)| ty.value(module, actual).ok());
-            let (Some(value), Some(parent), Some(last)) = (value, at.parent(), at.last()) else { return false };
-            let leaf = Node::leaf(last.name.clone(), value);
-            let alone = ConfigTree::default().with(&parent, leaf, After::Keep);
-            adapter.text(&alone).lines().any(|line| line.trim() == wanted)
+            let (Some(value), Some(last)) = (value, at.last()) else { return false };
+            is_line(&adapter, &at, &Node::leaf(last.name.clone(), value), wanted)
         };
         let fits = |found: &&Deviation| found.path.contains(wanted) || shows(found);
         Ok(model.deviations_of(element).filter(fits).take(WHY_MAX).cloned().collect())
@@ -219,17 +211,14 @@ impl Controller {
         let actual = as_meant(&model, element, &reading.tree, &[&intended.tree, &recorded]);
         let adapter = self.adapter_of(&model, element)?;
         let found = differences(&intended, &recorded, &actual, &adapter.defaults(reading.defaults));
-        let chosen = |difference: &Difference| {
-            let id = deviation_id(element, &difference.found.path);
-            // A prefix too short to be meant would heal what nobody asked for.
+        // A prefix too short to be meant would heal what nobody asked for.
+        let chosen = |id: &str| {
             ids.is_empty() || ids.iter().any(|wanted| wanted.len() >= ID_MIN && id.starts_with(wanted.as_str()))
         };
-        let mut paths: Vec<Path> = found.into_iter().filter(chosen).map(|difference| difference.found.path).collect();
-        let left = still_left(&model, element, &intended, &actual);
-        let meant = |found: &&Deviation| {
-            ids.is_empty() || ids.iter().any(|wanted| wanted.len() >= ID_MIN && found.id.starts_with(wanted.as_str()))
-        };
-        paths.extend(left.filter(meant).filter_map(|found| Some(found.left.as_ref()?.path.clone())));
+        let differing = found.into_iter().map(|difference| difference.found.path);
+        let mut paths: Vec<Path> = differing.filter(|path| chosen(&deviation_id(element, path))).collect();
+        let left = still_left(&model, element, &intended, &actual).filter(|found| chosen(&found.id));
+        paths.extend(left.filter_map(|found| Some(found.left.as_ref()?.path.clone())));
         if paths.is_empty() {
             return Err(Failure::NotFound { what: format!("a deviation to heal on {element}") });
         }
@@ -451,6 +440,13 @@ fn conflict(element: &str, found: &[ClaimConflict]) -> Failure {
 
 pub(super) fn deviation_id(element: &str, path: &Path) -> String {
     content_digest(&(element, path))[..16].to_string()
+}
+
+/// Whether this node alone, at this path, is such a line in the element's own syntax.
+fn is_line(adapter: &Adapter, at: &Path, node: &Node, wanted: &str) -> bool {
+    let Some(parent) = at.parent() else { return false };
+    let alone = ConfigTree::default().with(&parent, node.clone(), After::Keep);
+    adapter.text(&alone).lines().any(|line| line.trim() == wanted)
 }
 
 fn layer_name(layer: Layer) -> &'static str {

@@ -95,7 +95,8 @@ impl Controller {
         }
         let element = &asked.element;
         let mut doubt = format!(
-            "{element} has not been heard to answer '{says}' to a write of '{sent}': if somebody wrote '{says}' there by hand,              it is no longer seen as a change. To take it back: andante element rewrite forget {element} \"{path}\""
+            "{element} has not been heard to answer '{says}' to a write of '{sent}': if somebody wrote '{says}' there by hand, \
+             it is no longer seen as a change. To take it back: andante element rewrite forget {element} \"{path}\""
         );
         let recorded = model.recorded_on(element);
         if recorded.at(&path).and_then(Node::value).is_some_and(|value| value.as_str() == sent) {
@@ -104,10 +105,10 @@ impl Controller {
         Ok(Some(doubt))
     }
 
-    /// What was sent to an element and read back otherwise, the newest first: where, what, how it answered.
+    /// What was sent to an element and read back otherwise lately, the newest first: where, what, how it answered.
     async fn echoes_of(&self, principal: &Principal, element: &str) -> Result<Vec<(String, String, String)>, Failure> {
         let mut known = Vec::new();
-        for record in self.transactions(principal).await? {
+        for record in self.transactions_page(principal, None, LATELY).await? {
             let (Some(Outcome::NotApplied { cause }) | Some(Outcome::Unresolved { cause, .. })) = record.outcome else {
                 continue;
             };
@@ -264,9 +265,12 @@ pub(super) fn written_as(model: &Model, element: &str, path: &Path) -> Vec<Strin
     facts.filter(|fact| fact.is_about(path)).map(|fact| fact.says.clone()).collect()
 }
 
-fn fact_key(fact: &Rewrite) -> String {
+pub(super) fn fact_key(fact: &Rewrite) -> String {
     format!("{}/{}", fact.element, fact.id)
 }
+
+/// How many transactions are looked through for values that were read back otherwise.
+const LATELY: usize = 1000;
 
 fn wrong(path: &str, message: String) -> Failure {
     Failure::Document(vec![Fault { path: path.into(), tag: FaultTag::InvalidValue, app_tag: None, message }])

@@ -74,22 +74,8 @@ impl Errand {
         now: Timestamp,
     ) -> Self {
         let origin = Origin { request: request.as_ref().map(|name| name.id.clone()), queued: Vec::new() };
-        let record = TransactionRecord {
-            id: id.clone(),
-            plan: String::new(),
-            phase: Phase::Planned,
-            outcome: None,
-            principal: principal.clone(),
-            started: now,
-            finished: None,
-            elements: BTreeMap::new(),
-            summary: "not begun: it is being planned, or waits for its elements".into(),
-            decided: None,
-            continued_by: None,
-            origin,
-            services: Vec::new(),
-            resolutions: Vec::new(),
-        };
+        let summary = "not begun: it is being planned, or waits for its elements".into();
+        let record = TransactionRecord { summary, origin, ..TransactionRecord::new(&id, principal.clone(), now) };
         let progress = Progress { change: 1, record: Some(record), timing: Timing::default() };
         Self {
             principal: principal.clone(),

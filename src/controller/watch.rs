@@ -14,24 +14,6 @@ use std::time::Duration;
 const ASK: Duration = Duration::from_millis(500);
 
 impl Controller {
-    /// Transactions, newest first.
-    pub async fn transactions(&self, principal: &Principal) -> Result<Vec<TransactionRecord>, Failure> {
-        authorize(principal, Verb::Read, "transactions")?;
-        // Taken first: what ends meanwhile is in the store by then.
-        let running = self.records_underway();
-        let rows = store::list(self.parts.store.as_ref(), Table::Transactions, "").await?;
-        let mut records: BTreeMap<String, TransactionRecord> = rows.into_iter().collect();
-        for record in running {
-            let stored = records.get(&record.id).is_some_and(|stored| stored.finished.is_some());
-            if !stored {
-                records.insert(record.id.clone(), record);
-            }
-        }
-        let mut records: Vec<TransactionRecord> = records.into_values().collect();
-        records.sort_by(|a, b| (b.started, &b.id).cmp(&(a.started, &a.id)));
-        Ok(records)
-    }
-
     /// The newest transactions, at most `limit`; with `after` those that are older than this id, which need not exist.
     pub async fn transactions_page(
         &self,
@@ -40,15 +22,9 @@ impl Controller {
         limit: usize,
     ) -> Result<Vec<TransactionRecord>, Failure> {
         authorize(principal, Verb::Read, "transactions")?;
-        // Taken first: what ends meanwhile is in the store by then.
         let running = self.records_underway();
         let rows = store::page_back(self.parts.store.as_ref(), Table::Transactions, after, limit).await?;
-        let mut records: BTreeMap<String, TransactionRecord> = rows.into_iter().collect();
-        for record in running.into_iter().filter(|record| after.is_none_or(|after| record.id.as_str() < after)) {
-            if records.get(&record.id).is_none_or(|stored| stored.finished.is_none()) {
-                records.insert(record.id.clone(), record);
-            }
-        }
+        let records = as_they_stand(rows, running, |id| after.is_none_or(|after| id < after));
         // Ids are made of the time (RFC 9562 §5.7): the newest is the last.
         Ok(records.into_values().rev().take(limit).collect())
     }
@@ -79,12 +55,7 @@ impl Controller {
         authorize(principal, Verb::Read, "transactions")?;
         let running = self.records_underway();
         let rows = store::list(self.parts.store.as_ref(), Table::Transactions, id).await?;
-        let mut found: BTreeMap<String, TransactionRecord> = rows.into_iter().collect();
-        for record in running.into_iter().filter(|record| record.id.starts_with(id)) {
-            if found.get(&record.id).is_none_or(|stored| stored.finished.is_none()) {
-                found.insert(record.id.clone(), record);
-            }
-        }
+        let mut found = as_they_stand(rows, running, |running| running.starts_with(id));
         Ok(if found.len() == 1 { found.pop_first().map(|(_, record)| record) } else { None })
     }
 
@@ -166,10 +137,25 @@ impl Controller {
         }
     }
 
-    /// The records of all that is under way.
+    /// The records of all that is under way. Taken before the store is read: what ends meanwhile is there by then.
     fn records_underway(&self) -> Vec<TransactionRecord> {
         self.underway.all().iter().filter_map(|errand| errand.record()).collect()
     }
+}
+
+/// Stored records, with those that run, as far as they are asked for, as they stand this moment.
+fn as_they_stand(
+    stored: Vec<(String, TransactionRecord)>,
+    running: Vec<TransactionRecord>,
+    asked: impl Fn(&str) -> bool,
+) -> BTreeMap<String, TransactionRecord> {
+    let mut records: BTreeMap<String, TransactionRecord> = stored.into_iter().collect();
+    for record in running.into_iter().filter(|record| asked(&record.id)) {
+        if records.get(&record.id).is_none_or(|stored| stored.finished.is_none()) {
+            records.insert(record.id.clone(), record);
+        }
+    }
+    records
 }
 
 /// What sorts before all ids that are made at this moment or later: a UUID version 7 begins with milliseconds.

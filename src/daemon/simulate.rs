@@ -3,10 +3,10 @@
 //! Wiring only: the elements are [`crate::adagio::sim`]. This module gives them their schemas, prints one line per element
 //! when all of them listen, serves the control socket and ends with SIGTERM or SIGINT.
 
-use crate::adagio::driver::chain;
 use crate::adagio::sim::{SimFiles, SimHandle, control, run_from_files};
 use crate::adapter::{Adapter, Transport};
 use crate::config::Settings;
+use crate::domain::chain;
 use crate::tree::SchemaIndex;
 use crate::yang::client::YangWorker;
 use clap::{Args, Parser, Subcommand};

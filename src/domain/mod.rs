@@ -2,6 +2,7 @@
 //!
 //! Pure data with small judgements. Time and identifiers are values given by the caller; nothing here reads a clock.
 
+mod chain;
 pub mod deviation;
 pub mod document;
 pub mod element;
@@ -16,6 +17,7 @@ mod queue;
 pub mod rewrite;
 pub mod transaction;
 
+pub use chain::chain;
 pub use deviation::{Deviation, DeviationKind, Left};
 pub use document::{Effect, Gone, Revision, ServiceKey, Stamp, StoredDocument};
 pub use element::{Class, Element, ElementState, Port, Reachability, SyncState};

@@ -181,6 +181,28 @@ pub struct TransactionRecord {
     pub resolutions: Vec<Resolution>,
 }
 
+impl TransactionRecord {
+    /// One that has not begun: of it nothing is known but its name and who asks.
+    pub fn new(id: &str, principal: Principal, now: Timestamp) -> Self {
+        Self {
+            id: id.into(),
+            plan: String::new(),
+            phase: Phase::Planned,
+            outcome: None,
+            principal,
+            started: now,
+            finished: None,
+            elements: BTreeMap::new(),
+            summary: String::new(),
+            decided: None,
+            continued_by: None,
+            origin: Origin::default(),
+            services: Vec::new(),
+            resolutions: Vec::new(),
+        }
+    }
+}
+
 /// How a transaction was asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

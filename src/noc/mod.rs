@@ -10,6 +10,7 @@
 mod arguments;
 mod client;
 mod documents;
+mod element;
 mod failure;
 mod paint;
 mod past;

@@ -2,8 +2,8 @@
 
 use super::Tools;
 use super::arguments::{
-    AdapterVerb, Arguments, Away, ConfigVerb, Consent, DeviationVerb, ElementVerb, Mode, PlanArguments,
-    RewriteArguments, RewriteVerb, Service, TransactionVerb, Verb,
+    AdapterVerb, Arguments, Away, ConfigVerb, Consent, DeviationVerb, Mode, PlanArguments, Service, TransactionVerb,
+    Verb,
 };
 use super::client::{Client, Reply};
 use super::documents;
@@ -11,11 +11,9 @@ use super::failure::{Exit, Failure};
 use super::paint::{Paint, clean};
 use super::plan::{self, all, said};
 use super::reports;
-use crate::domain::Element;
 use jiff::Timestamp;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
-use std::path::PathBuf;
 
 /// Carries out what the command line says.
 pub(super) async fn perform(arguments: &Arguments, tools: &Tools, paint: Paint) -> Result<Exit, Failure> {
@@ -86,20 +84,11 @@ impl Noc {
     }
 
     async fn planned(&self, documents: Vec<Value>, consent: &Consent) -> Result<Reply, Failure> {
-        let mut input = Map::new();
-        input.insert("document".into(), documents.into());
-        consent.allows(&mut input);
-        if let Some(class) = &consent.require_class {
-            input.insert("require-atomicity".into(), class.to_uppercase().into());
-        }
-        self.call("plan", input.into()).await
+        self.call("plan", wanted(documents, consent)).await
     }
 
     pub(super) async fn commit(&self, id: &str, class: Option<&str>, mode: &Mode) -> Result<Exit, Failure> {
-        if id.len() < 8 {
-            return Err(Failure::Usage(format!("plan {id}: give at least 8 characters of its id")));
-        }
-        let mut input = json!({ "plan-id": id.to_lowercase() });
+        let mut input = json!({ "plan-id": beginning("plan", id)? });
         if let Some(class) = class {
             input["require-atomicity"] = class.to_uppercase().into();
         }
@@ -166,112 +155,6 @@ impl Noc {
         }
     }
 
-    async fn element(&self, verb: &ElementVerb, tools: &Tools) -> Result<Exit, Failure> {
-        match verb {
-            ElementVerb::List => {
-                let reply = self.client.get("/andante:elements").await?;
-                self.show(&reply, |body, noc| {
-                    reports::elements(all(&body["andante:elements"], "element"), noc.now(), noc.paint)
-                })
-            }
-            ElementVerb::Show { name } => {
-                let reply = self.client.get(&format!("/andante:elements/element={}", encoded(name))).await?;
-                self.show(&reply, |body, noc| {
-                    all(body, "andante:element").iter().map(|one| reports::sheet(one, noc.paint)).collect()
-                })
-            }
-            ElementVerb::Probe { name, trust } => {
-                let reply = self.call("probe", json!({ "element": name, "trust": trust })).await?;
-                self.show(&reply, |body, noc| {
-                    let output = &body["andante:output"];
-                    let state = said(output, "host-key-state");
-                    let advice = match state.as_str() {
-                        "unknown" => {
-                            format!("compare the key with what {name} itself says, then run it again with --trust\n")
-                        }
-                        "changed" => {
-                            format!("ANOTHER KEY IS PINNED: nothing is sent to {name} until you know why it changed\n")
-                        }
-                        _ => String::new(),
-                    };
-                    format!("{}{}", reports::sheet(output, noc.paint), noc.paint.care(&advice))
-                })?;
-                let output = &reply.body["andante:output"];
-                Ok(if output["reachable"] == true { Exit::Done } else { Exit::Refused })
-            }
-            ElementVerb::Apply { file, partial } => {
-                let elements =
-                    (tools.read_elements)(file).map_err(|why| Failure::Usage(format!("{}: {why}", file.display())))?;
-                let elements: Vec<Value> = elements.iter().map(inventory).collect();
-                let reply = self.call("apply-elements", json!({ "element": elements, "partial": partial })).await?;
-                self.show(&reply, |body, noc| match body {
-                    Value::Null => "the inventory is so already\n".into(),
-                    _ => reports::sheet(&body["andante:output"], noc.paint),
-                })
-            }
-            ElementVerb::Config { name } => {
-                let reply = self.call("element-config", json!({ "element": name })).await?;
-                self.show(&reply, |body, _| {
-                    let text = clean(body["andante:output"]["config"].as_str().unwrap_or_default());
-                    format!("{}\n", text.trim_end())
-                })
-            }
-            ElementVerb::Rewrite(verb) => self.rewrite(verb).await,
-            ElementVerb::Check { names } => {
-                let input = if names.is_empty() { json!({}) } else { json!({ "element": names }) };
-                let reply = self.call("check-sync", input).await?;
-                let found = all(&reply.body["andante:output"], "element");
-                self.show(&reply, |_, noc| reports::checks(found, noc.now(), noc.paint))?;
-                // An element that was not seen as it should be is a difference too.
-                let fine = |one: &&Value| all(one, "deviation").is_empty() && said(one, "sync-state") == "in-sync";
-                Ok(if found.iter().all(|one| fine(&one)) { Exit::Done } else { Exit::Differences })
-            }
-        }
-    }
-
-    async fn rewrite(&self, verb: &RewriteVerb) -> Result<Exit, Failure> {
-        let asked = |action: &str, given: &RewriteArguments| {
-            let mut input = json!({ "element": given.element, "path": given.path, "action": action });
-            for (name, value) in [("sent", &given.sent), ("says", &given.says)] {
-                if let Some(value) = value {
-                    input[name] = value.clone().into();
-                }
-            }
-            if given.all_entries {
-                input["all-entries"] = true.into();
-            }
-            input
-        };
-        match verb {
-            RewriteVerb::List { element } => {
-                let reply = self.client.get("/andante:rewrites").await?;
-                self.show(&reply, |body, noc| {
-                    let facts = all(&body["andante:rewrites"], "rewrite");
-                    let of = |fact: &&Value| element.as_ref().is_none_or(|name| said(fact, "element") == *name);
-                    reports::rewrites(facts.iter().filter(of), noc.now())
-                })
-            }
-            RewriteVerb::Confirm(given) => {
-                let reply = self.call("rewrite", asked("confirm", given)).await?;
-                self.show(&reply, |body, noc| {
-                    let output = &body["andante:output"];
-                    let mut out = reports::rewrites(all(output, "rewrite"), noc.now());
-                    for doubt in all(output, "warning").iter().filter_map(Value::as_str) {
-                        out.push_str(&format!("{}\n", noc.paint.care(&format!("warning: {doubt}"))));
-                    }
-                    out
-                })
-            }
-            RewriteVerb::Forget(given) => {
-                let reply = self.call("rewrite", asked("forget", given)).await?;
-                self.show(&reply, |body, noc| {
-                    let facts = reports::rewrites(all(&body["andante:output"], "rewrite"), noc.now());
-                    format!("{facts}forgotten: these values differ again\n")
-                })
-            }
-        }
-    }
-
     async fn deviation(&self, verb: &DeviationVerb) -> Result<Exit, Failure> {
         let reply = self.client.get("/andante:deviations").await?;
         let list = all(&reply.body["andante:deviations"], "deviation");
@@ -330,25 +213,22 @@ impl Noc {
 
     async fn transaction(&self, verb: &TransactionVerb) -> Result<Exit, Failure> {
         match verb {
-            TransactionVerb::Watch { id } => return self.followed(id).await,
-            TransactionVerb::Cancel { id } => return self.cancelled(id).await,
+            TransactionVerb::Watch { id } => self.followed(id).await,
+            TransactionVerb::Cancel { id } => self.cancelled(id).await,
             TransactionVerb::List { limit, after } => {
                 let after = after.as_ref().map(|id| format!("&after={}", encoded(&id.to_lowercase())));
                 let path = format!("/andante:transactions?limit={limit}{}", after.unwrap_or_default());
                 let reply = self.client.get(&path).await?;
                 let list = all(&reply.body["andante:transactions"], "transaction");
-                return self.show(&reply, |_, noc| {
+                self.show(&reply, |_, noc| {
                     let mut out = reports::transactions(list, noc.now(), noc.paint);
                     if let Some(last) = list.last().filter(|_| list.len() >= *limit as usize) {
                         let next = format!("older ones: andante transaction list --after {}\n", said(last, "id"));
                         out.push_str(&noc.paint.faint(&next));
                     }
                     out
-                });
+                })
             }
-            TransactionVerb::Show { .. } | TransactionVerb::Undo { .. } | TransactionVerb::Resolve(_) => {}
-        }
-        match verb {
             TransactionVerb::Show { id } => {
                 let id = self.transaction_id(id).await?;
                 let reply = self.client.get(&format!("/andante:transactions/transaction={}", encoded(&id))).await?;
@@ -363,9 +243,6 @@ impl Noc {
                 self.undo(&self.transaction_id(id).await?, *over_later, *commit, consent).await
             }
             TransactionVerb::Resolve(given) => self.resolve(&self.transaction_id(&given.id).await?, given).await,
-            TransactionVerb::List { .. } | TransactionVerb::Watch { .. } | TransactionVerb::Cancel { .. } => {
-                Ok(Exit::Done)
-            }
         }
     }
 
@@ -447,6 +324,17 @@ fn wanted(documents: Vec<Value>, consent: &Consent) -> Value {
     input.into()
 }
 
+/// The beginning of an id, long enough to be meant.
+pub(super) fn beginning(what: &str, id: &str) -> Result<String, Failure> {
+    match id.len() >= SHORTEST {
+        true => Ok(id.to_lowercase()),
+        false => Err(Failure::Usage(format!("{what} {id}: give at least {SHORTEST} characters of its id"))),
+    }
+}
+
+/// The shortest beginning.
+const SHORTEST: usize = 8;
+
 /// The entry whose id begins so.
 fn single<'a>(list: &'a [Value], id: &str, what: &str) -> Result<&'a Value, Failure> {
     let mut found = list.iter().filter(|one| said(one, "id").starts_with(id));
@@ -457,36 +345,6 @@ fn single<'a>(list: &'a [Value], id: &str, what: &str) -> Result<&'a Value, Fail
         }
         (Some(_), Some(_)) => Err(Failure::Usage(format!("{what} {id}: several begin so; give more of the id"))),
     }
-}
-
-/// An element of an inventory file as input of `apply-elements`.
-fn inventory(element: &Element) -> Value {
-    let mut entry = Map::new();
-    let mut put = |name: &str, value: Option<Value>| {
-        if let Some(value) = value {
-            entry.insert(name.into(), value);
-        }
-    };
-    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string().into());
-    put("name", Some(element.name.clone().into()));
-    put("ne-id", element.ne_id.clone().map(Into::into));
-    put("adapter", Some(element.adapter.clone().into()));
-    put("address", Some(element.address.clone().into()));
-    put("username", Some(element.username.clone().into()));
-    put("private-key", path(&element.private_key));
-    put("password-file", path(&element.password_file));
-    put("host-key", element.host_key.clone().map(Into::into));
-    put("router-id", element.router_id.map(|id| id.to_string().into()));
-    put("asn", element.asn.map(Into::into));
-    put("site", element.site.clone().map(Into::into));
-    put("protected", (!element.protected.is_empty()).then(|| element.protected.clone().into()));
-    put("one-session", element.one_session.then(|| true.into()));
-    let ports =
-        element.ports.iter().map(|port| json!({ "name": port.name, "role": port.role, "exclude": port.exclude }));
-    put("port", (!element.ports.is_empty()).then(|| ports.collect()));
-    let facts = element.facts.iter().map(|(name, value)| json!({ "name": name, "value": value }));
-    put("fact", (!element.facts.is_empty()).then(|| facts.collect()));
-    entry.into()
 }
 
 impl Consent {
@@ -505,7 +363,7 @@ impl Consent {
     }
 }
 
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 

@@ -1,12 +1,11 @@
 //! Transactions under way: followed to their end, called off. And what waits for elements that are away.
 
 use super::arguments::{Mode, QueueVerb};
-use super::client::Reply;
 use super::failure::{Exit, Failure};
 use super::paint::{Paint, clean};
 use super::plan::{all, said};
 use super::reports;
-use super::verbs::{Noc, put};
+use super::verbs::{Noc, beginning, put};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -35,13 +34,10 @@ impl Noc {
 
     /// A line for each phase, until the end.
     pub(super) async fn followed(&self, id: &str) -> Result<Exit, Failure> {
-        if id.len() < SHORTEST {
-            return Err(Failure::Usage(format!("transaction {id}: give at least {SHORTEST} characters of its id")));
-        }
+        let id = beginning("transaction", id)?;
         let (mut after, mut last) = (0, String::new());
         loop {
-            let reply =
-                self.call("watch-transaction", json!({ "transaction": id.to_lowercase(), "after": after })).await?;
+            let reply = self.call("watch-transaction", json!({ "transaction": id, "after": after })).await?;
             let seen = &reply.body["andante:output"];
             after = number(seen, "change").unwrap_or_default();
             let now = standing(seen);
@@ -96,10 +92,8 @@ impl Noc {
 
     /// `transaction cancel`.
     pub(super) async fn cancelled(&self, id: &str) -> Result<Exit, Failure> {
-        if id.len() < SHORTEST {
-            return Err(Failure::Usage(format!("transaction {id}: give at least {SHORTEST} characters of its id")));
-        }
-        let reply: Reply = self.call("cancel-transaction", json!({ "transaction": id.to_lowercase() })).await?;
+        let id = beginning("transaction", id)?;
+        let reply = self.call("cancel-transaction", json!({ "transaction": id })).await?;
         self.ended(&reply)
     }
 }
@@ -139,8 +133,6 @@ fn number(seen: &Value, name: &str) -> Option<u64> {
     seen[name].as_str().and_then(|text| text.parse().ok()).or_else(|| seen[name].as_u64())
 }
 
-/// The shortest prefix of a transaction's id.
-const SHORTEST: usize = 8;
 /// How many elements stand in one line.
 const SHOWN: usize = 8;
 

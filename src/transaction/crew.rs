@@ -382,7 +382,8 @@ impl Crew {
             };
         }
         self.release(tools).await;
-        Answer::Done { detail, residue: Vec::new() }
+        let left = || "our edit may still stand in the candidate; it is emptied as soon as that is free".to_owned();
+        Answer::Done { detail: detail.or_else(|| self.edited.then(left)), residue: Vec::new() }
     }
 
     /// Brings the element to one side by reading it, whatever was sent before. A lost session is opened again.

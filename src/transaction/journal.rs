@@ -153,3 +153,19 @@ pub(super) async fn opened(
     let plan = store::get(store, Table::Plans, &plan_key(transaction)).await?;
     Ok((record, plan))
 }
+
+/// An element saved its running long after the transaction asked for it: where that is still open, its journal says so, or
+/// recovery would ask for it again and again.
+pub(super) async fn saved(store: &dyn Store, transaction: &str, element: &str) -> Result<Batch, StoreError> {
+    let mut batch = Batch::default();
+    let story = story(store, transaction).await?;
+    let mut record: Option<TransactionRecord> = store::get(store, Table::Transactions, transaction).await?;
+    if let Some(record) = record.as_mut().filter(|_| !story.closed) {
+        story.bring_up(record);
+        if let Some(progress) = record.elements.remove(element).filter(|progress| progress.unsaved) {
+            let progress = ElementProgress { unsaved: false, ..progress };
+            batch.append(transaction, JournalRecord::Result { element: element.into(), progress });
+        }
+    }
+    Ok(batch)
+}

@@ -184,6 +184,7 @@ pub struct Machine {
     members: BTreeMap<String, Member>,
     cause: Option<Cause>,
     writing: Option<Record>,
+    // The decision stands; of an abandoned one, perhaps.
     decided: bool,
     window: Duration,
 }
@@ -253,7 +254,7 @@ impl Machine {
         if self.state == State::Abandoned {
             let elements = self.names(|member| member.progress.turn != Turn::Untouched);
             let cause = self.cause_or_internal();
-            return Some(if elements.is_empty() {
+            return Some(if elements.is_empty() && !self.decided {
                 Outcome::NotApplied { cause }
             } else {
                 Outcome::Unresolved { elements, cause }
@@ -366,7 +367,7 @@ impl Machine {
                 Event::HandsOff(cause),
             ) => {
                 self.cause = Some(cause);
-                self.writing = None;
+                self.decided |= self.writing.take() == Some(Record::Intent(Phase::Decided));
                 self.state = Abandoned;
                 Ok(vec![Act::GiveUp, Act::Abandon])
             }

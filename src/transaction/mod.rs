@@ -1,10 +1,10 @@
 //! From a plan to the truth: makes a plan true on all its elements, or on none, or says otherwise.
 //!
 //! ```text
-//!  controller ─ TransactionRequest ─► runner ─ events ─► machine (PURE: what next)
-//!                                       │  ▲                │ acts
-//!                                       │  └── answers ◄─ crew (one per element: the verbs, by sessions)
-//!                                       └─► journal (intent durable before the sends of a phase)
+//!  controller ─ TransactionRequest ─► runner ─► ride ─ events ─► machine (PURE: what next)
+//!                                                │  ▲                │ acts
+//!                                                │  └── answers ◄─ crew (one per element: the verbs, by sessions)
+//!                                                └─► journal (intent durable before the sends of a phase)
 //!  start, and later in the background ─► recovery: reads the journal, then the elements, then the same machine
 //! ```
 //!
@@ -22,6 +22,7 @@ mod progress;
 mod queues;
 mod recovery;
 mod resolve;
+mod ride;
 mod runner;
 mod side;
 

@@ -105,9 +105,9 @@ impl Queues {
         self.inner().stale.get(element).cloned()
     }
 
-    /// All of them, by element.
-    pub(super) fn all_stale(&self) -> BTreeMap<String, StaleCandidate> {
-        self.inner().stale.clone()
+    /// Elements in whose candidate such a thing may stand.
+    pub(super) fn with_stale(&self) -> Vec<String> {
+        self.inner().stale.keys().cloned().collect()
     }
 
     /// Keeps it until the candidate was emptied.
@@ -115,14 +115,19 @@ impl Queues {
         self.inner().stale.insert(element.to_owned(), stale);
     }
 
-    /// The candidate was emptied. True if there was something to empty.
-    pub(super) fn drop_stale(&self, element: &str) -> bool {
-        self.inner().stale.remove(element).is_some()
+    /// The candidate was emptied.
+    pub(super) fn drop_stale(&self, element: &str) {
+        self.inner().stale.remove(element);
     }
 
-    /// Elements whose running would be lost with a restart, with the transaction after which they would not save it.
-    pub(super) fn all_unsaved(&self) -> BTreeMap<String, String> {
-        self.inner().unsaved.clone()
+    /// The transaction after which an element would not save its running: that would be lost with a restart.
+    pub(super) fn unsaved(&self, element: &str) -> Option<String> {
+        self.inner().unsaved.get(element).cloned()
+    }
+
+    /// All such elements.
+    pub(super) fn with_unsaved(&self) -> Vec<String> {
+        self.inner().unsaved.keys().cloned().collect()
     }
 
     /// Keeps it until it is saved.

@@ -17,13 +17,12 @@ use super::crew::{Crew, StaleCandidate, save_again};
 use super::journal::{self, Story};
 use super::machine::Machine;
 use super::resolve::Word;
-use super::runner::{Ride, Runner};
+use super::ride::Ride;
+use super::runner::Runner;
 use super::{Closing, StopSignal, cause};
 use crate::adagio::{Confirm, Southbound};
 use crate::domain::outcome::CauseKind;
-use crate::domain::{
-    Class, ElementProgress, JournalRecord, Origin, Outcome, Phase, Principal, TransactionRecord, Turn,
-};
+use crate::domain::{Class, ElementProgress, JournalRecord, Outcome, Phase, Principal, TransactionRecord, Turn};
 use crate::plan::{ElementPlan, Plan};
 use crate::store::{self, Batch, Durability, StoreError, Table};
 use futures::future::join_all;
@@ -108,37 +107,37 @@ impl Recovery {
         &self,
         elements: &BTreeMap<String, Arc<dyn Southbound>>,
     ) -> Result<Vec<TransactionRecord>, StoreError> {
-        let now = self.runner.ambient.elapsed();
+        let open = self.runner.store.open_transactions().await?;
+        let (stale, unsaved) = (self.runner.queues.with_stale(), self.runner.queues.with_unsaved());
+        let mut live: BTreeSet<String> = open.iter().cloned().collect();
+        live.extend(stale.iter().map(|element| journal::stale_key(element)));
+        live.extend(unsaved.iter().map(|element| journal::unsaved_key(element)));
+        // What somebody else brought to its end is not waited for.
+        self.due().retain(|key, _| live.contains(key));
         let mut records = Vec::new();
-        for id in self.runner.store.open_transactions().await? {
-            if self.due().get(&id).is_none_or(|(at, _)| *at <= now) {
-                records.extend(self.one(&id, elements, None).await?);
-            }
+        for id in open.iter().filter(|id| self.is_due(id)) {
+            records.extend(self.one(id, elements, None).await?);
         }
-        for (element, stale) in self.runner.queues.all_stale() {
-            let key = journal::stale_key(&element);
-            if self.due().get(&key).is_none_or(|(at, _)| *at <= now) {
-                self.empty(&element, stale, elements).await?;
-            }
+        for element in stale.iter().filter(|element| self.is_due(&journal::stale_key(element))) {
+            self.empty(element, elements).await?;
         }
-        for (element, transaction) in self.runner.queues.all_unsaved() {
-            let key = journal::unsaved_key(&element);
-            if self.due().get(&key).is_none_or(|(at, _)| *at <= now) {
-                self.save(&element, &transaction, elements).await?;
-            }
+        for element in unsaved.iter().filter(|element| self.is_due(&journal::unsaved_key(element))) {
+            self.save(element, elements).await?;
         }
         Ok(records)
     }
 
+    fn is_due(&self, key: &str) -> bool {
+        let now = self.runner.ambient.elapsed();
+        self.due().get(key).is_none_or(|(at, _)| *at <= now)
+    }
+
     /// Has an element save its running configuration, which it would not when a transaction asked for it.
-    async fn save(
-        &self,
-        element: &str,
-        transaction: &str,
-        elements: &BTreeMap<String, Arc<dyn Southbound>>,
-    ) -> Result<(), StoreError> {
+    async fn save(&self, element: &str, elements: &BTreeMap<String, Arc<dyn Southbound>>) -> Result<(), StoreError> {
         let Some(south) = elements.get(element) else { return Ok(()) };
         let _turns = self.runner.queues.turns([element]).await;
+        // Another transaction may have had it saved while we waited.
+        let Some(transaction) = self.runner.queues.unsaved(element) else { return Ok(()) };
         let key = journal::unsaved_key(element);
         // What an unresolved transaction left half way is not what a restart should bring.
         let saved = match self.runner.queues.is_held(element) {
@@ -151,32 +150,29 @@ impl Recovery {
             return Ok(());
         }
         tracing::info!(element, transaction, "running is saved now");
-        self.is_done(&key).await?;
+        self.is_done(&key, journal::saved(&*self.runner.store, &transaction, element).await?).await?;
         self.runner.queues.drop_unsaved(element);
         Ok(())
     }
 
     /// Empties a candidate in which an earlier transaction may have left its edit, when the element is back.
-    async fn empty(
-        &self,
-        element: &str,
-        stale: StaleCandidate,
-        elements: &BTreeMap<String, Arc<dyn Southbound>>,
-    ) -> Result<(), StoreError> {
+    async fn empty(&self, element: &str, elements: &BTreeMap<String, Arc<dyn Southbound>>) -> Result<(), StoreError> {
         let Some(south) = elements.get(element) else { return Ok(()) };
         let _turns = self.runner.queues.turns([element]).await;
+        // Another transaction may have emptied it while we waited, or have left an edit of its own.
+        let Some(stale) = self.runner.queues.stale(element) else { return Ok(()) };
         let key = journal::stale_key(element);
         let transaction = stale.transaction.clone();
         let mut crew = Crew::new(stale.plan.clone(), south.clone());
-        (crew.edited, crew.stale, crew.ours) = (true, Some(stale), self.runner.queues.sessions(element));
-        let emptied = crew.emptied(&self.runner.tools()).await;
+        (crew.stale, crew.ours) = (Some(stale), self.runner.queues.sessions(element));
+        let emptied = crew.empty(&self.runner.tools()).await;
         self.runner.queues.keep_sessions(element, crew.ours);
         if !emptied {
             self.put_off(&key);
             return Ok(());
         }
         tracing::info!(element, transaction, "nothing of this transaction is left in the candidate");
-        self.is_done(&key).await?;
+        self.is_done(&key, Batch::default()).await?;
         self.runner.queues.drop_stale(element);
         Ok(())
     }
@@ -189,12 +185,12 @@ impl Recovery {
 
     /// Whether an element's candidate may still hold an edit of ours.
     pub fn has_left_edits(&self) -> bool {
-        !self.runner.queues.all_stale().is_empty()
+        !self.runner.queues.with_stale().is_empty()
     }
 
     /// Whether an element has not saved what a transaction made of it.
     pub fn has_unsaved(&self) -> bool {
-        !self.runner.queues.all_unsaved().is_empty()
+        !self.runner.queues.with_unsaved().is_empty()
     }
 
     /// Makes all pauses end now, for instance because an element came back.
@@ -302,20 +298,8 @@ impl Recovery {
     ) -> Result<TransactionRecord, StoreError> {
         let now = self.runner.ambient.now();
         let mut record = record.unwrap_or_else(|| TransactionRecord {
-            id: id.to_owned(),
-            plan: String::new(),
-            phase: story.phase,
-            outcome: None,
-            principal: Principal::daemon(),
-            started: now,
-            finished: None,
-            elements: story.results.clone(),
             summary: "its record is lost".into(),
-            decided: None,
-            continued_by: None,
-            origin: Origin::default(),
-            services: Vec::new(),
-            resolutions: Vec::new(),
+            ..TransactionRecord::new(id, Principal::daemon(), now)
         });
         story.bring_up(&mut record);
         for name in story.touched.keys().chain(story.persist.keys()) {
@@ -358,9 +342,8 @@ impl Recovery {
         }
     }
 
-    /// What this mark stands for need not be tried again.
-    async fn is_done(&self, mark: &str) -> Result<(), StoreError> {
-        let mut batch = Batch::default();
+    /// What this mark stands for need not be tried again; `batch` says so elsewhere.
+    async fn is_done(&self, mark: &str, mut batch: Batch) -> Result<(), StoreError> {
         batch.delete(Table::Plans, mark);
         self.runner.store.commit(self.runner.epoch, batch, Durability::Lazy).await?;
         self.due().remove(mark);

@@ -4,7 +4,9 @@
 
 use crate::domain::Class;
 use crate::plan::ElementPlan;
-use crate::tree::{ConfigTree, Diff, Edit, Key, Node, Path, diff};
+use crate::tree::{ConfigTree, Diff, Edit, Key, Node, Path, Step, diff};
+use std::collections::BTreeSet;
+use std::ops::Bound;
 
 /// What a reading says about the touched paths of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,52 +133,63 @@ pub(super) fn first_wrong(plan: &ElementPlan, actual: &ConfigTree) -> Option<Wro
 /// The first path outside the plan that was taken away or changed between two readings. What was added does not count:
 /// elements add lines on their own, and an addition takes nothing from anyone.
 pub(super) fn outside(plan: &ElementPlan, earlier: &ConfigTree, later: &ConfigTree) -> Option<Path> {
-    let ours = |path: &Path| plan.touched().chain(&plan.collateral).any(|touched| path.starts_with(touched));
-    let leads_to_ours = |path: &Path| plan.touched().chain(&plan.collateral).any(|touched| touched.starts_with(path));
+    let ours = Places::of(plan);
     diff(earlier, later).edits.iter().find_map(|edit| match edit {
         Edit::Create { .. } | Edit::Move { .. } => None,
-        Edit::Set { path, .. } => (!ours(path)).then(|| path.clone()),
-        Edit::Remove { path, node, .. } | Edit::Replace { path, old: node, .. } => {
-            lost(path, node, &ours, &leads_to_ours)
-        }
+        Edit::Set { path, .. } => (!ours.hold(path)).then(|| path.clone()),
+        Edit::Remove { path, node, .. } | Edit::Replace { path, old: node, .. } => lost(path, node, &ours),
     })
+}
+
+/// The places of a plan. A question about another place costs a few steps, however many there are.
+struct Places<'a>(BTreeSet<&'a [Step]>);
+
+impl<'a> Places<'a> {
+    fn of(plan: &'a ElementPlan) -> Self {
+        Self(plan.touched().chain(&plan.collateral).map(Path::steps).collect())
+    }
+
+    /// Whether a place is one of them, or below one.
+    fn hold(&self, path: &Path) -> bool {
+        let steps = path.steps();
+        (0..=steps.len()).any(|depth| self.0.contains(&steps[..depth]))
+    }
+
+    /// Whether one of them is at or below a place: what is below it comes right behind it.
+    fn are_below(&self, path: &Path) -> bool {
+        let behind = (Bound::Included(path.steps()), Bound::Unbounded);
+        self.0.range::<[Step], _>(behind).next().is_some_and(|first| first.starts_with(path.steps()))
+    }
 }
 
 /// Every path outside the plan at which two readings differ, additions too: the highest node of each difference.
 pub(super) fn others(plan: &ElementPlan, from: &ConfigTree, to: &ConfigTree) -> Vec<Path> {
-    let ours = |path: &Path| plan.touched().chain(&plan.collateral).any(|touched| path.starts_with(touched));
-    let leads = |path: &Path| plan.touched().chain(&plan.collateral).any(|touched| touched.starts_with(path));
-    fn below(
-        path: Path,
-        node: &Node,
-        ours: &dyn Fn(&Path) -> bool,
-        leads: &dyn Fn(&Path) -> bool,
-        found: &mut Vec<Path>,
-    ) {
-        if ours(&path) {
+    let ours = Places::of(plan);
+    fn below(path: Path, node: &Node, ours: &Places<'_>, found: &mut Vec<Path>) {
+        if ours.hold(&path) {
             return;
         }
         // A container that came or went only to hold what is ours says nothing.
-        if !leads(&path) {
+        if !ours.are_below(&path) {
             found.push(path);
             return;
         }
-        node.children().iter().for_each(|child| below(path.child(child.step()), child, ours, leads, found));
+        node.children().iter().for_each(|child| below(path.child(child.step()), child, ours, found));
     }
     let mut found = Vec::new();
     for edit in &diff(from, to).edits {
         match edit {
             Edit::Set { path, .. } | Edit::Move { path, .. } => {
-                if !ours(path) {
+                if !ours.hold(path) {
                     found.push(path.clone());
                 }
             }
             Edit::Create { path, node, .. } | Edit::Remove { path, node, .. } => {
-                below(path.clone(), node, &ours, &leads, &mut found);
+                below(path.clone(), node, &ours, &mut found);
             }
             Edit::Replace { path, old, new, .. } => {
-                below(path.clone(), old, &ours, &leads, &mut found);
-                below(path.clone(), new, &ours, &leads, &mut found);
+                below(path.clone(), old, &ours, &mut found);
+                below(path.clone(), new, &ours, &mut found);
             }
         }
     }
@@ -186,14 +199,14 @@ pub(super) fn others(plan: &ElementPlan, from: &ConfigTree, to: &ConfigTree) -> 
 }
 
 /// The first node of a removed subtree that is neither ours nor merely on the way to ours.
-fn lost(path: &Path, node: &Node, ours: &dyn Fn(&Path) -> bool, leads: &dyn Fn(&Path) -> bool) -> Option<Path> {
-    if ours(path) {
+fn lost(path: &Path, node: &Node, ours: &Places<'_>) -> Option<Path> {
+    if ours.hold(path) {
         return None;
     }
-    if !leads(path) {
+    if !ours.are_below(path) {
         return Some(path.clone());
     }
-    node.children().iter().find_map(|child| lost(&path.child(child.step()), child, ours, leads))
+    node.children().iter().find_map(|child| lost(&path.child(child.step()), child, ours))
 }
 
 /// The same plan, cut to some of its edits: what an undo or a redo may still touch.
@@ -301,6 +314,27 @@ pub(super) mod tests {
         let more =
             tree(vec![leaf("vlan", "200"), part("vrf", vec![leaf("rd", "1"), leaf("rt", "2"), leaf("auto", "3")])]);
         assert_eq!(side(&plan, &more), Side::After);
+    }
+
+    /// A neighbour whose name begins like ours, or sorts right behind it, is not ours.
+    #[test]
+    fn the_places_of_a_plan_are_told_from_their_neighbours() {
+        let before = tree(vec![leaf("vlan", "100"), part("a", vec![leaf("x", "1")])]);
+        let after = tree(vec![leaf("vlan", "200"), part("a", vec![leaf("x", "2")])]);
+        let plan = plan(&before, &after);
+        let places = Places::of(&plan);
+        let path = |names: &[&str]| {
+            Path::new(names.iter().map(|name| crate::tree::Step::single(QName::new("m", name))).collect())
+        };
+        let judged = |names: &[&str]| (places.hold(&path(names)), places.are_below(&path(names)));
+        assert_eq!(judged(&[]), (false, true));
+        assert_eq!(judged(&["a"]), (false, true));
+        assert_eq!(judged(&["a", "x"]), (true, true));
+        assert_eq!(judged(&["a", "x", "y"]), (true, false));
+        assert_eq!(judged(&["a", "w"]), (false, false));
+        assert_eq!(judged(&["aa"]), (false, false));
+        assert_eq!(judged(&["vlan"]), (true, true));
+        assert_eq!(judged(&["vlana"]), (false, false));
     }
 
     #[test]

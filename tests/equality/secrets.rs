@@ -190,7 +190,7 @@ async fn story(folder: tempfile::TempDir, console: &Console<'_>) -> House {
 
     // Another secret, from a kept plan, by a daemon that was started again.
     let edit = house.edit(DOCUMENT, with(SECOND));
-    let kept = house.controller.keep(&noc(), vec![edit], &Allowed::default()).await.unwrap();
+    let kept = house.controller.keep(&noc(), vec![edit], &Allowed::default(), None).await.unwrap();
     clean("a kept plan", &serde_json::to_string(&kept).unwrap());
     let house = house.again(console.element.clone()).await;
     let record = house.controller.commit_kept(&noc(), &kept.plan.id, &Default::default()).await.unwrap();

@@ -211,7 +211,7 @@ fn accepted(
             Ok(faults) => faults,
             Err(error) => {
                 // libyang itself has died of a document: the worker's client says so, and goes on.
-                println!("not drawn: {}\n{text}", andante::adagio::driver::chain(&error));
+                println!("not drawn: {}\n{text}", andante::domain::chain(&error));
                 return None;
             }
         };

@@ -81,7 +81,7 @@ fn said(folder: &Path) -> String {
 
 /// The only transaction that is newer than `known`.
 async fn newest(domain: &Domain, known: usize) -> TransactionRecord {
-    let mut records = domain.controller.transactions(&noc()).await.unwrap();
+    let mut records = domain.controller.transactions_page(&noc(), None, usize::MAX).await.unwrap();
     assert_eq!(records.len(), known + 1, "{records:#?}");
     records.remove(0)
 }
@@ -92,7 +92,7 @@ async fn dies_at(points: &[&str], decided: bool) {
     let before = domain.running();
     let key = domain.put(FILE, |text| text).key().clone();
     for point in points {
-        let known = domain.controller.transactions(&noc()).await.unwrap().len();
+        let known = domain.controller.transactions_page(&noc(), None, usize::MAX).await.unwrap().len();
         let status = Doomed::start(&domain, point).put(&key);
         assert_eq!(status.signal(), Some(SIGABRT), "{point}: {status}: {}", said(domain.folder()));
         domain.restart().await;

@@ -125,7 +125,7 @@ async fn a_kept_plan_is_committed_as_it_is_or_not_at_all() {
     let put = domain.put("l3vpn-any-to-any.json", |text| text);
     let keep = |edit: DocumentEdit| {
         let controller = domain.controller.clone();
-        async move { controller.keep(&crate::domain::noc(), vec![edit], &Default::default()).await.unwrap().plan }
+        async move { controller.keep(&crate::domain::noc(), vec![edit], &Default::default(), None).await.unwrap().plan }
     };
     let commit = |plan: Plan| {
         let controller = domain.controller.clone();

@@ -131,7 +131,7 @@ async fn changes_of_an_element_run_in_order_and_a_newer_one_takes_the_place_of_t
     let report = domain.daemon.controller.check(&noc(), "pe2").await.unwrap();
     assert_eq!(report.deviations, [], "what waits is no deviation after a restart either");
     domain.work_off(0).await;
-    let queued: Vec<_> = domain.daemon.controller.transactions(&noc()).await.unwrap();
+    let queued: Vec<_> = domain.daemon.controller.transactions_page(&noc(), None, usize::MAX).await.unwrap();
     let mut order: Vec<_> = queued.iter().filter(|one| one.summary.starts_with("queued for pe2")).collect();
     order.sort_by(|a, b| a.id.cmp(&b.id));
     let order: Vec<_> = order.iter().map(|one| one.summary.rsplit('/').next().unwrap().to_owned()).collect();

@@ -4,7 +4,7 @@ use crate::stage::{Stage, not_applied};
 use andante::adagio::netconf::{Datastore, DefaultOperation, EditConfig, NetconfSession};
 use andante::adagio::sim::Fault;
 use andante::domain::outcome::CauseKind;
-use andante::domain::{Class, JournalRecord, Outcome, Phase, Turn};
+use andante::domain::{Class, ElementProgress, JournalRecord, Outcome, Phase, Turn};
 use andante::store::{Batch, Durability, Store, Table};
 use std::collections::BTreeMap;
 
@@ -99,15 +99,70 @@ pub fn record(phase: Phase) -> andante::domain::TransactionRecord {
 async fn journaled(stage: &Stage, session: u32) {
     let mut record = record(Phase::Prepared);
     record.elements.get_mut("pe1").unwrap().session = Some(session);
+    journaled_as(stage, &record).await;
+}
+
+/// The open transaction of this record.
+pub async fn journaled_as(stage: &Stage, record: &andante::domain::TransactionRecord) {
     let mut batch = Batch::default();
-    batch.put(Table::Transactions, "t1", &record).unwrap();
-    batch.put(Table::Plans, "transaction/t1", &stage.plan.clone().sealed()).unwrap();
-    for phase in [Phase::Planned, Phase::Locked, Phase::Prepared] {
-        batch.append("t1", JournalRecord::intent(phase, None));
+    batch.put(Table::Transactions, &record.id, record).unwrap();
+    batch.put(Table::Plans, &format!("transaction/{}", record.id), &stage.plan.clone().sealed()).unwrap();
+    let all = [Phase::Planned, Phase::Locked, Phase::Prepared, Phase::Applied, Phase::Verified, Phase::Decided];
+    for phase in all.into_iter().filter(|phase| *phase <= record.phase) {
+        batch.append(&record.id, JournalRecord::intent(phase, None));
     }
     // Whoever holds the lease of the stage's runner.
     let epoch = 1;
     stage.store.commit(epoch, batch, Durability::Now).await.unwrap();
+}
+
+/// Without a lock the candidate may be somebody else's by the time we come back to empty it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn recovery_leaves_a_foreign_draft_where_nothing_can_be_locked() {
+    let stage = Stage::with(&[Class::B], |element| element.abilities.lock = false).await;
+    let other = stage.session("pe1", "noc").await;
+    edits(&other).await;
+    journaled(&stage, 99).await;
+    not_applied(&stage.recovery().run(&stage.south).await.unwrap()[0]);
+    other.commit().await.unwrap();
+    assert!(stage.sim.text("pe1").unwrap().contains("draft"), "hours of edits are gone");
+}
+
+/// What one transaction left in a candidate stays known while another one cannot even reach the element.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_edit_that_stayed_is_not_forgotten_by_an_unresolved_transaction() {
+    let stage = Stage::of(&[Class::B]).await;
+    journaled_as(&stage, &record(Phase::Applied)).await;
+    let mut batch = Batch::default();
+    let left = serde_json::json!({ "transaction": "t2", "plan": stage.plan.elements[0] });
+    batch.put(Table::Plans, "candidate/pe1", &left).unwrap();
+    stage.store.commit(1, batch, Durability::Now).await.unwrap();
+    stage.fault("pe1", Fault::Unreachable);
+    let records = stage.recovery().run(&stage.south).await.unwrap();
+    assert!(matches!(records[0].outcome, Some(Outcome::Unresolved { .. })), "{records:#?}");
+    assert!(stage.recovery().has_left_edits(), "nobody empties the candidate any more");
+    assert!(stage.store.get_bytes(Table::Plans, "candidate/pe1").await.unwrap().is_some());
+}
+
+/// An element that saved in the end is not asked again, though its transaction is still open for another one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_element_that_saved_is_not_asked_again_by_an_open_transaction() {
+    let stage = Stage::of(&[Class::B, Class::B]).await;
+    let mut record = record(Phase::Decided);
+    let of = |turn, unsaved| ElementProgress { turn, unsaved, ..ElementProgress::untouched(Class::B) };
+    record.elements.insert("pe1".into(), of(Turn::Confirmed, true));
+    record.elements.insert("pe2".into(), of(Turn::Unknown, false));
+    journaled_as(&stage, &record).await;
+    stage.fault("pe2", Fault::Unreachable);
+    let recovery = stage.recovery();
+    recovery.run(&stage.south).await.unwrap();
+    assert!(recovery.has_unsaved());
+    for turn in 0..2 {
+        recovery.hurry();
+        let tried = recovery.retry(&stage.south).await.unwrap();
+        assert!(tried.iter().all(|record| record.finished.is_none()), "{tried:#?}");
+        assert!(!recovery.has_unsaved(), "asked again after {turn} more tries");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,7 +3,7 @@
 
 use crate::stage::{Stage, not_applied};
 use andante::adagio::sim::Fault;
-use andante::domain::{Class, Turn};
+use andante::domain::{Class, Outcome, Turn};
 
 const FOREIGN: &str = "<vrfs xmlns=\"http://cisco.com/ns/yang/Cisco-IOS-XR-infra-rsi-cfg\"><vrf><vrf-name>foreign</vrf-name><create/></vrf></vrfs>";
 
@@ -48,4 +48,21 @@ async fn a_commit_that_somebody_else_confirmed_is_compensated_and_not_called_rev
     let detail = record.elements["pe1"].detail.clone().unwrap();
     assert!(detail.contains("somebody else had confirmed"), "{detail}");
     assert!(!detail.contains("revert"), "{detail}");
+}
+
+/// An element that does not let us confirm has not said that there is nothing to confirm: its timer runs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_confirm_that_is_not_allowed_is_not_taken_for_done() {
+    let stage = Stage::of(&[Class::A]).await;
+    let sim = stage.sim.clone();
+    stage.at.the("before-confirm:pe1", move || async move {
+        sim.fault("pe1", Fault::Refuse { on: "commit".into(), answer: "access-denied".into(), times: 100 }).unwrap();
+    });
+    let record = stage.run().await;
+    assert!(matches!(record.outcome, Some(Outcome::Unresolved { .. })), "{record:#?}");
+    stage.sim.mend("pe1").unwrap();
+    let recovery = stage.recovery();
+    let tried = recovery.retry(&stage.south).await.unwrap();
+    assert_eq!(tried[0].outcome, Some(Outcome::Applied), "{tried:#?}");
+    stage.all_after();
 }

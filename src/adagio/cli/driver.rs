@@ -9,15 +9,13 @@ use super::commit::Committing;
 use super::dialect::{CliDialect, Dialect};
 use super::session::{CliError, CliLimits, CliSession};
 use super::verdict::Verdict;
-use crate::adagio::driver::{
-    Confirm, DriverError, Effect, Reader, Reading, Residue, Southbound, StateValue, Writer, chain,
-};
+use crate::adagio::driver::{Confirm, DriverError, Effect, Reader, Reading, Residue, Southbound, StateValue, Writer};
 use crate::adagio::secret::{Clear, Secrets, plain};
 use crate::adagio::ssh::{SshLimits, SshTarget};
 use crate::adagio::tap::Tap;
 use crate::adapter::manifest::ElementLimits;
 use crate::adapter::{Adapter, Answer, CliLine, Payload};
-use crate::domain::{Class, ErrorClass};
+use crate::domain::{Class, ErrorClass, chain};
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;

@@ -12,14 +12,14 @@ use super::session::{NetconfLimits, NetconfSession};
 use super::xml::Fragment;
 use super::{schemas, sessions};
 use crate::adagio::driver::{
-    Confirm, DriverError, Effect, Holder, Reader, Reading, Residue, Southbound, StateValue, Writer, chain,
+    Confirm, DriverError, Effect, Holder, Reader, Reading, Residue, Southbound, StateValue, Writer,
 };
 use crate::adagio::secret::{Clear, Secrets, in_xml};
 use crate::adagio::ssh::{SshLimits, SshTarget};
 use crate::adagio::tap::Tap;
 use crate::adapter::manifest::{ElementLimits, Validation};
 use crate::adapter::{Adapter, Payload};
-use crate::domain::{Class, ErrorClass};
+use crate::domain::{Class, ErrorClass, chain};
 use crate::tree::{ConfigTree, Path, QName, Step, xml};
 use async_trait::async_trait;
 use std::sync::Arc;

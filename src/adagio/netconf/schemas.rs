@@ -11,10 +11,10 @@ use super::error::NetconfError;
 use super::operation::Filter;
 use super::session::{NetconfLimits, NetconfSession};
 use super::xml::{Open, Walk, XmlError};
-use crate::adagio::driver::{DriverError, chain};
+use crate::adagio::driver::DriverError;
 use crate::adagio::ssh::{SshLimits, SshTarget};
 use crate::adagio::tap::Tap;
-use crate::domain::ErrorClass;
+use crate::domain::{ErrorClass, chain};
 use std::collections::BTreeMap;
 
 /// A module as an element announces it.

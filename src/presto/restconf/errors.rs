@@ -21,7 +21,7 @@ use super::edit::{EditError, EditErrorKind};
 use super::target::TargetError;
 use crate::controller::Failure;
 use crate::domain::outcome::CauseKind;
-use crate::domain::{Cause, Class, FaultTag, Outcome, TransactionRecord, Turn};
+use crate::domain::{Cause, Class, FaultTag, Outcome, TransactionRecord, Turn, chain};
 use crate::plan::Refused;
 use crate::tree::{CodecError, CodecErrorKind};
 use http::StatusCode;
@@ -145,18 +145,17 @@ impl Problem {
                 });
                 Self { status: StatusCode::CONFLICT, errors: each.collect(), transaction }
             }
-            Failure::AlreadyApplied { transaction, .. } => {
-                let entry = Entry {
+            Failure::AlreadyApplied { transaction, .. } => Self::application(
+                StatusCode::PRECONDITION_FAILED,
+                Entry {
                     tag: "operation-failed",
-                    app_tag: Some("already-applied".into()),
                     message: format!("{message}; nothing was sent again"),
-                    cause: Some("already-applied"),
-                    remedy: Some("nothing; for another change make a new plan".into()),
                     ..Entry::default()
-                };
-                let transaction = Some(transaction.clone());
-                Self { transaction, ..Self::application(StatusCode::PRECONDITION_FAILED, entry) }
-            }
+                },
+            )
+            .caused("already-applied")
+            .remedy("nothing; for another change make a new plan")
+            .about(transaction),
             Failure::Unreachable { element, message: why } => {
                 Self::out_of_reach(element, why, &message, "comm-loss", nso)
             }
@@ -193,29 +192,18 @@ impl Problem {
             ),
             Failure::Cancelled(_) => Self::new(StatusCode::CONFLICT, "operation-failed", message).caused("not-applied"),
             Failure::TooLate { transaction, remedy, .. } => {
-                let entry = Entry {
-                    tag: "operation-failed",
-                    app_tag: Some("too-late".into()),
-                    message,
-                    cause: Some("too-late"),
-                    remedy: Some(remedy.clone()),
-                    ..Entry::default()
-                };
-                let transaction = Some(transaction.clone());
-                Self { transaction, ..Self::application(StatusCode::CONFLICT, entry) }
+                Self::application(StatusCode::CONFLICT, Entry { tag: "operation-failed", message, ..Entry::default() })
+                    .caused("too-late")
+                    .remedy(remedy)
+                    .about(transaction)
             }
-            Failure::RequestReused { transaction, .. } => {
-                let entry = Entry {
-                    tag: "invalid-value",
-                    app_tag: Some("request-id-reused".into()),
-                    message: format!("{message}; nothing was done"),
-                    cause: Some("request-id-reused"),
-                    remedy: Some("give each request a name of its own; repeat a request as it was".into()),
-                    ..Entry::default()
-                };
-                let transaction = Some(transaction.clone());
-                Self { transaction, ..Self::application(StatusCode::UNPROCESSABLE_ENTITY, entry) }
-            }
+            Failure::RequestReused { transaction, .. } => Self::application(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                Entry { tag: "invalid-value", message: format!("{message}; nothing was done"), ..Entry::default() },
+            )
+            .caused("request-id-reused")
+            .remedy("give each request a name of its own; repeat a request as it was")
+            .about(transaction),
             Failure::Declined { tag, remedy, .. } => Self::application(
                 StatusCode::CONFLICT,
                 Entry {
@@ -334,6 +322,10 @@ impl Problem {
         )
     }
 
+    fn about(self, transaction: &str) -> Self {
+        Self { transaction: Some(transaction.into()), ..self }
+    }
+
     fn caused(mut self, cause: &'static str) -> Self {
         for entry in &mut self.errors {
             entry.app_tag = Some(cause.into());
@@ -449,19 +441,4 @@ pub fn turn(turn: Turn) -> &'static str {
         Turn::Conflict => "conflict",
         Turn::Accepted => "accepted",
     }
-}
-
-/// An error with all its causes, printed once, at the edge.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
 }

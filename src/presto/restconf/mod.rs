@@ -6,8 +6,9 @@
 //! ```
 //!
 //! Guarantees: a request is answered or refused with an `ietf-restconf:errors` body, never dropped; nothing is stored or sent
-//! for a request that is refused; a transaction that exists is named in the answer. Everything but `server`, `data`, `modes`
-//! and `operations` is pure. What is not offered: YANG Patch, `insert`, `point`, `filter`, `with-defaults`, streams, NMDA datastores.
+//! for a request that is refused; a transaction that exists is named in the answer. Everything but `server`, `data`,
+//! `load` and the operations (`operations` with their `input`, `elements`, `modes`, `past`) is pure. What is not offered: YANG
+//! Patch, `insert`, `point`, `filter`, `with-defaults`, streams, NMDA datastores.
 
 mod answer;
 pub mod conditions;
@@ -15,7 +16,9 @@ mod data;
 pub mod documents;
 pub mod dry_run;
 pub mod edit;
+mod elements;
 pub mod errors;
+mod input;
 mod load;
 pub mod media;
 mod modes;

@@ -11,7 +11,7 @@
 
 use super::answer::Answer;
 use super::errors::Problem;
-use super::operations::{Asked, bad_input, class, own, wrong};
+use super::input::{Asked, bad_input, class, own, wrong};
 use super::server::{Ask, Restconf};
 use super::target;
 use crate::controller::{Failure, RequestName, Terms};

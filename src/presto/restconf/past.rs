@@ -2,7 +2,7 @@
 
 use super::answer::Answer;
 use super::errors::Problem;
-use super::operations::{allowed_in, bad_input, wrong};
+use super::input::{allowed_in, bad_input, wrong};
 use super::server::{Ask, Restconf};
 use crate::controller::{KeptPlan, ResolveAsked};
 use crate::domain::{Offer, Principal, ServiceKey};
@@ -96,7 +96,7 @@ impl Restconf {
             .transaction(&record))
     }
 
-    fn kept_plan(&self, ask: &Ask, name: &str, kept: &KeptPlan) -> Result<Answer, Problem> {
+    pub(super) fn kept_plan(&self, ask: &Ask, name: &str, kept: &KeptPlan) -> Result<Answer, Problem> {
         self.output(ask, name, |sheet| {
             sheet.container("plan", |sheet| {
                 view::plan_content(sheet, &kept.plan, Some(kept.created), Some(kept.expires));

@@ -4,7 +4,7 @@
 
 use super::order::{Failed, Order, is_lost};
 use super::{Crew, ROUNDS, Tools};
-use crate::adagio::Payload;
+use crate::adagio::{DriverError, Payload};
 use crate::domain::outcome::{Cause, CauseKind};
 use crate::domain::{Class, ErrorClass};
 use crate::plan::ElementPlan;
@@ -164,8 +164,11 @@ impl Crew {
         if let (Side::After, Some(confirm)) = (side::side(&self.plan, &actual), self.confirm.clone()) {
             self.nothing_sneaks_in(tools).await?;
             match self.order(tools, Order::Confirm(&confirm.persist)).await {
-                // Held by others, a dead session of ours perhaps: its timer still runs, and a reading does not show that.
-                Err(error) if is_lost(&error) || error.class == ErrorClass::Transient => return Err(error.into()),
+                // Held by others, a dead session of ours perhaps, or not allowed just now: its timer still runs, and a
+                // reading does not show that.
+                Err(error) if is_lost(&error) || error.class == ErrorClass::Transient || is_denied(&error) => {
+                    return Err(error.into());
+                }
                 // Confirmed now, confirmed before, or gone back a moment ago: reading tells.
                 Ok(_) | Err(_) => actual = self.read_quiet(tools).await?,
             }
@@ -365,6 +368,11 @@ impl Crew {
             }
         }
     }
+}
+
+/// Whether the element did not even look at what was asked.
+fn is_denied(error: &DriverError) -> bool {
+    error.tag.as_deref() == Some("access-denied")
 }
 
 /// Longest reading before a cancel, which is more urgent.

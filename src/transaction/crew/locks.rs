@@ -23,8 +23,8 @@ enum Candidate {
     Clean,
     /// Nothing but edits of ours.
     Ours,
-    /// Edits of others too: the difference from running, for people.
-    Foreign(String),
+    /// Edits of others too: the difference from running, for people, and whether edits of ours are among them.
+    Foreign(String, bool),
 }
 
 impl Crew {
@@ -69,18 +69,23 @@ impl Crew {
     /// The element said yes. Where it has no locks, a candidate that is not clean is seen only by reading it.
     async fn locked(&mut self, tools: &Tools) -> Result<Option<String>, Failed> {
         self.locked = true;
-        let Some(note) = self.writer.as_ref().and_then(|writer| writer.unlocked()) else { return Ok(None) };
+        let Some(note) = self.writer.as_ref().and_then(|writer| writer.unlocked()) else {
+            self.emptied();
+            return Ok(None);
+        };
         match self.candidate(tools).await? {
-            Candidate::Foreign(difference) => {
+            Candidate::Foreign(difference, _) => {
                 self.release(tools).await;
-                Err(Failed::Other(self.dirty(&difference)))
+                return Err(Failed::Other(self.dirty(&difference)));
             }
             Candidate::Ours => {
                 self.order(tools, Order::Discard).await?;
-                Ok(Some(note))
+                self.emptied();
             }
-            Candidate::Clean | Candidate::Unread => Ok(Some(note)),
+            Candidate::Clean => self.emptied(),
+            Candidate::Unread => {}
         }
+        Ok(Some(note))
     }
 
     /// A candidate was edited before we could lock it. True: the edits were ours, and are gone.
@@ -89,10 +94,10 @@ impl Crew {
             Candidate::Ours => {
                 tracing::warn!(element = %self.name, "the candidate holds an edit of ours that was left behind; emptied");
                 self.order(tools, Order::Discard).await?;
-                self.edited = false;
+                self.emptied();
                 Ok(true)
             }
-            Candidate::Foreign(difference) => {
+            Candidate::Foreign(difference, _) => {
                 self.release(tools).await;
                 let cause = self.dirty(&difference);
                 let message = format!("{} ({})", cause.message, error.message);
@@ -135,27 +140,22 @@ impl Crew {
         self.ours.contains(&holder.session) && holder.same_user == Some(true)
     }
 
-    /// Empties the candidate of our own edits. Without our lock it is first locked; what a refused lock means is told by
-    /// reading the candidate. A driver that cannot read it is believed: we held the lock when it was edited.
+    /// Nothing of ours stands in the candidate.
+    fn emptied(&mut self) {
+        (self.edited, self.stale) = (false, None);
+    }
+
+    /// Empties the candidate of our own edits. Without our lock it is first locked; what a refused lock means, and what
+    /// stands where nothing can be locked, is told by reading the candidate. A driver that cannot read it is believed: we
+    /// held the lock when it was edited.
     pub(super) async fn clear_candidate(&mut self, tools: &Tools) -> Result<(), DriverError> {
-        if self.writer.is_none() {
-            let opening = self.south.open_writer();
-            let writer = within(tools, &self.name, "open a session", tools.limits.connect, opening).await?;
-            self.opened(writer);
-        }
+        self.open(tools).await?;
         let mut ended = false;
         while !self.locked {
             match self.order(tools, Order::Lock).await {
                 Ok(_) => self.locked = true,
                 Err(error) if is_lost(&error) => return Err(error),
-                Err(error) if is_dirty(&error) => {
-                    if let Candidate::Foreign(difference) = self.candidate(tools).await? {
-                        tracing::warn!(element = %self.name, difference, "the candidate holds edits of others; left alone");
-                        self.edited = false;
-                        return Ok(());
-                    }
-                    break;
-                }
+                Err(error) if is_dirty(&error) => break,
                 // Held by a dead session of ours, which goes; or by others, or a confirmed commit is pending: then the
                 // candidate is not ours to empty.
                 Err(error) => {
@@ -166,16 +166,26 @@ impl Crew {
                 }
             }
         }
+        let guarded = self.locked && self.writer.as_ref().is_some_and(|writer| writer.unlocked().is_none());
+        if !guarded && let Candidate::Foreign(difference, with_ours) = self.candidate(tools).await? {
+            tracing::warn!(element = %self.name, difference, "the candidate holds edits of others; left alone");
+            // Whoever sends something next has to look again, and is refused.
+            self.locked = false;
+            if !with_ours {
+                self.emptied();
+            }
+            return Ok(());
+        }
         self.order(tools, Order::Discard).await?;
-        self.edited = false;
+        self.emptied();
         Ok(())
     }
 
     /// Empties a candidate that an earlier transaction may have left full. True: nothing of ours is there any more.
-    pub(in crate::transaction) async fn emptied(&mut self, tools: &Tools) -> bool {
+    pub(in crate::transaction) async fn empty(&mut self, tools: &Tools) -> bool {
         let done = self.clear_candidate(tools).await;
         self.release(tools).await;
-        done.is_ok() && !self.edited
+        done.is_ok() && self.stale.is_none()
     }
 
     /// Before a confirm. From a session that does not hold the candidate's lock it takes along what stands there (F2), and
@@ -190,7 +200,7 @@ impl Crew {
             Candidate::Clean | Candidate::Unread => return Ok(()),
             // Running is as we made it: whatever differs from it is not what is to be confirmed.
             Candidate::Ours => "values of the same places".into(),
-            Candidate::Foreign(difference) => difference,
+            Candidate::Foreign(difference, _) => difference,
         };
         let cause = self.dirty(&difference);
         let message = format!("{}; a confirm would take them along, so it was not sent", cause.message);
@@ -212,11 +222,13 @@ impl Crew {
         if candidate.tree == running.tree {
             return Ok(Candidate::Clean);
         }
-        let left = self.stale.iter().map(|stale| &stale.plan).chain(self.edited.then_some(&self.plan));
-        if left.into_iter().any(|plan| is_of(plan, &candidate.tree, &running.tree)) {
+        let left: Vec<&ElementPlan> =
+            self.stale.iter().map(|stale| &stale.plan).chain(self.edited.then_some(&self.plan)).collect();
+        if left.iter().any(|plan| is_of(plan, &candidate.tree, &running.tree)) {
             return Ok(Candidate::Ours);
         }
-        Ok(Candidate::Foreign(described(&running.tree, &candidate.tree)))
+        let with_ours = left.iter().any(|plan| stands_in(plan, &candidate.tree, &running.tree));
+        Ok(Candidate::Foreign(described(&running.tree, &candidate.tree), with_ours))
     }
 
     fn dirty(&self, difference: &str) -> Cause {
@@ -237,6 +249,11 @@ fn is_of(plan: &ElementPlan, candidate: &ConfigTree, running: &ConfigTree) -> bo
         && !matches!(side::side(plan, candidate), Side::Foreign(_))
         // An edit of ours reaches a candidate whole: a place where it would change a value is never left empty by it.
         && side::emptied(plan, candidate).next().is_none()
+}
+
+/// Whether a candidate would change running at a place of this plan to what the plan wants there.
+fn stands_in(plan: &ElementPlan, candidate: &ConfigTree, running: &ConfigTree) -> bool {
+    plan.touched().any(|path| candidate.at(path) != running.at(path) && plan.matches(candidate, &plan.after, path))
 }
 
 /// A difference for people: one edit a line, bounded, secrets masked.

@@ -3,34 +3,28 @@
 //! Guarantees: a session whose answer did not come is dropped; half a lock is never kept while waiting for the other half.
 //! It decides nothing.
 
-use super::order::{Failed, Order, is_lost, unknown, within};
+use super::order::{Order, is_lost, unknown, within};
 use super::{Crew, Tools};
 use crate::adagio::driver::Residue;
-use crate::adagio::{DriverError, Reading, Southbound, Writer};
-use crate::domain::outcome::CauseKind;
+use crate::adagio::{DriverError, Reading, Southbound};
 use futures::future::{Either, select};
 use std::pin::pin;
 
 impl Crew {
-    pub(super) async fn open(&mut self, tools: &Tools) -> Result<(), Failed> {
+    /// Opens a session if there is none. It is ours until it was ended in good order, also when nobody hears of it any more.
+    pub(super) async fn open(&mut self, tools: &Tools) -> Result<(), DriverError> {
         if self.writer.is_some() {
             return Ok(());
         }
         let opening = self.south.open_writer();
-        let writer = within(tools, &self.name, "open a session", tools.limits.connect, opening).await;
-        let writer = writer.map_err(|error| Failed::Driver(Box::new(error), CauseKind::Unreachable))?;
-        self.opened(writer);
-        Ok(())
-    }
-
-    /// A new session: it is ours until it was ended in good order, also when nobody hears of it any more.
-    pub(super) fn opened(&mut self, writer: Box<dyn Writer>) {
+        let writer = within(tools, &self.name, "open a session", tools.limits.connect, opening).await?;
         if let Some(session) = writer.session() {
             self.ours.insert(session);
             self.report.session = Some(session);
         }
         self.writer = Some(writer);
         self.locked = false;
+        Ok(())
     }
 
     /// Makes running survive a restart. A refusal is an alarm, not a reason to turn back, and it is tried again in the

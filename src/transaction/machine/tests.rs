@@ -370,6 +370,15 @@ fn hands_off_sends_nothing_more_in_any_state() {
     }
 }
 
+/// Without elements nothing was sent, and yet the decision may be durable: nobody may be told that it is not.
+#[test]
+fn a_decision_that_may_stand_is_never_told_as_not_applied() {
+    let mut machine = machine(&[]);
+    machine.step(T0, Event::Begin).unwrap();
+    machine.step(T0, Event::HandsOff(why(CauseKind::Interrupted))).unwrap();
+    assert!(matches!(machine.outcome(), Some(Outcome::Unresolved { .. })), "{:?}", machine.outcome());
+}
+
 /// The pairs that cannot happen, all others are legal. An illegal event leaves the machine as it was.
 #[test]
 fn illegal_pairs_are_refused_and_change_nothing() {
