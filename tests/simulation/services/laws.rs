@@ -30,6 +30,9 @@ pub const LAWS: [Law; 9] = [
     ("a pinned plan is sent as it was looked at", pinned_as_looked_at),
 ];
 
+/// What stands in the store of a service says what it asks for.
+pub const JUDGED: &str = "stored services can be worked out again";
+
 /// What a configuration says, place by place: leafs, members, entries, containers whose presence means something.
 pub type Said = BTreeMap<Path, String>;
 
@@ -49,7 +52,7 @@ pub struct Judged<'a> {
 pub fn judge(stage: &Stage) -> Result<(), Vec<(&'static str, String)>> {
     let told = stage.told.lock().unwrap().clone();
     let Some(told) = told else { return Err(vec![(LAWS[0].0, "the last daemon never came up".into())]) };
-    let judged = Judged::new(stage, &told).map_err(|why| vec![("the judge", why)])?;
+    let judged = Judged::new(stage, &told).map_err(|why| vec![(JUDGED, why)])?;
     let broken: Vec<_> = LAWS.iter().filter_map(|(name, law)| Some((*name, law(&judged).err()?))).collect();
     if broken.is_empty() { Ok(()) } else { Err(broken) }
 }
@@ -142,7 +145,7 @@ fn claims(stage: &Stage, told: &Told) -> Result<BTreeMap<String, BTreeMap<Servic
 }
 
 /// The places that changed between two configurations, with what stands there afterwards.
-fn changed(before: &Said, after: &Said) -> Vec<(Path, Option<String>)> {
+pub fn changed(before: &Said, after: &Said) -> Vec<(Path, Option<String>)> {
     let all: BTreeSet<&Path> = before.keys().chain(after.keys()).collect();
     let other = all.into_iter().filter(|path| before.get(*path) != after.get(*path));
     other.map(|path| (path.clone(), after.get(path).cloned())).collect()
@@ -212,6 +215,24 @@ fn once(judged: &Judged<'_>) -> Verdict {
         let decided: Vec<&str> = ran.filter(|record| record.decided.is_some()).map(|record| record.id.as_str()).collect();
         if decided.len() > 1 {
             return Err(format!("{name:?} was carried out {} times: {decided:?}, {ask:?}", decided.len()));
+        }
+        // Whoever was told of a transaction is told of the same one for ever.
+        let heard = judged.stage.heard.lock().unwrap();
+        let mut first: Option<String> = None;
+        for (.., heard) in heard.get(&at).into_iter().flatten() {
+            let now = match heard {
+                Heard::Record(record) => record.id.clone(),
+                Heard::Refused(why) => why.clone(),
+                Heard::Nothing => continue,
+            };
+            match &first {
+                Some(first) if *first != now => {
+                    return Err(format!("{name:?} was answered by {first} first, then by '{now}'"));
+                }
+                // A transaction of which the disk took nothing is none: nothing was sent, and the name is free.
+                None if judged.told.transactions.iter().any(|record| record.id == now) => first = Some(now),
+                _ => {}
+            }
         }
     }
     Ok(())

@@ -26,7 +26,7 @@ use andante::domain::{
 };
 use andante::plan::{Allowed, Permit};
 use andante::service::ledger::Ranges;
-use andante::store::Store;
+use andante::store::{Store, Table};
 use andante::transaction::StopSignal;
 use futures::future::{BoxFuture, Either, poll_fn, select};
 use std::collections::BTreeMap;
@@ -37,7 +37,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// When nobody waits any longer.
-const LATEST: Duration = Duration::from_secs(1_500);
+const LATEST: Duration = Duration::from_secs(700);
 /// How often a request is sent again when nobody answers.
 const PATIENCE: usize = 40;
 
@@ -49,8 +49,6 @@ pub type OnStore = dyn Fn(Arc<dyn Store>) -> Arc<dyn Store> + Send + Sync;
 pub struct Planted {
     pub south: Option<Arc<OnSouth>>,
     pub store: Option<Arc<OnStore>>,
-    /// Looks do not happen.
-    pub blind: bool,
 }
 
 /// What the caller of one request heard, each time that he sent it.
@@ -128,7 +126,6 @@ pub fn play(tale: &Tale, planted: Planted) -> Result<Arc<Stage>, String> {
     world.run(world.wait(WINDOW * 3))?;
     // Power, and one more start: what is told then comes from the disk and from the elements alone.
     stage.disk.power_loss(0);
-    stage.director.leased(usize::MAX);
     *stage.last.lock().unwrap() = true;
     let alive = stage.clone().born(0);
     world.run(stage.clone().lives(vec![alive], vec![]))?;
@@ -145,12 +142,23 @@ struct Mortal {
     tasks: Vec<BoxFuture<'static, ()>>,
 }
 
+impl Drop for Mortal {
+    fn drop(&mut self) {
+        // What was asked of it in its last moment goes as well.
+        drop(self.process.begun());
+    }
+}
+
 pub fn noc(ticket: usize) -> Principal {
     Principal { user: "noc".into(), role: Role::Administrator, tenant: None, ticket: Some(format!("r{ticket}")) }
 }
 
 pub fn request(at: usize) -> String {
     format!("request-{at}")
+}
+
+fn name(at: usize, ask: &Ask) -> RequestName {
+    RequestName { id: request(at), digest: format!("{ask:?}"), creates: None }
 }
 
 impl Stage {
@@ -264,8 +272,7 @@ impl Stage {
     }
 
     fn newest(&self, process: &Process) -> bool {
-        let newest = self.director.newest();
-        newest == usize::MAX || newest == process.number
+        self.director.newest() == process.number
     }
 
     /// One daemon from its start to its end, in the order of `daemon::start_with`.
@@ -301,9 +308,7 @@ impl Stage {
         let looking = async {
             loop {
                 for element in &self.elements {
-                    if !self.planted.blind {
-                        let _ = controller.glance(&Principal::daemon(), &element.name).await;
-                    }
+                    let _ = controller.glance(&Principal::daemon(), &element.name).await;
                     self.world.wait(Duration::from_millis(700)).await;
                 }
                 self.world.wait(Duration::from_secs(6)).await;
@@ -325,9 +330,18 @@ impl Stage {
         match select(pin!(quiet), pin!(forever)).await {
             Either::Left(_) | Either::Right(_) => {}
         }
+        self.closes(&process);
         if *self.last.lock().unwrap() {
             let told = self.last_words(&controller).await;
             *self.told.lock().unwrap() = Some(told);
+        }
+    }
+
+    /// Nobody asks this daemon any more.
+    fn closes(&self, process: &Arc<Process>) {
+        let mut open = self.open.lock().unwrap();
+        if open.as_ref().is_some_and(|(other, _)| Arc::ptr_eq(other, process)) {
+            *open = None;
         }
     }
 
@@ -349,7 +363,9 @@ impl Stage {
         }
         let documents = controller.documents(&who, "ietf-l3vpn-ntw").await.unwrap();
         let elements = controller.elements(&who).await.unwrap();
-        let deviations = controller.deviations(&who).await.unwrap();
+        // As whoever comes next will find them.
+        let rows = andante::store::list(&self.disk.store, Table::Deviations, "").await.unwrap();
+        let deviations: Vec<Deviation> = rows.into_iter().map(|(_, found)| found).collect();
         let queued = controller.queued(&who).await.unwrap();
         let transactions = controller.transactions(&who).await.unwrap();
         let state = |document: &StoredDocument| {
@@ -389,7 +405,7 @@ impl Stage {
             let since = self.world.tick();
             let (tell, told) = oneshot::channel();
             let (this, mine) = (self.clone(), ask.clone());
-            let work = async move { drop(tell.send(this.sent(at, &mine, &controller).await)) };
+            let work = async move { drop(tell.send(this.once(at, &mine, &controller).await)) };
             andante::transaction::Ambient::spawn(process.as_ref(), Box::pin(work));
             // The loop looks for new tasks when it is woken.
             self.world.wait(Duration::ZERO).await;
@@ -407,6 +423,28 @@ impl Stage {
         }
     }
 
+    /// As every front end asks: a name that is known is answered as it was.
+    async fn once(
+        self: &Arc<Self>,
+        at: usize,
+        ask: &Ask,
+        controller: &Arc<Controller>,
+    ) -> Result<TransactionRecord, Failure> {
+        let who = noc(at);
+        let name = name(at, ask);
+        let given = async || match ask.named {
+            true => Ok(controller.given(&who, &name, None).await?.map(|repeated| repeated.record)),
+            false => Ok::<_, Failure>(None),
+        };
+        if let Some(record) = given().await? {
+            return Ok(record);
+        }
+        match self.sent(at, ask, controller).await {
+            Err(failure) => given().await?.ok_or(failure),
+            done => done,
+        }
+    }
+
     async fn sent(
         self: &Arc<Self>,
         at: usize,
@@ -414,8 +452,8 @@ impl Stage {
         controller: &Arc<Controller>,
     ) -> Result<TransactionRecord, Failure> {
         let who = noc(at);
-        let name = || RequestName { id: request(at), digest: format!("{ask:?}"), creates: None };
-        let terms = Terms { queue: ask.queue, request: ask.named.then(name), ..Terms::default() };
+        let request = ask.named.then(|| name(at, ask));
+        let terms = Terms { queue: ask.queue, request, ..Terms::default() };
         let permit = if ask.anyway { Permit::All } else { Permit::Nothing };
         let allowed = Allowed { overwrite: permit.clone(), collateral: permit, ..Allowed::default() };
         let edits: Vec<DocumentEdit> = match &ask.want {
