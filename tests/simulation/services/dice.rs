@@ -74,8 +74,7 @@ impl Tale {
         let elements = (0..count).map(|_| dice.nature()).collect();
         let anyway = dice.one_in(3);
         let asks = (0..[1, 2, 3, 4, 5, 6, 8][dice.below(7)]).map(|_| ask(&dice, count, anyway)).collect();
-        let mut twists: Vec<Twist> =
-            (0..[0, 1, 2, 3, 4, 6][dice.below(6)]).map(|_| twist(&dice, count)).collect();
+        let mut twists: Vec<Twist> = (0..[0, 1, 2, 3, 4, 6][dice.below(6)]).map(|_| twist(&dice, count)).collect();
         for _ in 0..[0, 0, 1, 2, 4][dice.below(5)] {
             let (when, at) = (When::At(dice.number(0, LENGTH)), dice.below(count));
             twists.push(Twist { when, what: What::Human(at, meddling(&dice)) });

@@ -212,7 +212,8 @@ fn once(judged: &Judged<'_>) -> Verdict {
     for (at, ask) in judged.asks().filter(|(_, ask)| ask.named) {
         let name = Some(request(at));
         let ran = judged.told.transactions.iter().filter(|record| record.origin.request == name);
-        let decided: Vec<&str> = ran.filter(|record| record.decided.is_some()).map(|record| record.id.as_str()).collect();
+        let decided: Vec<&str> =
+            ran.filter(|record| record.decided.is_some()).map(|record| record.id.as_str()).collect();
         if decided.len() > 1 {
             return Err(format!("{name:?} was carried out {} times: {decided:?}, {ask:?}", decided.len()));
         }
@@ -245,15 +246,14 @@ fn told_is_stored(judged: &Judged<'_>) -> Verdict {
         judged.told.documents.iter().map(|document| (&document.key, document)).collect();
     let services: BTreeSet<u8> = judged.asks().flat_map(|(_, ask)| ask.want.services()).collect();
     for service in services {
-        let of: Vec<(usize, &Ask)> =
-            judged.asks().filter(|(_, ask)| ask.want.services().contains(&service)).collect();
+        let of: Vec<(usize, &Ask)> = judged.asks().filter(|(_, ask)| ask.want.services().contains(&service)).collect();
         let Some((at, ask, ended)) = of.iter().find_map(|(at, ask)| {
             let all = judged.stage.heard.lock().unwrap().get(at)?.clone();
             // The first time that it was sent, up to the last answer.
             let (first, last) = (all.first()?.0, all.last()?.clone());
-            let alone = of.iter().all(|(other, _)| {
-                other == at || answers.get(other).is_some_and(|(_, ended, _)| *ended < first)
-            });
+            let alone = of
+                .iter()
+                .all(|(other, _)| other == at || answers.get(other).is_some_and(|(_, ended, _)| *ended < first));
             alone.then_some((*at, *ask, last))
         }) else {
             continue;
@@ -355,7 +355,10 @@ fn told_is_true(judged: &Judged<'_>) -> Verdict {
             _ => false,
         };
         if !fits {
-            return Err(format!("{} is said to be {state}; it differs at {differs:?}, queued {states:?}", document.key));
+            return Err(format!(
+                "{} is said to be {state}; it differs at {differs:?}, queued {states:?}",
+                document.key
+            ));
         }
     }
     for (known, state) in &judged.told.elements {
@@ -411,7 +414,10 @@ fn not_overwritten_knowingly(judged: &Judged<'_>) -> Verdict {
                     let after = said(&element.shown(&after));
                     for (path, (value, seen)) in &theirs {
                         if *seen && after.get(path) != Some(value) && !judged.is_loose(&element.name, path) {
-                            return Err(format!("{owner} read '{value}' at {path} of {} and overwrote it", element.name));
+                            return Err(format!(
+                                "{owner} read '{value}' at {path} of {} and overwrote it",
+                                element.name
+                            ));
                         }
                     }
                     theirs.retain(|path, (value, _)| after.get(path) == Some(value));
@@ -437,7 +443,9 @@ fn pinned_as_looked_at(judged: &Judged<'_>) -> Verdict {
             return Err(format!("request {at} looked at plan {}, and {} ran", wanted.id, record.plan));
         }
         for of in wanted.elements.iter().filter(|_| *outcome == Some(Outcome::Applied)) {
-            let Some(element) = judged.stage.elements.iter().find(|element| element.name == of.element) else { continue };
+            let Some(element) = judged.stage.elements.iter().find(|element| element.name == of.element) else {
+                continue;
+            };
             let bytes = of.payload.native();
             let sent = element.diary().iter().any(|entry| {
                 matches!(&entry.did, Did::Sent { call: Call::Prepare | Call::Apply, bytes: sent, .. } if *sent == bytes)

@@ -9,9 +9,9 @@
 //!                                  elements (XR edit-config, FRR lines)  store     afterwards: laws
 //! ```
 
-pub mod house;
 mod bugs;
 mod dice;
+pub mod house;
 mod laws;
 mod play;
 mod seeds;
@@ -76,7 +76,11 @@ pub fn chronicle(tale: &Tale, planted: Planted) -> String {
         for Entry { seq, by, did } in element.diary() {
             let edits = |before: &ConfigTree, after: &ConfigTree| {
                 let (before, after) = (laws::said(&element.shown(before)), laws::said(&element.shown(after)));
-                laws::changed(&before, &after).iter().map(|(path, is)| format!("{path} = {is:?}")).collect::<Vec<_>>().join(", ")
+                laws::changed(&before, &after)
+                    .iter()
+                    .map(|(path, is)| format!("{path} = {is:?}"))
+                    .collect::<Vec<_>>()
+                    .join(", ")
             };
             let did = match did {
                 Did::Changed { before, after, .. } => format!("running changes: {}", edits(&before, &after)),

@@ -214,8 +214,7 @@ impl Stage {
         let inside = move |known: &Known| {
             let element = elements.iter().find(|element| element.name == known.name)?;
             let owner = format!("daemon {}", ours.number);
-            let south: Arc<dyn Southbound> =
-                Arc::new(South { element: element.clone(), process: ours.clone(), owner });
+            let south: Arc<dyn Southbound> = Arc::new(South { element: element.clone(), process: ours.clone(), owner });
             Some(match &plant {
                 Some(plant) => plant(south, element),
                 None => south,
@@ -369,8 +368,7 @@ impl Stage {
         let queued = controller.queued(&who).await.unwrap();
         let transactions = controller.transactions(&who).await.unwrap();
         let state = |document: &StoredDocument| {
-            let fact =
-                andante::presto::view::ServiceFact { document: document.clone(), kind: None, customer: None };
+            let fact = andante::presto::view::ServiceFact { document: document.clone(), kind: None, customer: None };
             let shown =
                 andante::presto::view::services(controller.schema(), &[fact], &elements, &deviations, &queued).unwrap();
             let entry = shown.children().iter().next().unwrap().clone();

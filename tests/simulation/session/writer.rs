@@ -36,7 +36,9 @@ impl Writer for Session {
                     return Err(self.refused("edit-config", "in-use: config locked", ErrorClass::Transient));
                 }
                 let by = By::Ours(self.owner.clone());
-                inner.candidate.extend(self.element.operations(payload).into_iter().map(|operation| (by.clone(), operation)));
+                inner
+                    .candidate
+                    .extend(self.element.operations(payload).into_iter().map(|operation| (by.clone(), operation)));
             }
             Ok(())
         };
