@@ -8,7 +8,7 @@ TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 help:
 	@echo "make demo          build, then the whole story on three simulated elements, told as it runs"
 	@echo "make test          all tests, real servers (netconfd, FRR, OpenSSH) included"
-	@echo "make test-packets  the packet tests alone: E-Line on NETCONF elements, MPLS L3VPN in User-Mode Linux (root)"
+	@echo "make test-packets  the packet tests alone: E-Lines on NETCONF and on FRR elements, MPLS L3VPN in User-Mode Linux (root)"
 	@echo "make lab-eline     brings the E-Line lab up for you to play with, until Ctrl-C (root); make lab-l3vpn the other"
 	@echo "make simulate      transactions under seeded faults: SEEDS=n (2000), or one story told whole: SEED=n"
 	@echo "make test-extra    the candidate commit of FRR 10.3 (root; fetches some 150 MB of Debian trixie once, by debootstrap)"

@@ -171,7 +171,8 @@ impl Controller {
             return Ok(None);
         }
         for record in self.recovery.retry(&self.reachable()).await? {
-            tracing::info!(transaction = record.id, outcome = ?record.outcome, "an open transaction was looked at again");
+            let outcome = record.outcome.as_ref().map_or_else(|| "still open".into(), ToString::to_string);
+            tracing::info!(transaction = record.id, outcome, "an open transaction was looked at again");
         }
         Ok(self.recovery.next_retry())
     }

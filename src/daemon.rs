@@ -182,7 +182,8 @@ pub async fn start_with(
     inventory(&controller, &settings.paths.elements).await?;
     let open = controller.recover().await.map_err(|error| failed("cannot recover")(error.into()))?;
     for record in open {
-        tracing::warn!(transaction = record.id, outcome = ?record.outcome, "was open at start");
+        let outcome = record.outcome.as_ref().map_or_else(|| "still open".into(), ToString::to_string);
+        tracing::warn!(transaction = record.id, outcome, "was open at start");
     }
     Ok((controller, stop))
 }

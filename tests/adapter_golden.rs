@@ -25,13 +25,15 @@ async fn every_adapter_keeps_its_golden_cases() {
     let mut seen = 0;
     for folder in folders(&Path::new(env!("CARGO_MANIFEST_DIR")).join("adapters")) {
         let (adapter, set) = load(&folder, &worker).await;
-        for case in folders(&folder.join("tests")) {
+        let cases = folders(&folder.join("tests"));
+        assert!(cases.iter().any(|case| case.ends_with("change_vlan_id")), "{}: the first case", folder.display());
+        for case in cases {
             seen += 1;
             let faults = run(&case, &adapter, set.as_deref(), &worker).await;
             wrong.extend(faults.into_iter().map(|fault| format!("{}: {fault}", case.display())));
         }
     }
-    assert!(seen > 0, "no golden case was found");
+    assert!(seen >= 20, "only {seen} golden cases were found");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

@@ -220,6 +220,64 @@ async fn what_is_rounded_is_noted_with_both_values_and_the_path_of_its_access() 
     assert_eq!(adapter.map(&wanted).unwrap(), mapped.tree);
 }
 
+/// What is sent for a profile `(cir, eir, cbs, ebs)`: `rate peak-rate burst peak-burst`, with how many notes; or a part of
+/// the refusal.
+#[tokio::test]
+async fn rates_and_bursts_are_sent_in_the_router_s_units_up_to_their_ends() {
+    let (adapter, _) = adapter(&worker(), &folder().join("yang")).await;
+    let (most, many) = (4_294_967_295, u64::MAX);
+    let sent = |cir, eir, cbs, ebs| {
+        let mut wanted = case("bandwidth_both_ways");
+        let profile = BandwidthProfile { cir, eir, cbs, ebs, color_aware: false, coupling: false };
+        wanted.accesses[0].bandwidth = Some(Bandwidth { from_customer: Some(profile), to_customer: None });
+        match adapter.mapped(&wanted) {
+            Ok(mapped) => {
+                let text = adapter.text(&mapped.tree);
+                assert!(
+                    !text.contains("<units>bps") && text.matches("kbps").count() == text.matches("rate>").count() / 2
+                );
+                let value = |tag: &str| {
+                    let at = text.split(&format!("<{tag}>")).nth(1)?.split("<value>").nth(1)?.split('<').next()?;
+                    Some(format!("{at} "))
+                };
+                let values = ["rate", "peak-rate", "burst", "peak-burst"].map(|tag| value(tag).unwrap_or("- ".into()));
+                Ok(format!("{}{}", values.concat(), mapped.notes.len()))
+            }
+            Err(AdapterError::Refused(refusals)) => Err(refusals[0].message.clone()),
+            Err(other) => panic!("{other}"),
+        }
+    };
+    for ((cir, eir, cbs, ebs), wanted) in [
+        ((1_000, 0, None, None), "1 - - - 0"),
+        ((1_999, 0, Some(1), None), "1 - 1 - 1"),
+        ((most * 1000 + 999, 0, Some(most), None), "4294967295 - 4294967295 - 1"),
+        // Nothing is committed, and one rate is enough to say it; the plan says that nothing marks these frames.
+        ((0, 30_000, None, Some(12)), "30 - 12 - 1"),
+        ((0, 30_001, None, None), "30 - - - 2"),
+        // Excess goes on unmarked, which is told; each rounding is told, too.
+        ((2_000, 1_000, Some(5), Some(7)), "2 3 5 12 1"),
+        ((1_500, 600, Some(5), None), "1 2 5 - 3"),
+        ((1_000, (most - 1) * 1000, None, None), "1 4294967295 - - 1"),
+    ] {
+        assert_eq!(sent(cir, eir, cbs, ebs).as_deref(), Ok(wanted), "{cir} {eir} {cbs:?} {ebs:?}");
+    }
+    for ((cir, eir, cbs, ebs), why) in [
+        ((999, 0, None, None), "cir 999 bit/s"),
+        ((0, 999, None, None), "eir 999 bit/s"),
+        ((most * 1000 + 1000, 0, None, None), "4294967295 kbit/s or less"),
+        ((many, 0, None, None), "cir 18446744073709551615 bit/s"),
+        ((1_000, many - 1_000, None, None), "cir + eir 18446744073709551615 bit/s"),
+        ((1_000, 999, None, None), "steps of 1 kbit/s"),
+        ((1_000, 0, Some(most + 1), None), "cbs 4294967296 bytes"),
+        ((1_000, 1_000, Some(most), Some(1)), "cbs + ebs 4294967296 bytes"),
+        ((1_000, 1_000, Some(many), Some(many)), "cbs 18446744073709551615 bytes"),
+        ((1_000, 1_000, None, Some(1)), "ebs without cbs"),
+    ] {
+        let refused = sent(cir, eir, cbs, ebs).unwrap_err();
+        assert!(refused.contains(why), "{cir} {eir} {cbs:?} {ebs:?}: {refused}");
+    }
+}
+
 #[tokio::test]
 async fn what_a_customer_types_cannot_leave_its_place() {
     let (adapter, _) = adapter(&worker(), &folder().join("yang")).await;

@@ -3,6 +3,8 @@
 
 #[path = "support/arbitrary.rs"]
 mod arbitrary;
+#[path = "codecs/spelled.rs"]
+mod spelled;
 
 use andante::tree::After;
 use andante::tree::codec::{State, Unknown};
@@ -536,6 +538,47 @@ fn an_attribute_without_a_name_is_refused() {
         assert_eq!(error.kind, Kind::Malformed, "{text}: {error}");
     }
     assert!(xml::parse(br#"<u xmlns:p="urn:x" p:a="1" b="2"/>"#, &index, None, Policy::ELEMENT, L).is_ok());
+}
+
+#[test]
+fn a_byte_order_mark_is_none_of_the_document_and_anywhere_else_it_is_text() {
+    let plain = "<c xmlns='urn:m'><n>1</n><t>a</t></c>";
+    assert_eq!(from_xml(&format!("\u{feff}{plain}"), Policy::STRICT), from_xml(plain, Policy::STRICT));
+    let late = from_xml("\u{feff}<c xmlns='urn:m'>\n<no/></c>", Policy::STRICT).unwrap_err();
+    assert_eq!((late.kind, late.line), (Kind::UnknownElement, 2), "{late}");
+    for text in [
+        format!("\u{feff}\u{feff}{plain}"),
+        plain.replace("</n>", "</n>\u{feff}"),
+        plain.replace("</n>", "</n> \u{feff}"),
+    ] {
+        let error = from_xml(&text, Policy::STRICT).unwrap_err();
+        assert_eq!(error.kind, Kind::Malformed, "{error}");
+    }
+    let mark = from_xml("<c xmlns='urn:m'><n>1</n><t>\u{feff}a</t></c>", Policy::STRICT).unwrap();
+    assert_eq!(
+        mark.root().children()[0].children().iter().filter_map(|n| n.value()).last().unwrap().as_str(),
+        "\u{feff}a"
+    );
+}
+
+#[test]
+fn an_element_may_declare_the_namespaces_of_all_its_modules_at_the_top() {
+    let declared = |count: usize| (0..count).map(|n| format!(" xmlns:p{n}='urn:{n}'")).collect::<String>();
+    let read = |count: usize, limits: &Limits| {
+        let text = format!("<data{}><c xmlns='urn:m'><n>1</n></c></data>", declared(count));
+        xml::parse(text.as_bytes(), &sample(), None, Policy::ELEMENT, limits)
+    };
+    assert_eq!(read(150, &Limits::SOUTH), from_xml("<c xmlns='urn:m'><n>1</n></c>", Policy::ELEMENT));
+    assert!(read(193, &Limits::SOUTH).is_err() && read(65, L).is_err());
+}
+
+#[test]
+fn a_character_that_xml_cannot_write_is_refused_in_attributes_too() {
+    let index = sample();
+    for text in [r#"<u a="&#1;"/>"#, "<u a='\u{7}'/>", r#"<u xmlns="urn:&#xFFFE;"/>"#] {
+        let error = xml::parse(text.as_bytes(), &index, None, Policy::ELEMENT, L).unwrap_err();
+        assert_eq!(error.kind, Kind::Malformed, "{text}: {error}");
+    }
 }
 
 /// Found by fuzzing: `null` for a list was printed as `[null]`.

@@ -1,5 +1,5 @@
 //! `docs/faults.md` says for each known fault which test shows what happens, `docs/recovery.md` for each phase of a
-//! transaction. Here: that the tests are there.
+//! transaction. Here: that the tests are there. And that whoever is refused finds the cause in both guides.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test that panics has failed, as it should
 
 use std::path::Path;
@@ -99,6 +99,27 @@ fn no_fact_is_forgotten() {
     for number in (1..=10).chain(20..=25) {
         let fact = format!("F{number} ");
         assert_eq!(rows.iter().filter(|(_, cells)| cells[0].starts_with(&fact)).count(), 1, "{fact}");
+    }
+}
+
+/// Every cause that the daemon can name stands in the guide for orchestrators and in the table for the NOC.
+#[test]
+fn every_cause_is_in_both_guides() {
+    let module = read("yang/andante.yang");
+    let causes = module.split("leaf cause {").find(|part| part.contains("enum claim-conflict")).unwrap();
+    let causes = causes.split("description\n").next().unwrap();
+    let causes: Vec<&str> =
+        causes.lines().filter_map(|line| line.trim().strip_prefix("enum ")?.strip_suffix(" {")).collect();
+    assert!(causes.len() > 12 && causes.contains(&"incomplete"), "the reader of this test is broken: {causes:?}");
+    let (guide, noc) = (read("docs/orchestrator.md"), rows("docs/noc.md"));
+    let listed = guide.split("Causes: ").nth(1).and_then(|rest| rest.split("\n\n").next()).unwrap();
+    for cause in causes {
+        let quoted = format!("`{cause}`");
+        assert!(listed.contains(&quoted), "docs/orchestrator.md does not list {quoted}");
+        assert!(
+            noc.iter().any(|(_, cells)| cells[0].contains(&quoted)),
+            "docs/noc.md does not say what {quoted} means"
+        );
     }
 }
 

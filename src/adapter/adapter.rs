@@ -23,7 +23,7 @@ use super::template::{self, Escaping, Printed, Templates};
 use crate::service::ElementService;
 use crate::tree::secret::disarmed;
 use crate::tree::{ConfigTree, Defaults, DefaultsMode, Diff, Edit, Key, Limits, Path, Policy, SchemaIndex, xml};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What Andante knows of one platform.
@@ -155,28 +155,27 @@ impl Adapter {
 
     /// Whether the platform can express all of `wanted`; else everything that it cannot, each with its path.
     pub fn check(&self, wanted: &ElementService) -> Result<(), Vec<Refusal>> {
-        let function = match self.function(wanted) {
-            Ok(function) => function,
-            Err(error) => {
-                let attribute = wanted.function.clone();
-                return Err(vec![Refusal { path: String::new(), attribute, message: error.to_string() }]);
-            }
-        };
-        let mut refusals: Vec<Refusal> = wanted
+        let function = self.expressible(wanted)?;
+        match self.parts.templates.render(&function.template, wanted) {
+            // Only the template knows what depends on values.
+            Err(AdapterError::Refused(refusals)) => Err(refusals),
+            _ => Ok(()),
+        }
+    }
+
+    /// The function that realises `wanted`, if it knows all attributes that are asked for.
+    fn expressible(&self, wanted: &ElementService) -> Result<&Function, Vec<Refusal>> {
+        let function = self.function(wanted).map_err(|error| {
+            let attribute = wanted.function.clone();
+            vec![Refusal { path: String::new(), attribute, message: error.to_string() }]
+        })?;
+        let refusals: BTreeSet<Refusal> = wanted
             .attributes
             .iter()
             .filter(|(token, _)| !function.attributes.contains(token))
             .map(|(token, path)| template::refusal(self.name(), token, path))
             .collect();
-        if refusals.is_empty() {
-            // Only the template knows what depends on values.
-            if let Err(AdapterError::Refused(more)) = self.parts.templates.render(&function.template, wanted) {
-                refusals = more;
-            }
-        }
-        refusals.sort();
-        refusals.dedup();
-        if refusals.is_empty() { Ok(()) } else { Err(refusals) }
+        if refusals.is_empty() { Ok(function) } else { Err(refusals.into_iter().collect()) }
     }
 
     /// The native configuration that `wanted` needs, as a normal tree. It creates only: what goes is found by comparing claims.
@@ -186,8 +185,7 @@ impl Adapter {
 
     /// What [`Adapter::map`] answers, with what people should know of it.
     pub fn mapped(&self, wanted: &ElementService) -> Result<Mapped, AdapterError> {
-        self.check(wanted).map_err(AdapterError::Refused)?;
-        let function = self.function(wanted)?;
+        let function = self.expressible(wanted).map_err(AdapterError::Refused)?;
         let Printed { text: printed, notes } = self.parts.templates.render(&function.template, wanted)?;
         let misprint = |line, what| self.misprint(&function.template, &printed, line, what);
         let tree = match &self.language {

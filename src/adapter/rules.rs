@@ -124,7 +124,8 @@ impl Rules {
         match node.body() {
             Body::Leaf(value) => {
                 let text = self.read(at, value.as_str())?;
-                Some(Some(Node::leaf(node.name().clone(), Value::new(value.kind(), &text))))
+                let leaf = if node.is_default() { Node::default_leaf } else { Node::leaf };
+                Some(Some(leaf(node.name().clone(), Value::new(value.kind(), &text))))
             }
             Body::Member { user_ordered } => {
                 let value = node.value()?;
@@ -339,6 +340,10 @@ mod tests {
             tree("GigabitEthernet0/0/0/1", vec![leaf("vlans", "1-3,5"), member("2001:db8::1"), leaf("note", "1,2")]);
         assert_eq!(rules.normalise(&read), normal);
         assert_eq!(rules.normalise(&normal), normal);
+        let marked = Node::default_leaf(QName::new("if", "vlans"), Value::text("1,2,3,5"));
+        let marked = rules.normalise(&tree("eth0", vec![marked]));
+        let vlans = marked.at(&interface("eth0").child(Step::single(QName::new("if", "vlans")))).unwrap();
+        assert!(vlans.is_default() && vlans.value().unwrap().as_str() == "1-3,5", "a default stays marked as one");
         let same = rules.normalise(&normal);
         assert!(Node::same(same.root(), normal.root()), "what is normal is shared");
         // What is not of the type is compared as it is.

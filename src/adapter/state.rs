@@ -6,6 +6,7 @@
 //! [`Demand`] says whether a value is no worse. PURE: text in, rows out. Element output is hostile: depth and number of
 //! rows are bounded.
 
+use quick_xml::escape::unescape;
 use quick_xml::events::Event;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -98,13 +99,13 @@ impl StateReader {
     /// The rows in what a command printed, as (subject, value).
     ///
     /// # Errors
-    /// In words: what was printed is not JSON.
+    /// In words: what was printed is not JSON, or its rows cannot be told apart or are too many.
     pub fn rows_of_json(&self, text: &str) -> Result<Vec<(String, String)>, String> {
         let from = text.find(['{', '[']).ok_or_else(|| format!("no JSON: {}", clipped(text)))?;
         let text = text.get(from..).unwrap_or_default();
         let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
         match values.next() {
-            Some(Ok(value)) => Ok(self.rows(&value)),
+            Some(Ok(value)) => self.rows(&value),
             Some(Err(error)) => Err(format!("no JSON ({error}): {}", clipped(text))),
             None => Err(format!("no JSON: {}", clipped(text))),
         }
@@ -113,22 +114,31 @@ impl StateReader {
     /// The rows in a document of XML, as (subject, value). Names count without their namespaces.
     ///
     /// # Errors
-    /// In words: it is not well-formed, or too deep.
+    /// In words: it is not well-formed, or too deep, or its rows cannot be told apart or are too many.
     pub fn rows_of_xml(&self, document: &str) -> Result<Vec<(String, String)>, String> {
-        Ok(self.rows(&content_of_xml(document)?))
+        self.rows(&content_of_xml(document)?)
     }
 
-    fn rows(&self, top: &Value) -> Vec<(String, String)> {
+    /// A row that is not seen would count as gone, not as worse: so all of them, or an error.
+    fn rows(&self, top: &Value) -> Result<Vec<(String, String)>, String> {
         let mut rows = Vec::new();
         let steps: Vec<&str> = self.rows.split('/').filter(|step| !step.is_empty()).collect();
         self.walk(top, &steps, &mut Vec::new(), &mut rows);
+        if rows.len() > MAX_ROWS {
+            return Err(format!("more than {MAX_ROWS} rows"));
+        }
         rows.sort();
-        rows.dedup_by(|a, b| a.0 == b.0);
-        rows
+        rows.dedup();
+        match rows.windows(2).find(|two| two[0].0 == two[1].0) {
+            Some(two) => {
+                Err(format!("two rows are named '{}', and only a `subject` can tell them apart", clipped(&two[0].0)))
+            }
+            None => Ok(rows),
+        }
     }
 
     fn walk(&self, at: &Value, steps: &[&str], names: &mut Vec<String>, rows: &mut Vec<(String, String)>) {
-        if rows.len() >= MAX_ROWS {
+        if rows.len() > MAX_ROWS {
             return;
         }
         if let Value::Array(list) = at {
@@ -171,11 +181,11 @@ fn word_at(at: &Value, path: &str) -> Option<String> {
     }
 }
 
-/// The content of the root of an XML document as JSON: elements are members, repeated ones arrays, text a string. Names
-/// count without their namespaces.
+/// The content of the root of an XML document as JSON: elements are members, repeated ones arrays, text a string with its
+/// references resolved. Names count without their namespaces.
 ///
 /// # Errors
-/// In words: it is not well-formed, or too deep.
+/// In words: it is not well-formed, or too deep, or refers to an entity that XML does not define.
 pub fn content_of_xml(document: &str) -> Result<Value, String> {
     let mut reader = quick_xml::Reader::from_str(document);
     let mut open: Vec<(String, Map<String, Value>, String)> = vec![(String::new(), Map::new(), String::new())];
@@ -205,9 +215,13 @@ pub fn content_of_xml(document: &str) -> Result<Value, String> {
             }
             Event::Text(piece) => append(&mut open, &piece.xml10_content()),
             Event::CData(piece) => append(&mut open, &piece.xml10_content()),
+            Event::GeneralRef(reference) => {
+                let text = format!("&{};", &*reference);
+                append(&mut open, &unescape(&text).map_err(|_| format!("the entity {} is not known", clipped(&text)))?);
+            }
             Event::DocType(_) => return Err("a document type declaration".into()),
             Event::Eof => break,
-            Event::GeneralRef(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
+            Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
         }
     }
     // The root is what the content stands in.
@@ -280,6 +294,16 @@ mod tests {
         let all = format!("<data><interfaces-state>{one}{two}</interfaces-state></data>");
         let rows = up.rows_of_xml(&all).unwrap();
         assert_eq!(rows, [("ge1".to_owned(), "up".to_owned()), ("ge2".to_owned(), "down".to_owned())]);
+        let odd = one.replace("ge1", "a&amp;b&#x2F;<![CDATA[<1>]]><!-- c -->").replace(">up<", "> &#117;p\n<");
+        let rows = up.rows_of_xml(&format!("<data><interfaces-state>{odd}</interfaces-state></data>")).unwrap();
+        assert_eq!(rows, [("a&b/<1>".to_owned(), "up".to_owned())]);
+        assert!(up.rows_of_xml("<data><x>&no;</x></data>").unwrap_err().contains("&no;"));
+        let twice = all.replace("ge2", "ge1");
+        assert!(up.rows_of_xml(&twice).unwrap_err().contains("'ge1'"), "of two rows none is left out in silence");
+        assert_eq!(up.rows_of_xml(&twice.replace("down", "up")).unwrap().len(), 1);
+        let many: String = (0..=MAX_ROWS).map(|n| one.replace("ge1", &n.to_string())).collect();
+        let many = up.rows_of_xml(&format!("<data><interfaces-state>{many}</interfaces-state></data>"));
+        assert!(many.unwrap_err().contains("more than"));
         assert!(up.rows_of_xml("<data><interfaces-state>").is_err());
         assert!(up.rows_of_xml("<!DOCTYPE x><data/>").is_err());
     }

@@ -4,7 +4,7 @@
 use super::history::HistoryLimits;
 use super::model::{ClaimChange, Model, claim_change, document_key, owner_of};
 use super::queue::Queueing;
-use crate::domain::{AuditRecord, Effect, Event, Origin, Outcome, Rewrite, Stamp, StoredDocument, TransactionRecord};
+use crate::domain::{AuditRecord, Effect, Event, Origin, Rewrite, Stamp, StoredDocument, TransactionRecord};
 use crate::plan::{Plan, ServiceChange, ServiceEffect, content_digest};
 use crate::service::ledger::Take;
 use crate::store::{Batch, StoreError, Table};
@@ -260,13 +260,13 @@ pub(super) fn end(record: &TransactionRecord, now: Timestamp) -> Batch {
             target: record.summary.clone(),
             plan: Some(record.plan.clone()),
             transaction: Some(record.id.clone()),
-            result: in_words(outcome),
+            result: outcome.to_string(),
         });
         batch.events.push(Event {
             at: now,
             kind: "transaction-end".into(),
             content: serde_json::json!({
-                "id": record.id, "outcome": in_words(outcome),
+                "id": record.id, "outcome": outcome.to_string(),
                 "principal": record.principal.user, "ticket": record.principal.ticket,
             }),
         });
@@ -282,15 +282,6 @@ fn elements_of(change: &ServiceChange) -> Vec<String> {
 fn unchanged(model: &Model, change: &ServiceChange) -> bool {
     let old = model.documents.get(&change.key);
     old.is_some_and(|old| change.document.as_ref() == Some(&old.body) && elements_of(change) == old.elements)
-}
-
-/// An outcome in one line.
-pub(super) fn in_words(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Applied => "applied".into(),
-        Outcome::NotApplied { cause } => format!("not applied: {cause}"),
-        Outcome::Unresolved { elements, cause } => format!("unresolved on {}: {cause}", elements.join(", ")),
-    }
 }
 
 fn service_event(now: Timestamp, change: &ServiceChange, record: &TransactionRecord) -> Event {

@@ -3,7 +3,7 @@
 //! Guarantees: a caller who goes away ends nothing; what the store says of a decision is what the mirror shows; a write
 //! whose plan is not pinned is planned again, a few times, when what it read has moved.
 
-use super::closing::{self, PlanClosing};
+use super::closing::PlanClosing;
 use super::gate::Pass;
 use super::kept::same_bytes;
 use super::propose::Proposal;
@@ -514,7 +514,7 @@ impl Drop for Under {
 
 /// One line in the log for what was asked for and how it ended, and one for every piece that an element kept.
 fn say(record: &TransactionRecord) {
-    let outcome = record.outcome.as_ref().map_or_else(|| "still open".to_string(), closing::in_words);
+    let outcome = record.outcome.as_ref().map_or_else(|| "still open".to_string(), ToString::to_string);
     let user = &record.principal.user;
     match &record.outcome {
         Some(Outcome::Unresolved { .. }) => {

@@ -21,7 +21,7 @@ use std::sync::Arc;
 /// When all elements listen, one line per element goes to standard output: name, adapter, address, host key. They end
 /// with this command. A simulated element proves nothing about a real one.
 #[derive(Debug, Parser)]
-#[command(name = "andante sim", version, args_conflicts_with_subcommands = true)]
+#[command(name = "andante sim", bin_name = "andante sim", version, args_conflicts_with_subcommands = true)]
 pub struct SimArguments {
     #[command(subcommand)]
     console: Option<Console>,

@@ -1,6 +1,7 @@
 //! How a transaction ended: `applied`, `not-applied(cause)`, `unresolved(elements)`; never a fourth.
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// How a transaction ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +21,17 @@ pub enum Outcome {
         /// Why.
         cause: Cause,
     },
+}
+
+/// In one line, as audit, events and log say it.
+impl fmt::Display for Outcome {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::Applied => out.write_str("applied"),
+            Outcome::NotApplied { cause } => write!(out, "not applied: {cause}"),
+            Outcome::Unresolved { elements, cause } => write!(out, "unresolved on {}: {cause}", elements.join(", ")),
+        }
+    }
 }
 
 /// Why a transaction was not applied.

@@ -13,7 +13,7 @@ pub struct Principal {
     /// Tenant whose services are visible; `None` = all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
-    /// Change ticket, sent as commit comment where the OS has one.
+    /// Change ticket: stands in the transaction, the audit, the events and the history.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
 }

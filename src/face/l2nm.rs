@@ -1,4 +1,6 @@
-//! L2NM (RFC 9291): a `vpn-service` of `ietf-l2vpn-ntw` becomes a wire (`vpws`, `vpws-evpn`, `vxlan-evpn`).
+//! L2NM (RFC 9291): a `vpn-service` of `ietf-l2vpn-ntw` becomes a wire (`vpws`, `vpws-evpn`, `vxlan-evpn`) or a
+//! LAN (`vxlan-evpn`). EVPN over VXLAN is bridged whatever the number of its ends, and RFC 9291 has no word for the
+//! difference: two accesses on two nodes are a wire, with its rules; more, or two on one node, a LAN.
 //!
 //! The subset and every refusal stand in `docs/orchestrator.md`.
 
@@ -40,7 +42,7 @@ fn service(at: &At<'_>, key: &ServiceKey) -> Service {
         _ => (Technology::LdpPseudowire, "vpws"),
     };
     if let Some(said) = at.identity("vpn-service-topology").filter(|said| said.value != "any-to-any") {
-        let message = format!("topology {} is not served for a wire", said.value);
+        let message = format!("topology {} is not served at layer 2", said.value);
         at.fault_at("vpn-service-topology", ErrorTag::OperationNotSupported, message);
     }
     let ldp = technology == Technology::LdpPseudowire;
@@ -75,7 +77,7 @@ fn service(at: &At<'_>, key: &ServiceKey) -> Service {
         if let (Some(known), Some(said)) = (&mtu_l2, &mtu)
             && known.value != said.value
         {
-            node.fault(ErrorTag::OperationNotSupported, "one svc-mtu for both ends: a wire is as wide as it is");
+            node.fault(ErrorTag::OperationNotSupported, "one svc-mtu for all ends: a service is as wide as it is");
         }
         mtu_l2 = mtu_l2.or(mtu);
         parts.push(part);
@@ -83,7 +85,7 @@ fn service(at: &At<'_>, key: &ServiceKey) -> Service {
     Service {
         key: key.clone(),
         path: at.path(),
-        kind: Kind::PointToPoint,
+        kind: kind(technology, &parts),
         technology,
         topology: Topology::AnyToAny,
         customer: vpn::text(at, "customer-name"),
@@ -92,6 +94,12 @@ fn service(at: &At<'_>, key: &ServiceKey) -> Service {
         mtu_l2,
         parts,
     }
+}
+
+fn kind(technology: Technology, parts: &[Part]) -> Kind {
+    let ends = parts.iter().map(|part| part.ends.len());
+    let beyond_a_wire = ends.clone().sum::<usize>() > 2 || ends.max().unwrap_or(0) > 1;
+    if technology == Technology::EvpnVxlan && beyond_a_wire { Kind::Multipoint } else { Kind::PointToPoint }
 }
 
 #[derive(Clone, Default)]
@@ -128,7 +136,7 @@ fn part(
 ) -> (Part, Option<Said<u32>>) {
     node.for_people(&["description"]);
     if let Some(role) = node.identity("role").filter(|role| role.value != "any-to-any-role") {
-        node.fault_at("role", ErrorTag::OperationNotSupported, format!("role {} is not served for a wire", role.value));
+        node.fault_at("role", ErrorTag::OperationNotSupported, format!("role {} is not served at layer 2", role.value));
     }
     let active: Vec<At<'_>> = node
         .container("active-global-parameters-profiles")

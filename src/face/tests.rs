@@ -23,7 +23,7 @@ fn json(name: &str) -> serde_json::Value {
 }
 
 /// Every document of `tests/documents` that the faces read.
-const DOCUMENTS: [&str; 8] = [
+const DOCUMENTS: [&str; 9] = [
     "l3vpn-any-to-any",
     "l3vpn-bandwidth",
     "l3vpn-bgp-dual-stack",
@@ -31,6 +31,7 @@ const DOCUMENTS: [&str; 8] = [
     "l2vpn-vpws-bandwidth",
     "l2vpn-vpws-evpn",
     "l2vpn-vpws-ldp",
+    "l2vpn-vxlan-elan",
     "l2vpn-vxlan-evpn",
 ];
 

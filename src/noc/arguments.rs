@@ -16,7 +16,7 @@ pub(super) struct Arguments {
     /// Print the daemon's answer as JSON (RFC 7951, module andante) instead of a report
     #[arg(long, global = true)]
     pub json: bool,
-    /// Change ticket; kept in the audit and in the element's commit comment where it has one
+    /// Change ticket; kept in the transaction, the audit, the events and the history of the service
     #[arg(long, global = true, value_name = "TEXT")]
     pub ticket: Option<String>,
     /// Talk to the daemon at this URL instead of the local socket (also: ANDANTE_URL)

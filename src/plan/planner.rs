@@ -13,7 +13,7 @@ use crate::plan::refused::Refused;
 use crate::plan::scope::{Allowed, Scope, Views, in_order, scope};
 use crate::tree::secret::is_token;
 use crate::tree::{
-    After, Body, Claims, ConfigTree, Defaults, DefaultsMode, Diff, Edit, Intended, Key, Layer, Node, Owner, Path, Step,
+    After, Body, Claims, ConfigTree, Defaults, DefaultsMode, Diff, Edit, Intended, Key, Layer, Node, Owner, Path,
     Value, diff, inverse,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -267,17 +267,26 @@ fn encrypted(adapter: &Adapter, change: &Diff) -> Vec<Path> {
     found
 }
 
-/// Whether one of these paths is at or above this one. A list without keys means all its entries: who protects `/frr:vrf`
-/// and no entry by name has protected them all, not none.
-fn names(own: &BTreeSet<&str>, path: &Path) -> bool {
-    let bare = |step: &Step| Step::single(step.name.clone());
-    let steps = path.steps();
-    (1..=steps.len()).any(|n| {
-        let (above, last) = steps[..n].split_at(n - 1);
-        let entries = above.iter().cloned().chain(last.iter().map(bare));
-        let known = |steps: Vec<Step>| own.contains(Path::new(steps).to_string().as_str());
-        known(steps[..n].to_vec()) || known(entries.collect()) || known(steps[..n].iter().map(bare).collect())
-    })
+/// Whether a path of the inventory is this one or stands above it, both cut into steps. A list without keys, anywhere on the
+/// way, means all its entries: who protects `/frr:vrf` and no entry by name has protected them all, not none.
+fn protects(own: &[&str], steps: &[&str]) -> bool {
+    let is = |own: &str, step: &str| own == step || step.split_once('[').is_some_and(|(bare, _)| bare == own);
+    own.len() <= steps.len() && own.iter().zip(steps).all(|(own, step)| is(own, step))
+}
+
+/// The steps of a printed path: what stands between slashes outside of quotes.
+fn printed_steps(path: &str) -> Vec<&str> {
+    let mut quote = None;
+    let slash = |c: char| {
+        match (quote, c) {
+            (None, '/') => return true,
+            (None, '\'' | '"') => quote = Some(c),
+            (Some(open), _) if open == c => quote = None,
+            _ => {}
+        }
+        false
+    };
+    path.split(slash).filter(|step| !step.is_empty()).collect()
 }
 
 /// The protected nodes that a difference touches: of each edit its own, or the highest ones in the subtree that comes or
@@ -290,9 +299,14 @@ fn protected_in(input: &ElementInput<'_>, change: &Diff) -> Vec<Path> {
             node.children().iter().for_each(|child| below(is, path.child(child.step()), child, found));
         }
     }
-    let own: BTreeSet<&str> =
-        input.inventory.iter().flat_map(|element| element.protected.iter().map(String::as_str)).collect();
-    let is = |path: &Path| input.adapter.is_protected(path) || (!own.is_empty() && names(&own, path));
+    let own: Vec<Vec<&str>> =
+        input.inventory.iter().flat_map(|element| element.protected.iter().map(|path| printed_steps(path))).collect();
+    let inventory = |path: &Path| {
+        let path = path.to_string();
+        let steps = printed_steps(&path);
+        own.iter().any(|own| protects(own, &steps))
+    };
+    let is = |path: &Path| input.adapter.is_protected(path) || (!own.is_empty() && inventory(path));
     let mut found = Vec::new();
     for edit in &change.edits {
         let path = edit.path().clone();

@@ -50,6 +50,7 @@ pub const TOKENS: &[(&str, &str)] = &[
     ("instance.rd", "a route distinguisher"),
     ("pw.ldp", "a pseudowire signalled by targeted LDP (RFC 8077)"),
     ("service.mtu-l2", "the MTU of frames, of the whole service"),
+    ("service.multipoint", "frames between more than two ends, bridged by their addresses (E-LAN)"),
 ];
 
 /// Whether `token` belongs to the vocabulary.

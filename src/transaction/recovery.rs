@@ -340,7 +340,7 @@ impl Recovery {
             false if story.decided => Outcome::Applied,
             false => Outcome::NotApplied { cause },
         };
-        tracing::error!(transaction = id, ?outcome, "an open journal without record or plan; it ends here");
+        tracing::error!(transaction = id, %outcome, "an open journal without record or plan; it ends here");
         (record.outcome, record.finished) = (Some(outcome.clone()), Some(now));
         record.phase = story.phase;
         let mut batch = journal::noted(&record, &[], Some(JournalRecord::Closed { outcome }))?;

@@ -32,8 +32,9 @@ pub struct Limits {
 impl Limits {
     /// For documents from the north: 4 MiB.
     pub const NORTH: Self = Self { bytes: 4 << 20, depth: 64, nodes: 200_000, attributes: 64, value_bytes: 256 << 10 };
-    /// For what an element sends: 64 MiB.
-    pub const SOUTH: Self = Self { bytes: 64 << 20, depth: 64, nodes: 4_000_000, attributes: 64, value_bytes: 1 << 20 };
+    /// For what an element sends: 64 MiB. It may declare the namespaces of all its modules at the top.
+    pub const SOUTH: Self =
+        Self { bytes: 64 << 20, depth: 64, nodes: 4_000_000, attributes: 192, value_bytes: 1 << 20 };
 }
 
 /// What to do with something that the schema does not know.

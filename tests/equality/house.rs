@@ -1,5 +1,6 @@
 //! A daemon inside the test over one FRR element, simulated or real, and the command that speaks to it.
 
+use crate::support::changed_adapters;
 use andante::adagio::sim::{Login, SimElement, SimHandle, SimOptions, serve};
 use andante::config::Settings;
 use andante::controller::{Absent, Controller, DocumentEdit, Terms};
@@ -72,23 +73,19 @@ impl House {
 
     /// A daemon for this element, with a store in `folder`.
     pub async fn with(folder: tempfile::TempDir, element: Element) -> Self {
-        Self::with_adapter(folder, element, str::to_owned).await
+        Self::with_adapter(folder, element, &[]).await
     }
 
-    /// The same, with a change of the adapter's `adapter.toml`.
-    pub async fn with_adapter(folder: tempfile::TempDir, element: Element, change: impl Fn(&str) -> String) -> Self {
+    /// The same, with other words in the adapter's `adapter.toml`.
+    pub async fn with_adapter(folder: tempfile::TempDir, element: Element, says: &[(&str, &str)]) -> Self {
         let mut settings = Settings::default();
         settings.paths.state = folder.path().join("state");
-        settings.paths.adapters = folder.path().join("adapters");
+        settings.paths.adapters = changed_adapters(folder.path(), "frr", says);
         settings.paths.profiles = root().join("yang");
         settings.paths.yang = Vec::new();
         settings.paths.elements = PathBuf::new();
         settings.adagio.busy_timeout = 1;
         settings.transaction.lock_timeout = 5;
-        copy(&root().join("adapters/frr"), &settings.paths.adapters.join("frr"));
-        let manifest = settings.paths.adapters.join("frr/adapter.toml");
-        let text = std::fs::read_to_string(root().join("adapters/frr/adapter.toml")).unwrap();
-        std::fs::write(manifest, change(&text)).unwrap();
         let program = PathBuf::from(env!("CARGO_BIN_EXE_andanted"));
         let (controller, _) = start(Invocation { settings, program, crash_at: None }).await.unwrap();
         controller.apply_elements(&noc(), vec![element], Absent::Keep).await.unwrap();
@@ -174,15 +171,4 @@ pub fn access(service: &mut Value) -> &mut Value {
 /// The BGP of the one access.
 pub fn bgp(service: &mut Value) -> &mut Value {
     &mut access(service)["routing-protocols"]["routing-protocol"][0]["bgp"]
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().flatten() {
-        let target = to.join(entry.file_name());
-        match entry.path().is_dir() {
-            true => copy(&entry.path(), &target),
-            false => drop(std::fs::copy(entry.path(), target).unwrap()),
-        }
-    }
 }

@@ -101,7 +101,7 @@ async fn an_element_that_shows_a_password_encrypted_is_compared_by_what_it_showe
         text: Box::new(|| sim.text("pe2").unwrap()),
         types: Box::new(|lines| sim.hand_edit("pe2", &lines.join("\n")).unwrap()),
     };
-    let house = House::with_adapter(folder, element, |text| format!("secret_echo = \"encrypted\"\n{text}")).await;
+    let house = House::with_adapter(folder, element, &[("", "secret_echo = \"encrypted\"\n")]).await;
     House::applied(&house.write(house.edit(DOCUMENT, with(FIRST))).await);
     let shown = console.password().unwrap();
     assert!(shown.starts_with('7') && shown != FIRST);

@@ -47,6 +47,7 @@ fn carried_out(document: &mut Value, edit: &Value, index: &SchemaIndex) {
         other => other.cloned(),
     };
     let operation = edit["operation"].as_str().unwrap();
+    assert_eq!(edit.get(SOURCE).is_some(), matches!(operation, "delete" | "replace"), "{edit}");
     if let Some(source) = edit.get(SOURCE) {
         let said = source.as_object().unwrap().values().next().unwrap();
         let said = if listed { &said[0] } else { said };

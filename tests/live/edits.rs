@@ -21,7 +21,7 @@ use andante::adagio::ssh::SshLimits;
 use andante::adagio::tap::Tap;
 use andante::adapter::Adapter;
 use andante::plan::as_sent;
-use andante::tree::{ConfigTree, Diff, Edit, Limits, Policy, apply, diff, xml};
+use andante::tree::{ConfigTree, Diff, Edit, Limits, Policy, SchemaIndex, apply, diff, xml};
 use andante::yang::{DocumentKind, Encoding, Loaded, ModuleSet, YangWorker};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -126,7 +126,8 @@ fn run(name: &str, options: NetconfOptions, set: &ModuleSet, shape: Shape) {
                 (sketches, now) = (drawn, predicted);
             }
             Ok(()) => {
-                assert!(is_theirs(&diff(&predicted, &read)), "it says something else: {}", case());
+                let theirs = diff(&predicted, &read);
+                assert!(is_theirs(&theirs, &loaded.index), "it says something else: {}", case());
                 tally.theirs.push(seed);
                 (sketches, now) = (drawn, read);
             }
@@ -154,11 +155,14 @@ fn run(name: &str, options: NetconfOptions, set: &ModuleSet, shape: Shape) {
     assert!(tally.died.len() * 20 <= asked, "the server died too often");
 }
 
-/// What netconfd 2.13 does by itself: now and then an edit of an entry puts this leaf of it back to its default.
-fn is_theirs(difference: &Diff) -> bool {
-    let leaf =
-        |edit: &Edit| edit.path().last().is_some_and(|step| step.name.name.as_str() == "interface-mode-non-physical");
-    difference.edits.iter().all(leaf)
+/// What netconfd 2.13 does by itself: now and then an edit, of whatever, puts a leaf back to its default.
+fn is_theirs(theirs: &Diff, index: &SchemaIndex) -> bool {
+    let back = |edit: &Edit| {
+        let Edit::Set { path, new, .. } = edit else { return false };
+        let default = index.resolve(path).and_then(|id| index.node(id).default.as_deref());
+        default == Some(new.as_str())
+    };
+    theirs.edits.iter().all(back)
 }
 
 /// netconfd strips blanks from both ends of a text: such a text is not asked of it.

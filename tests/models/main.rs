@@ -230,6 +230,7 @@ async fn a_timer_is_started_anew_or_the_truth_is_told() {
                     Ok(()) => tokio::time::sleep(Duration::from_millis(20)).await,
                     Err(refused) => break refused,
                 }
+                assert!(start.elapsed() < confirm.timeout, "the element has gone back, and nothing was said");
             };
             assert_eq!(refused.effect, Effect::Partial, "{refused}");
             assert!(start.elapsed() < confirm.timeout, "it said so after the element went back");

@@ -24,9 +24,12 @@ async fn somebody_in_configuration_mode_is_waited_for_and_named() {
         // Now he leaves while we wait.
         lab.rider.limits.lock = Duration::from_secs(20);
         let (record, _) = tokio::join!(lab.run(), async {
-            while !lab.sessions().last().is_some_and(|last| last.contains("exit") || last.contains("config")) {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+            let waits = async {
+                while !lab.sessions().last().is_some_and(|last| last.contains("exit") || last.contains("config")) {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            };
+            tokio::time::timeout(lab.rider.limits.lock, waits).await.expect("we come to the lock");
             operator.run_step(leave, &[]).await.unwrap();
         });
         assert_eq!(record.outcome, Some(Outcome::Applied), "{platform}: {record:#?}");

@@ -1,23 +1,27 @@
 """The device agent of a test PE: makes the kernel objects which the accepted FRR configuration names.
 
 It belongs to the element, as a router's own forwarding software does; the daemon knows nothing of it. vtysh creates no
-VLAN interface and no VRF and cannot bind one to the other, so the agent reads the running configuration every three
-seconds (faster costs too much here) and
+VLAN interface and no VRF and cannot bind one to the other, so the agent reads the running configuration every second,
+from the daemons' own sockets as vtysh does (vtysh itself takes half a second to start here, a reading ten milliseconds), and
   - makes VLAN interfaces: `interface <port>.<vid>`, or `<port>.<svid>.<cvid>` (outer tag 802.1ad), if the block has
     content (a description or an address);
   - makes VRFs, and puts interfaces into them by a convention of its own: the word `vrf=NAME` in the description;
   - removes what has lost its content: FRR refuses `no interface` and `no vrf` while the kernel has them;
   - cures a race of FRR 8.4: a VPN label accepted before the VRF existed is listed by zebra and missing in the kernel.
     The label is exported once more. Only packets show it.
-An incomplete read changes nothing.
+An incomplete read changes nothing, and where nothing has changed nothing is run.
 """
 import re
+import socket
 import subprocess
 import sys
 import time
 
-PERIOD = 3
-PATIENCE = 2  # passes in which a label may be missing before it is exported again
+PERIOD = 1
+LABELS = 3  # passes from one look at the kernel's labels to the next
+PATIENCE = 2  # looks in which a label may be missing before it is exported again
+FAILED = []  # commands of this pass
+DAEMONS = ("zebra", "bgpd", "staticd")  # whose lines name kernel objects
 CONTENT = ("description ", "ip address ", "ipv6 address ")
 
 
@@ -29,8 +33,34 @@ def log(text):
 def run(*command):
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
+        FAILED.append(command)
         log(f"{' '.join(command)}: {done.stdout.strip()}")
     return done.stdout
+
+
+def running_config(node):
+    """What the daemons say one after the other; nothing when one of them does not say all of it."""
+    return "\n".join(texts) if all(texts := [shown(node, daemon) for daemon in DAEMONS]) else None
+
+
+def shown(node, daemon):
+    """The part of one daemon. A command ends with a zero byte, an answer with three and the status."""
+    try:
+        with socket.socket(socket.AF_UNIX) as vty:
+            vty.settimeout(20)
+            vty.connect(f"/run/frr/{node}/{daemon}.vty")
+            for command in (b"enable\0", b"show running-config\0"):
+                vty.sendall(command)
+                answer = b""
+                while answer[-4:-1] != b"\0\0\0":
+                    block = vty.recv(65536)
+                    if not block:
+                        return None
+                    answer += block
+            return answer[:-4].decode() if answer[-1] == 0 else None
+    except OSError as error:
+        log(f"{daemon}: {error}")
+        return None
 
 
 def blocks_of(text):
@@ -103,16 +133,26 @@ def remove(name):
 class Agent:
     def __init__(self, node):
         self.node = node
-        self.missing = {}  # VRF -> passes without its label in the kernel
-
-    def vtysh(self, *commands):
-        return run("vtysh", "-N", self.node, *(part for command in commands for part in ("-c", command)))
+        self.seen = None  # the configuration that the kernel has
+        self.passes = 0
+        self.labels = {}  # VRF -> (AS, label line)
+        self.missing = {}  # VRF -> looks without its label in the kernel
 
     def look(self):
-        text = self.vtysh("show running-config")
-        if not text.rstrip().endswith("\nend"):
+        self.passes += 1
+        text = running_config(self.node)
+        if text is None:
             return
-        vrfs, interfaces, labels = wanted(blocks_of(text))
+        if text != self.seen:
+            vrfs, interfaces, self.labels = wanted(blocks_of(text))
+            FAILED.clear()
+            self.follow(vrfs, interfaces)
+            self.seen = None if FAILED else text
+        if self.passes % LABELS == 0:
+            self.cure()
+
+    def follow(self, vrfs, interfaces):
+        """Makes the kernel have these."""
         vlans, devices = existing("vlan"), existing("vrf")
         for name in vrfs - set(devices):
             make_vrf(name)
@@ -128,18 +168,17 @@ class Agent:
             remove(name)
         for name in set(devices) - vrfs:
             remove(name)
-        self.cure({vrf: label for vrf, label in labels.items() if vrf in devices})
 
-    def cure(self, labels):
-        if not labels:
+    def cure(self):
+        if not self.labels:
             self.missing.clear()
             return
         in_kernel = set(re.findall(r" dev (\S+)", run("ip", "-f", "mpls", "route", "show")))
-        self.missing = {vrf: self.missing.get(vrf, 0) + 1 for vrf in labels if vrf not in in_kernel}
-        for vrf in [vrf for vrf, passes in self.missing.items() if passes > PATIENCE]:
-            number, line = labels[vrf]
-            self.vtysh("configure terminal", f"router bgp {number} vrf {vrf}", "address-family ipv4 unicast",
-                       "no label vpn export", line)
+        self.missing = {vrf: self.missing.get(vrf, 0) + 1 for vrf in self.labels if vrf not in in_kernel}
+        for vrf in [vrf for vrf, looks in self.missing.items() if looks > PATIENCE]:
+            number, line = self.labels[vrf]
+            run("vtysh", "-N", self.node, "-c", "configure terminal", "-c", f"router bgp {number} vrf {vrf}",
+                "-c", "address-family ipv4 unicast", "-c", "no label vpn export", "-c", line)
             log(f"exported the label of {vrf} again")
             del self.missing[vrf]
 

@@ -1,25 +1,33 @@
-//! The customers of a lab: a host at each of two sites. All of them use the same addresses.
+//! The customers of a lab: a host at each site. All of them use the same addresses.
 use crate::support::Unavailable;
 use crate::support::processes::{Processes, cable, run};
-use crate::traffic::{Count, Stream, arrives, passes, pings};
+use crate::traffic::{Count, OneWay, Stream, arrives, passes, pings};
 use std::process::Command;
 use std::time::Duration;
 
 /// The customer's own address at each site.
-pub const ADDRESSES: [&str; 2] = ["198.51.100.1", "198.51.100.2"];
-/// The far side, seen from the first site.
+pub const ADDRESSES: [&str; 3] = ["198.51.100.1", "198.51.100.2", "198.51.100.3"];
+/// The second site, seen from the first one.
 pub const THERE: &str = ADDRESSES[1];
 
 /// The hosts. Dropping them ends them, and what runs there.
 pub struct Customers(Processes);
 
 impl Customers {
+    /// Two sites each.
+    ///
     /// # Errors
     /// This machine cannot have them.
     pub fn start(names: &[&str]) -> Result<Self, Unavailable> {
+        Self::with_sites(names, 2)
+    }
+
+    /// # Errors
+    /// This machine cannot have them.
+    pub fn with_sites(names: &[&str], sites: usize) -> Result<Self, Unavailable> {
         let mut processes = Processes::new()?;
         for name in names {
-            for site in [1, 2] {
+            for site in 1..=sites {
                 processes.spawn_node(&node(name, site));
             }
         }
@@ -48,7 +56,12 @@ impl Customers {
 
     /// How many of three packets came back from the other site.
     pub fn through(&self, customer: &str) -> usize {
-        pings(self.at(customer, 1, "ping"), &[], THERE)
+        self.between(customer, 1, 2)
+    }
+
+    /// How many of three packets from one site came back from another.
+    pub fn between(&self, customer: &str, from: usize, to: usize) -> usize {
+        pings(self.at(customer, from, "ping"), &[], ADDRESSES[to - 1])
     }
 
     /// How many of three packets with so many bytes of data, which nobody may fragment.
@@ -61,7 +74,15 @@ impl Customers {
     /// # Errors
     /// None did within the limit.
     pub fn passes(&self, customer: &str, limit: Duration) -> Result<Duration, String> {
-        passes(|| self.at(customer, 1, "ping"), THERE, limit)
+        self.passes_between(customer, 1, 2, limit)
+    }
+
+    /// Waits until packets from one site come back from another.
+    ///
+    /// # Errors
+    /// None did within the limit.
+    pub fn passes_between(&self, customer: &str, from: usize, to: usize, limit: Duration) -> Result<Duration, String> {
+        passes(|| self.at(customer, from, "ping"), ADDRESSES[to - 1], limit)
     }
 
     /// What arrives at one site of `offered` bit/s that the other one sends, in bit/s of its data.
@@ -74,6 +95,18 @@ impl Customers {
     pub fn stream(&mut self, customer: &str) -> Stream {
         let command = self.at(customer, 1, &Stream::program());
         Stream::start(&mut self.0, &format!("stream-{customer}"), command, THERE)
+    }
+
+    /// The customer begins to send from one of the first two sites to the other, 100 datagrams a second; nothing comes back.
+    pub fn one_way(&mut self, customer: &str, from: usize) -> OneWay {
+        let to = 3 - from;
+        let [send, count] = [from, to].map(|site| self.at(customer, site, &Stream::program()));
+        OneWay::start(&mut self.0, &format!("oneway-{customer}"), send, count, ADDRESSES[to - 1])
+    }
+
+    /// Ends it and counts.
+    pub fn count_one_way(&mut self, stream: OneWay) -> Count {
+        stream.stop(&mut self.0)
     }
 
     /// Ends it and counts.

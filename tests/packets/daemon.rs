@@ -13,6 +13,7 @@ use std::time::Duration;
 /// A running daemon. Dropping it kills it and removes its folder.
 pub struct Daemon {
     processes: Processes,
+    elements: usize,
     asked: std::cell::Cell<u32>,
 }
 
@@ -51,7 +52,8 @@ impl Daemon {
             .replace("PROFILES", &root.join("yang").display().to_string());
         std::fs::write(folder.join("andante.toml"), settings).expect("settings");
         std::fs::write(folder.join("elements.toml"), inventory).expect("inventory");
-        let mut daemon = Self { processes, asked: Default::default() };
+        let elements = inventory.matches("[[element]]").count();
+        let mut daemon = Self { processes, elements, asked: Default::default() };
         daemon.start_again();
         daemon
     }
@@ -138,15 +140,16 @@ impl Daemon {
         self.ask(&["transaction", "list", "--json"]).with(0).json()["andante:transactions"]["transaction"][0].clone()
     }
 
-    /// Both elements are in sync in the daemon's eyes, at the latest when its loop has looked at them.
+    /// All elements are in sync in the daemon's eyes, at the latest when its loop has looked at them.
     pub fn in_sync(&self, limit: Duration) {
         let mut shown = String::new();
-        let waited = wait_until("both elements are in sync", limit, || {
+        let waited = wait_until("all elements are in sync", limit, || {
             let list = self.ask(&["element", "list", "--json"]).with(0);
             shown = list.out.clone();
             let list = list.json();
             let elements = list["andante:elements"]["element"].as_array().cloned().unwrap_or_default();
-            let so = elements.len() == 2 && elements.iter().all(|element| element["sync-state"] == "in-sync");
+            let so =
+                elements.len() == self.elements && elements.iter().all(|element| element["sync-state"] == "in-sync");
             if !so {
                 std::thread::sleep(Duration::from_millis(200)); // the network needs the processor more than this question
             }

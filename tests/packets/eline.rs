@@ -85,39 +85,67 @@ fn a_wire_carries_frames_from_document_to_deletion() {
 }
 
 /// A bandwidth profile at the first site: what the customer sends there is policed, and nothing else; its change loses
-/// nothing that is within it. Gives the document with the last profile.
+/// nothing that is within it, and nothing at all of the other direction. The last one has an excess rate: what is beyond
+/// the committed one passes while there is room, up to the sum of both. Gives the document with the last profile.
 fn limited(lab: &mut ElineLab, daemon: &Daemon, story: &Story, document: &Value) -> Value {
     const OFFERED: u64 = 40_000_000;
+    // 20 ms at the highest rate. More of it at once would not fit into the little room behind a port of the core.
+    const BURST: &str = "50000";
     let mut rated = document.clone();
-    for rate in [10_000_000_u64, 20_000_000] {
-        let access = &mut body(&mut rated)["vpn-nodes"]["vpn-node"][0]["vpn-network-accesses"]["vpn-network-access"][0];
-        access["service"] = json!({"svc-ce-to-pe-bandwidth": {"ce-to-pe-bandwidth": [{
+    let unlimited = measured(lab, 1, OFFERED, OFFERED);
+    story.tell(&format!("no profile: {:.2} of {} Mbit/s arrive", unlimited / 1e6, OFFERED / 1_000_000));
+    for (cir, eir) in [(10_000_000_u64, 0), (20_000_000, 0), (8_000_000, 7_000_000)] {
+        let mut profile = json!({
             "bw-type": "ietf-vpn-common:bw-per-port",
-            "cir": rate.to_string(),
-            "cbs": "50000",
-        }]}});
-        let stream = lab.customers.stream("acme");
+            "cir": cir.to_string(),
+            "cbs": BURST,
+        });
+        if eir > 0 {
+            profile["eir"] = eir.to_string().into();
+            profile["ebs"] = BURST.into();
+        }
+        let access = &mut body(&mut rated)["vpn-nodes"]["vpn-node"][0]["vpn-network-accesses"]["vpn-network-access"][0];
+        access["service"] = json!({"svc-ce-to-pe-bandwidth": {"ce-to-pe-bandwidth": [profile]}});
+        let (both, back) = (lab.customers.stream("acme"), lab.customers.one_way("acme", 2));
         daemon.applied(&["service", "apply", &daemon.document("rated", &rated)], 1); // pe2 has no part in it
-        let taken = format!("({}, 400)", rate / 1000);
+        let taken = format!("({}, ", (cir + eir) / 1000);
         settled(lab, "the meter of pe1", || lab.agent_log(1).contains(&taken));
-        let count = lab.customers.count(stream);
-        assert_eq!(count.lost, [0; 0], "the change lost packets: {}", count.gaps());
-        let arrives = lab.customers.arrives("acme", 1, OFFERED);
+        let (back, both) = (lab.customers.count_one_way(back), lab.customers.count(both));
+        assert_eq!(both.lost, [0; 0], "the change lost packets: {}", both.gaps());
+        assert_eq!(back.lost, [0; 0], "the change lost packets of the other direction: {}", back.gaps());
+        assert!(back.sent > 50, "too short to say anything: {back:?}");
+        let arrives = measured(lab, 1, OFFERED, cir + eir);
         story.tell(&format!(
-            "CIR {} Mbit/s: {:.2} of {} Mbit/s arrive; {} packets sent during the change, {} lost",
-            rate / 1_000_000,
+            "CIR {}, EIR {} Mbit/s: {:.2} of {} Mbit/s arrive; during the change {} packets sent both ways, {} lost, {} the \
+             other way alone, {} lost",
+            cir / 1_000_000,
+            eir / 1_000_000,
             arrives / 1e6,
             OFFERED / 1_000_000,
-            count.sent,
-            count.lost.len()
+            both.sent,
+            both.lost.len(),
+            back.sent,
+            back.lost.len()
         ));
-        let cir = rate as f64;
-        assert!((0.9 * cir..1.1 * cir).contains(&arrives), "{arrives} of {cir}\n{}", lab.diagnosis());
     }
-    let back = lab.customers.arrives("acme", 2, OFFERED);
+    let back = measured(lab, 2, OFFERED, OFFERED);
     story.tell(&format!("the other way {:.2} Mbit/s arrive", back / 1e6));
-    assert!(back > 0.9 * OFFERED as f64, "nobody limited the other direction: {back}");
     rated
+}
+
+/// What arrives of `offered` bit/s that acme sends from this site: `rate`, within ten in a hundred. A machine with other
+/// work may bring less, so it may try three times; more than the rate is wrong at once.
+fn measured(lab: &ElineLab, from: usize, offered: u64, rate: u64) -> f64 {
+    let rate = rate as f64;
+    let mut arrived = 0.0;
+    for _ in 0..3 {
+        arrived = lab.customers.arrives("acme", from, offered);
+        assert!(arrived < 1.1 * rate, "{arrived} of {rate}\n{}", lab.diagnosis());
+        if arrived > 0.9 * rate {
+            return arrived;
+        }
+    }
+    panic!("{arrived} of {rate}\n{}", lab.diagnosis());
 }
 
 /// `pe2` says no to the edit: the new wire stands nowhere, and does not pass.

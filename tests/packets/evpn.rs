@@ -1,56 +1,101 @@
-//! E-Lines between CLI elements: EVPN and VXLAN by FRR on the machine's own kernel, judged by the customers' packets.
-//!
-//! ```text
-//!   acme-1 ──── eth1 [pe1] core ════ core [pe2] eth1 ──── acme-2      EVPN (BGP) between the PEs is there before us
-//!   globex-1 ── eth2 [pe1]                [pe2] eth2 ── globex-2
-//! ```
-//! The machine's kernel has no 802.1Q, so a customer has a port of its own. `evpn_agent.py` is the element's.
-use crate::customers::Customers;
+//! E-Lines and E-LANs between CLI elements: EVPN and VXLAN by FRR on the machine's own kernel, judged by the customers'
+//! packets.
 use crate::daemon::Daemon;
-use crate::support::processes::{cable, python};
-use crate::support::{Cut, FrrElement, FrrOptions, Unavailable, or_skip, program, wait_until};
+use crate::evpn_lab::{CUSTOMERS, EvpnLab, PASSES, service};
+use crate::support::{Cut, or_skip};
 use crate::wire::body;
 use crate::{Story, alone};
 use serde_json::{Value, json};
-use std::fmt::Write as _;
-use std::time::Duration;
-
-/// From the daemon's answer to the first packet: the agent looks twice a second, BGP tells the other end.
-const PASSES: Duration = Duration::from_secs(30);
-const CUSTOMERS: [(&str, &str); 2] = [("acme", "eth1"), ("globex", "eth2")];
 
 #[test]
 fn a_vxlan_wire_carries_packets_from_document_to_deletion() {
     let _alone = alone();
     let story = Story::begin("packets, T2 (E-Line, EVPN and VXLAN on FRR)");
-    let Some(mut lab) = or_skip("EVPN lab", Lab::start()) else { return };
+    let Some(mut lab) = or_skip("EVPN lab", EvpnLab::start(2)) else { return };
     story.tell("two FRR elements, EVPN between them");
-    let daemon = Daemon::start(&lab.inventory());
+    let mut daemon = Daemon::start(&lab.inventory());
     daemon.in_sync(PASSES * 2);
     story.tell("andanted has both elements in sync");
     for (customer, _) in CUSTOMERS {
         assert_eq!(lab.customers.through(customer), 0, "{customer} has no service yet");
     }
 
-    lab.apply(&daemon, "globex", &wire("globex", "eth2"));
+    lab.apply_on(&daemon, "globex", &service("globex", "eth2", &[1, 2]), 2);
     lab.passing(&story, "globex");
     assert_eq!(lab.customers.through("acme"), 0, "acme is another customer");
     let stream = lab.customers.stream("globex");
 
-    let document = wire("acme", "eth1");
-    lab.apply(&daemon, "acme", &document);
+    let document = service("acme", "eth1", &[1, 2]);
+    lab.apply_on(&daemon, "acme", &document, 2);
     lab.passing(&story, "acme");
     daemon.ask(&["element", "check"]).with(0);
 
-    let mut shut = document.clone();
+    let modified = modified(&mut lab, &daemon, &story, &document);
+
+    let mut shut = modified.clone();
     body(&mut shut)["status"]["admin-status"]["status"] = "ietf-vpn-common:admin-down".into();
-    lab.apply(&daemon, "acme", &shut);
+    lab.apply_on(&daemon, "acme", &shut, 2);
     lab.settled("a wire that is shut carries nothing", |lab| lab.customers.through("acme") == 0);
-    assert!(lab.pes[0].running_config().contains(" shutdown"), "{}", lab.pes[0].running_config());
-    lab.apply(&daemon, "acme", &document);
+    for pe in &lab.pes {
+        let running = pe.running_config();
+        assert!(running.contains(" shutdown") && running.contains("svc=acme"), "kept: {running}");
+    }
+    lab.apply_on(&daemon, "acme", &modified, 2);
     lab.passing(&story, "acme, shut and opened");
 
-    // Width and rate of a wire are nothing that FRR can say: refused before anything is sent.
+    unspeakable(&lab, &daemon, &document);
+    story.tell("width and rate: refused before anything was sent, packets pass");
+
+    lab.delete_on(&daemon, "acme", 2);
+    lab.settled("nothing passes after the deletion", |lab| lab.customers.through("acme") == 0);
+    story.tell("acme deleted: 0 of 3");
+
+    // One end says no: the other end's lines are taken back.
+    let before = lab.configurations();
+    lab.pes[1].cut(Cut::Refusal, "exit-vni");
+    let said = daemon.ask(&["service", "apply", &daemon.document("acme", &document)]);
+    assert!(!lab.pes[1].cut_is_pending(), "pe2 was never asked: {said:?}");
+    assert_eq!(daemon.newest()["outcome"], "not-applied", "{said:?}");
+    assert_eq!(lab.configurations(), before);
+    assert_eq!(lab.customers.through("acme"), 0);
+    story.tell("refused by pe2: nothing stands on pe1, 0 of 3");
+
+    killed_in_the_middle(&mut lab, &mut daemon, &story, &document);
+
+    let count = lab.customers.count(stream);
+    story.tell(&count.told("globex"));
+    assert_eq!(count.lost, [0; 0], "the other customer lost packets: {}\n{}", count.gaps(), lab.diagnosis());
+    lab.delete_on(&daemon, "globex", 2);
+    lab.settled("nothing passes after the deletion", |lab| lab.customers.through("globex") == 0);
+    println!("andanted:\n{}\n{}", daemon.stop(), lab.diagnosis());
+}
+
+/// A text at an access is changed while packets are counted, then the route target of the wire: what both ends import and
+/// export is another one, and packets pass again. Gives the last document.
+fn modified(lab: &mut EvpnLab, daemon: &Daemon, story: &Story, document: &Value) -> Value {
+    let mut renamed = document.clone();
+    let access = &mut body(&mut renamed)["vpn-nodes"]["vpn-node"][0]["vpn-network-accesses"]["vpn-network-access"][0];
+    access["description"] = "second floor".into();
+    let stream = lab.customers.stream("acme");
+    lab.apply_on(daemon, "acme", &renamed, 1); // pe2 has no part in it
+    lab.settled("the text stands on pe1", |lab| lab.pes[0].running_config().contains("second floor"));
+    let count = lab.customers.count(stream);
+    assert_eq!(count.lost, [0; 0], "a text lost packets: {}\n{}", count.gaps(), lab.diagnosis());
+    story.tell(&format!("modified: a text at pe1, {} packets sent meanwhile, 0 lost", count.sent));
+
+    let mut targets = renamed;
+    body(&mut targets)["global-parameters-profiles"]["global-parameters-profile"][0]["vpn-target"] =
+        json!([{"id": 1, "route-targets": [{"route-target": "0:65000:777"}], "route-target-type": "both"}]);
+    lab.apply_on(daemon, "acme", &targets, 2);
+    for pe in &lab.pes {
+        assert!(pe.running_config().contains("65000:777"), "{}", pe.running_config());
+    }
+    lab.passing(story, "acme, another route target");
+    targets
+}
+
+/// Width and rate of a wire are nothing that FRR can say: refused before anything is sent.
+fn unspeakable(lab: &EvpnLab, daemon: &Daemon, document: &Value) {
     let before = lab.configurations();
     let mut narrow = document.clone();
     body(&mut narrow)["global-parameters-profiles"]["global-parameters-profile"][0]["svc-mtu"] = 1518.into();
@@ -65,123 +110,118 @@ fn a_vxlan_wire_carries_packets_from_document_to_deletion() {
     }
     assert_eq!(lab.configurations(), before);
     assert_eq!(lab.customers.through("acme"), 3);
+}
 
-    lab.delete(&daemon, "acme");
-    lab.settled("nothing passes after the deletion", |lab| lab.customers.through("acme") == 0);
-    story.tell("acme deleted: 0 of 3");
-
-    // One end says no: the other end's lines are taken back.
+/// The daemon dies while `pe2` has not answered a line; started again, its word is what the packets say. Without
+/// transactions on the elements what stands is found by reading: before the decision it is taken back, after it nothing is.
+fn killed_in_the_middle(lab: &mut EvpnLab, daemon: &mut Daemon, story: &Story, document: &Value) {
     let before = lab.configurations();
-    lab.pes[1].cut(Cut::Refusal, "exit-vni");
-    let said = daemon.ask(&["service", "apply", &daemon.document("acme", &document)]);
-    assert!(!lab.pes[1].cut_is_pending(), "pe2 was never asked: {said:?}");
-    assert_eq!(daemon.newest()["outcome"], "not-applied", "{said:?}");
-    assert_eq!(lab.configurations(), before);
-    assert_eq!(lab.customers.through("acme"), 0);
-    story.tell("refused by pe2: nothing stands on pe1, 0 of 3");
+    let path = daemon.document("acme", document);
+    for (point, line, expected) in
+        [("before the decision", "exit-vni", "not-applied"), ("after the decision", "write memory", "applied")]
+    {
+        lab.pes[1].cut(Cut::Stall, line);
+        let mut asked = daemon.begin(&["service", "apply", &path]);
+        lab.settled(line, |lab| !lab.pes[1].cut_is_pending());
+        daemon.kill9();
+        let _ = asked.kill();
+        let _ = asked.wait();
+        // The session of the dead daemon ends as it would with its connection.
+        lab.pes[1].disconnect();
+        lab.pes[1].reconnect();
+        daemon.start_again();
+        let mut outcome = Value::Null;
+        let known = crate::support::wait_until("the daemon knows how it ended", PASSES, || {
+            outcome = daemon.newest()["outcome"].clone();
+            outcome == "applied" || outcome == "not-applied"
+        });
+        known.unwrap_or_else(|error| panic!("{error}: {outcome}\n{}\n{}", daemon.log(), lab.diagnosis()));
+        assert_eq!(outcome, expected, "{point}");
+        let there = daemon.ask(&["service", "list"]).with(0).out.contains("acme");
+        assert_eq!(there, outcome == "applied", "{point}: {outcome}");
+        lab.settled("packets say what the daemon says", |lab| (lab.customers.through("acme") > 0) == there);
+        daemon.ask(&["element", "check"]).with(0);
+        if !there {
+            assert_eq!(lab.configurations(), before, "{point}");
+        }
+        story.tell(&format!("kill -9 {point}: the daemon says {outcome}, and so do the packets"));
+    }
+    lab.delete_on(daemon, "acme", 2);
+    lab.settled("nothing passes after the deletion", |lab| lab.customers.through("acme") == 0);
+}
+
+#[test]
+fn a_vxlan_lan_carries_packets_between_all_its_sites_and_takes_another_one_in() {
+    let _alone = alone();
+    let story = Story::begin("packets, T2 (E-LAN, EVPN and VXLAN on FRR)");
+    let Some(mut lab) = or_skip("EVPN lab", EvpnLab::start(3)) else { return };
+    story.tell("three FRR elements, EVPN between them");
+    let daemon = Daemon::start(&lab.inventory());
+    daemon.in_sync(PASSES * 2);
+    story.tell("andanted has all three in sync");
+    let nothing = lab.configurations();
+    for (customer, _) in CUSTOMERS {
+        assert_eq!(reached(&lab, customer), [], "{customer} has no service yet");
+    }
+
+    lab.apply_on(&daemon, "globex", &service("globex", "eth2", &[1, 2, 3]), 3);
+    everywhere(&lab, &story, "globex", "created with three sites");
+    assert_eq!(reached(&lab, "acme"), [], "acme is another customer");
+    let stream = lab.customers.stream("globex");
+
+    // Two sites first, then a third one: pe1 and pe2 are not touched, and lose nothing.
+    lab.apply_on(&daemon, "acme", &service("acme", "eth1", &[1, 2]), 2);
+    lab.passing(&story, "acme, two sites");
+    assert_eq!(reached(&lab, "acme"), [(1, 2), (2, 1)], "the third site of globex has acme's address");
+    let own = lab.customers.stream("acme");
+    lab.apply_on(&daemon, "acme", &service("acme", "eth1", &[1, 2, 3]), 1);
+    everywhere(&lab, &story, "acme", "with a third site");
+    let count = lab.customers.count(own);
+    story.tell(&format!("the first two meanwhile: {} packets sent, {} lost", count.sent, count.lost.len()));
+    assert_eq!(count.lost, [0; 0], "a third site lost packets of the first two: {}\n{}", count.gaps(), lab.diagnosis());
+    daemon.ask(&["element", "check"]).with(0);
+
+    // The second site leaves.
+    lab.apply_on(&daemon, "acme", &service("acme", "eth1", &[1, 3]), 1);
+    lab.settled("the second site is out", |lab| reached(lab, "acme") == [(1, 3), (3, 1)]);
+    story.tell("acme, the second site taken out: packets between the first and the third only");
+
+    lab.delete_on(&daemon, "acme", 2);
+    lab.settled("nothing passes after the deletion", |lab| reached(lab, "acme").is_empty());
+    story.tell("acme deleted: 0 of 3 between any two sites");
 
     let count = lab.customers.count(stream);
     story.tell(&count.told("globex"));
     assert_eq!(count.lost, [0; 0], "the other customer lost packets: {}\n{}", count.gaps(), lab.diagnosis());
-    lab.delete(&daemon, "globex");
-    lab.settled("nothing passes after the deletion", |lab| lab.customers.through("globex") == 0);
+    assert_eq!(reached(&lab, "globex").len(), 6);
+    lab.delete_on(&daemon, "globex", 3);
+    lab.settled("nothing passes after the deletion", |lab| reached(lab, "globex").is_empty());
+    assert_eq!(lab.configurations(), nothing, "every element prints what it printed before");
     println!("andanted:\n{}\n{}", daemon.stop(), lab.diagnosis());
 }
 
-struct Lab {
-    pes: [FrrElement; 2],
-    customers: Customers,
+/// From which site to which packets of this customer pass. All are asked at once.
+fn reached(lab: &EvpnLab, customer: &str) -> Vec<(usize, usize)> {
+    let customers = &lab.customers;
+    let pairs = (1..=3).flat_map(|from| (1..=3).filter(move |to| *to != from).map(move |to| (from, to)));
+    std::thread::scope(|scope| {
+        let asked: Vec<_> = pairs
+            .map(|(from, to)| ((from, to), scope.spawn(move || customers.between(customer, from, to) > 0)))
+            .collect();
+        let answered = asked.into_iter().filter_map(|(pair, asked)| asked.join().expect("ping").then_some(pair));
+        answered.collect()
+    })
 }
 
-impl Lab {
-    fn start() -> Result<Self, Unavailable> {
-        for needed in ["ping", "ethtool", "bridge"] {
-            program(needed)?;
-        }
-        let python = python()?.display().to_string();
-        let element = |number: usize| -> Result<FrrElement, Unavailable> {
-            let bgp = format!(
-                "router bgp 65000\n bgp router-id 192.0.2.{number}\n no bgp default ipv4-unicast\n \
-                 neighbor 192.0.2.{0} remote-as 65000\n neighbor 192.0.2.{0} timers connect 1\n !\n \
-                 address-family l2vpn evpn\n  neighbor 192.0.2.{0} activate\n exit-address-family\nexit\n",
-                3 - number
-            );
-            let daemons = vec![("bgpd".into(), bgp), ("staticd".into(), String::new())];
-            FrrElement::start(FrrOptions { hostname: format!("pe{number}"), daemons })
-        };
-        let customers = Customers::start(&CUSTOMERS.map(|(customer, _)| customer))?;
-        let mut lab = Self { pes: [element(1)?, element(2)?], customers };
-        cable((lab.pes[0].node(), "core"), (lab.pes[1].node(), "core"));
-        for (number, pe) in (1..).zip(&mut lab.pes) {
-            let vtep = format!("192.0.2.{number}");
-            pe.in_namespace(&["ip", "addr", "add", &format!("{vtep}/24"), "dev", "core"]);
-            for (customer, port) in CUSTOMERS {
-                lab.customers.attach(customer, number, (pe.node(), port));
-            }
-            let agent = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/packets/evpn_agent.py");
-            pe.spawn_agent("agent", &python, &["-I", "-S", agent, &vtep]);
-        }
-        let up = |pe: &FrrElement| pe.vtysh(&["show bgp l2vpn evpn summary"]).is_ok_and(|said| said.contains(" 00:"));
-        wait_until("EVPN between the PEs", PASSES, || lab.pes.iter().all(up))
-            .unwrap_or_else(|error| panic!("{error}\n{}", lab.diagnosis()));
-        Ok(lab)
+/// Packets pass between all pairs of sites.
+#[track_caller]
+fn everywhere(lab: &EvpnLab, story: &Story, customer: &str, what: &str) {
+    let answered = std::time::Instant::now();
+    for (from, to) in [(1, 2), (1, 3), (2, 3)] {
+        let passes = lab.customers.passes_between(customer, from, to, PASSES);
+        passes.unwrap_or_else(|error| panic!("{customer}, {from} to {to}: {error}\n{}", lab.diagnosis()));
     }
-
-    /// The two elements as the daemon's inventory has them.
-    fn inventory(&self) -> String {
-        let ports = "{ name = \"eth1\" }, { name = \"eth2\" }, { name = \"core\", role = \"core\" }";
-        let listed = |(number, pe): (usize, &FrrElement)| {
-            pe.listed(&format!("pe{number}"), "frr", &format!("192.0.2.{number}"), ports)
-        };
-        (1..).zip(&self.pes).map(listed).collect()
-    }
-
-    #[track_caller]
-    fn apply(&self, daemon: &Daemon, name: &str, document: &Value) {
-        let residue = daemon.applied(&["service", "apply", &daemon.document(name, document)], 2);
-        assert_eq!(residue, [""; 0], "{}", self.diagnosis());
-    }
-
-    #[track_caller]
-    fn delete(&self, daemon: &Daemon, name: &str) {
-        assert_eq!(daemon.applied(&["service", "delete", name], 2), [""; 0], "{}", self.diagnosis());
-    }
-
-    #[track_caller]
-    fn passing(&self, story: &Story, what: &str) {
-        let customer = what.split(',').next().unwrap_or(what);
-        let took = self.customers.passes(customer, PASSES);
-        let took = took.unwrap_or_else(|error| panic!("{error}\n{}", self.diagnosis()));
-        story.tell(&format!("{what}: packets pass, {:.1} s after the answer", took.as_secs_f32()));
-    }
-
-    #[track_caller]
-    fn settled(&self, what: &str, holds: impl Fn(&Self) -> bool) {
-        wait_until(what, PASSES, || holds(self)).unwrap_or_else(|error| panic!("{error}\n{}", self.diagnosis()));
-    }
-
-    fn configurations(&self) -> [String; 2] {
-        self.pes.each_ref().map(FrrElement::running_config)
-    }
-
-    fn diagnosis(&self) -> String {
-        let mut text = String::new();
-        for (number, pe) in (1..).zip(&self.pes) {
-            let shown = pe.vtysh(&["show running-config", "show evpn vni", "show bgp l2vpn evpn"]);
-            let links = pe.in_namespace(&["ip", "-br", "link"]);
-            let _ = write!(text, "--- pe{number}\n{}\n{links}{}", shown.unwrap_or_else(|said| said), pe.log("agent"));
-        }
-        text
-    }
-}
-
-/// A customer's wire: a whole port at both ends.
-fn wire(customer: &str, port: &str) -> Value {
-    let access = |_| {
-        json!({
-            "interface-id": port,
-            "connection": {"encapsulation": {"encap-type": "ietf-vpn-common:ethernet-type"}},
-        })
-    };
-    crate::wire::wire(customer, "ietf-vpn-common:vxlan-evpn", |number| format!("192.0.2.{number}"), access)
+    let took = answered.elapsed().as_secs_f32();
+    assert_eq!(reached(lab, customer).len(), 6, "{}", lab.diagnosis());
+    story.tell(&format!("{customer}, {what}: packets between all pairs, {took:.1} s after the answer"));
 }

@@ -4,8 +4,9 @@
 //! of its own.
 //!
 //! - [`eline`]: E-Lines between NETCONF elements whose agent moves frames (T2, always)
-//! - [`evpn`]: E-Lines by EVPN and VXLAN between FRR elements (T2, always)
-//! - [`l3vpn`]: an IP VPN through an MPLS core in User-Mode Linux, from a document to packets and back (T3, once)
+//! - [`evpn`]: E-Lines and E-LANs by EVPN and VXLAN between FRR elements (T2, always)
+//! - [`vrf`]: IP VPNs between FRR elements whose VRFs are network namespaces (T2, always)
+//! - [`l3vpn`]: IP VPNs through an MPLS core in User-Mode Linux, from documents to packets and back (T3, once)
 //! - here: the same network with a service that is typed by hand proves the network and its agents. It takes another
 //!   minute: with `ANDANTE_PACKETS=1` (`make test-packets`); else it is skipped and says so
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // packets that do not pass are a failed test
@@ -14,10 +15,13 @@ mod daemon;
 mod eline;
 mod eline_lab;
 mod evpn;
+mod evpn_lab;
 mod l3vpn;
+mod l3vpn_lab;
 #[path = "../support/mod.rs"]
 mod support;
 mod traffic;
+mod vrf;
 mod wire;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -35,10 +39,10 @@ fn a_typed_l3vpn_carries_packets_until_it_is_removed() {
     let _alone = alone();
     let _story = Story::begin("packets, T3 (MPLS L3VPN in User-Mode Linux, typed by hand)");
     let Some(mut lab) = lab() else { return };
-    lab.customer("ce1", 100, "192.168.1.2/24", "192.168.1.1");
-    lab.customer("ce2", 200, "192.168.2.2/24", "192.168.2.1");
+    lab.customer("red1", 100, "192.168.1.2/24", "192.168.1.1");
+    lab.customer("red2", 200, "192.168.2.2/24", "192.168.2.1");
     let before = [lab.running_config(1), lab.running_config(2)];
-    assert_eq!(lab.pings("ce1", "192.168.2.2"), 0, "no service yet");
+    assert_eq!(lab.pings("red1", "192.168.2.2"), 0, "no service yet");
 
     for (number, vlan) in [(1, 100), (2, 200)] {
         // The router-id is pinned: when bgpd 8.4 finds one for the VRF by itself (the interface gets its address), it
@@ -53,9 +57,9 @@ fn a_typed_l3vpn_carries_packets_until_it_is_removed() {
         type_in(&lab, number, &service);
     }
     let typed = Instant::now();
-    lab.wait_for_ping("ce1", "192.168.2.2", PASSES).unwrap_or_else(|error| panic!("{error}"));
+    lab.wait_for_ping("red1", "192.168.2.2", PASSES).unwrap_or_else(|error| panic!("{error}"));
     println!("packets pass {:.1} s after the last line", typed.elapsed().as_secs_f32());
-    assert_eq!(lab.pings("ce1", "192.168.2.2"), 3);
+    assert_eq!(lab.pings("red1", "192.168.2.2"), 3);
     let (_, route) = lab.exec("pe1", "ip route show vrf acme 192.168.2.0/24");
     assert!(route.contains("encap mpls"), "through labels: {route}");
 
@@ -82,23 +86,23 @@ fn a_typed_l3vpn_carries_packets_until_it_is_removed() {
         .unwrap_or_else(|error| panic!("{error}\nagent:\n{}", lab.agent_log(number)));
         assert_eq!(lab.running_config(number), *before, "{node} stays as before");
     }
-    assert_eq!(lab.pings("ce1", "192.168.2.2"), 0, "the service is gone");
+    assert_eq!(lab.pings("red1", "192.168.2.2"), 0, "the service is gone");
     println!("{}agent of pe1:\n{}agent of pe2:\n{}", lab.steps(), lab.agent_log(1), lab.agent_log(2));
 }
 
 fn two_tags_are_an_access_too(lab: &mut UmlLab) {
     let (status, said) = lab.exec(
-        "ce1",
+        "red1",
         "ip link add link eth1 name outer up type vlan protocol 802.1ad id 300 && ip link add link outer name inner up \
          type vlan id 30 && ip addr add 192.168.3.2/24 dev inner",
     );
     assert_eq!(status, 0, "{said}");
-    assert_eq!(lab.pings("ce1", "192.168.3.1"), 0, "no such access yet");
+    assert_eq!(lab.pings("red1", "192.168.3.1"), 0, "no such access yet");
     let access = "configure terminal\ninterface eth1.300.30\ndescription vrf=acme svc=vpn-1\n\
                   ip address 192.168.3.1/24\nend";
     type_in(lab, 1, access);
-    lab.wait_for_ping("ce1", "192.168.3.1", PASSES).unwrap_or_else(|error| panic!("{error}"));
-    lab.wait_for_ping("ce2", "192.168.3.2", PASSES).unwrap_or_else(|error| panic!("{error}"));
+    lab.wait_for_ping("red1", "192.168.3.1", PASSES).unwrap_or_else(|error| panic!("{error}"));
+    lab.wait_for_ping("red2", "192.168.3.2", PASSES).unwrap_or_else(|error| panic!("{error}"));
 }
 
 /// The agent's cure for FRR's race, provoked: the label of the VRF vanishes from the kernel of pe1.
@@ -106,8 +110,8 @@ fn a_label_that_the_kernel_lost_comes_back(lab: &mut UmlLab) {
     let (status, said) =
         lab.exec("pe1", "ip -f mpls route del $(ip -f mpls route | grep -m1 'dev acme' | cut -d' ' -f1)");
     assert_eq!(status, 0, "{said}");
-    assert_eq!(lab.pings("ce2", "192.168.1.2"), 0, "nothing comes back without the label");
-    lab.wait_for_ping("ce2", "192.168.1.2", PASSES).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(lab.pings("red2", "192.168.1.2"), 0, "nothing comes back without the label");
+    lab.wait_for_ping("red2", "192.168.1.2", PASSES).unwrap_or_else(|error| panic!("{error}"));
     assert!(lab.agent_log(1).contains("exported the label of acme again"), "{}", lab.agent_log(1));
 }
 

@@ -111,7 +111,45 @@ impl Stream {
     }
 }
 
-fn count(said: &str, lasted: Duration) -> Count {
+/// A customer who sends 100 datagrams a second in one direction only until [`OneWay::stop`] (`oneway.py`).
+pub struct OneWay {
+    name: String,
+    began: Instant,
+}
+
+impl OneWay {
+    /// Begins to send; a datagram has arrived when this returns. The commands are [`Stream::program`] in two nodes.
+    pub fn start(processes: &mut Processes, name: &str, mut send: Command, mut count: Command, to: &str) -> Self {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/packets/oneway.py");
+        let log = processes.folder().join(format!("{name}.log"));
+        let _ = std::fs::remove_file(&log); // of an earlier one
+        let says = |word: &str| std::fs::read_to_string(&log).is_ok_and(|said| said.contains(word));
+        processes.spawn(name, count.args(["-I", "-S", script, "count"]));
+        processes.wait_for(name, "the counter", || says("listens")).unwrap_or_else(|error| panic!("{error}"));
+        processes.spawn(&sender(name), send.args(["-I", "-S", script, "send", to]));
+        processes.wait_for(name, "a first datagram", || says("answered")).unwrap_or_else(|error| panic!("{error}"));
+        Self { name: name.to_owned(), began: Instant::now() }
+    }
+
+    /// Ends it and counts.
+    pub fn stop(self, processes: &mut Processes) -> Count {
+        let lasted = self.began.elapsed();
+        run(Command::new("kill").args(["-TERM", &processes.pid(&sender(&self.name)).to_string()]));
+        wait_until("the count", Duration::from_secs(10), || processes.log(&self.name).ends_with("end\n"))
+            .unwrap_or_else(|error| panic!("{error}\n{}", processes.log(&self.name)));
+        let said = processes.log(&self.name);
+        processes.kill(&self.name);
+        processes.kill(&sender(&self.name));
+        count(&said, lasted)
+    }
+}
+
+fn sender(name: &str) -> String {
+    format!("{name}-sender")
+}
+
+/// Reads what `stream.py` said.
+pub fn count(said: &str, lasted: Duration) -> Count {
     let numbers = |word: &str| -> Vec<u32> {
         let lines = said.lines().filter_map(|line| line.strip_prefix(word));
         lines.filter_map(|rest| rest.split_whitespace().next()?.parse().ok()).collect()

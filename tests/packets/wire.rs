@@ -1,10 +1,22 @@
-//! A customer's wire as a document (RFC 9291): two nodes with one access each.
+//! A customer's layer 2 service as a document (RFC 9291): nodes with one access each.
 
 use serde_json::{Value, json};
 
 /// The wire of this customer and type over `pe1` and `pe2`. `router_id` and `access` say of a node's number what is its
 /// own; the access has at least `interface-id` and `connection`.
 pub fn wire(customer: &str, kind: &str, router_id: impl Fn(usize) -> String, access: impl Fn(usize) -> Value) -> Value {
+    service(customer, kind, &[1, 2], router_id, access)
+}
+
+/// The same over these nodes: of three a LAN.
+pub fn service(
+    customer: &str,
+    kind: &str,
+    nodes: &[usize],
+    router_id: impl Fn(usize) -> String,
+    access: impl Fn(usize) -> Value,
+) -> Value {
+    let nodes = nodes.iter().copied();
     let up = || json!({"admin-status": {"status": "ietf-vpn-common:admin-up"}});
     let node = |number: usize| {
         let mut own = access(number);
@@ -23,7 +35,7 @@ pub fn wire(customer: &str, kind: &str, router_id: impl Fn(usize) -> String, acc
     json!({"ietf-l2vpn-ntw:l2vpn-ntw": {"vpn-services": {"vpn-service": [{
         "vpn-id": customer,
         "vpn-name": customer,
-        "vpn-description": "A wire between two sites; its frames are the judge",
+        "vpn-description": "Frames between sites; they are the judge",
         "customer-name": customer,
         "vpn-type": kind,
         "vpn-service-topology": "ietf-vpn-common:any-to-any",
@@ -31,7 +43,7 @@ pub fn wire(customer: &str, kind: &str, router_id: impl Fn(usize) -> String, acc
         "signaling-type": "ietf-vpn-common:bgp-signaling",
         "global-parameters-profiles": {"global-parameters-profile": [{"profile-id": "main"}]},
         "status": up(),
-        "vpn-nodes": {"vpn-node": [node(1), node(2)]},
+        "vpn-nodes": {"vpn-node": nodes.map(node).collect::<Vec<_>>()},
     }]}}})
 }
 

@@ -136,10 +136,8 @@ def policers(data):
         limit = "peak-" if police.find("p:peak-rate/p:value", SPACES) is not None else ""
         rate = int(text(police, f"p:{limit}rate/p:value", SPACES))
         rate *= RATES[text(police, f"p:{limit}rate/p:units", SPACES) or "bps"]
-        burst = sum(
-            int(text(police, f"p:{kind}/p:value", SPACES)) * BURSTS[text(police, f"p:{kind}/p:units", SPACES) or "bytes"]
-            for kind in ("burst", "peak-burst") if police.find(f"p:{kind}/p:value", SPACES) is not None
-        )
+        burst = int(text(police, f"p:{limit}burst/p:value", SPACES) or 0)
+        burst *= BURSTS[text(police, f"p:{limit}burst/p:units", SPACES) or "bytes"]
         found[text(policy, "p:name", SPACES)] = (max(rate // 1000, 1), max(burst // 1000, 1))
     return found
 

@@ -1,7 +1,9 @@
 //! Bandwidth on real servers: the policer comes, changes alone, goes, and leaves nothing.
 
-use crate::domain::{Domain, Wishes, access, applied, root};
+use crate::domain::{Domain, Wishes, access, applied};
 use crate::lifecycle::lives_and_leaves;
+use crate::schemas::FROM_ELEMENT;
+use crate::support::changed_adapters;
 use andante::adapter::Impact;
 use andante::config::Settings;
 use andante::domain::Outcome;
@@ -51,12 +53,7 @@ async fn a_rate_changes_and_nothing_else_does() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_profile_stands_in_for_a_module_that_does_not_compile() {
     let settings = |settings: &mut Settings, folder: &Path| {
-        let adapters = folder.join("adapters");
-        crate::schemas::copy(&root().join("adapters"), &adapters);
-        let manifest = adapters.join("iosxr/adapter.toml");
-        let text = std::fs::read_to_string(&manifest).unwrap();
-        std::fs::write(&manifest, text.replace("[netconf]\n", "[netconf]\nschema = \"from-element\"\n")).unwrap();
-        settings.paths.adapters = adapters;
+        settings.paths.adapters = changed_adapters(folder, "iosxr", &[FROM_ELEMENT]);
         settings.paths.yang = Vec::new();
     };
     let Some(domain) = Domain::with(Wishes { pe3: true, settings, ..Wishes::default() }).await else { return };

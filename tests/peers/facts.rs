@@ -18,12 +18,14 @@
 //! | – | a cancel under the session's own locks is answered ok and takes nothing back | [`a_cancel_under_our_own_locks_takes_nothing_back`], `sessions::there_is_no_session_left_to_read_back` |
 //! | F23 | no MTU, no wires on FRR | `refusals::a_wrong_document_is_refused_with_its_path` |
 
-use crate::domain::{Domain, Wishes, applied, noc, not_applied, root};
+use crate::domain::{Domain, Wishes, applied, noc, not_applied};
+use crate::support::{changed_adapters, wait_until};
 use andante::config::Settings;
 use andante::controller::Failure;
 use andante::domain::SyncState;
 use andante::domain::outcome::CauseKind;
 use std::path::Path;
+use std::time::Duration;
 
 const IFMGR: &str = "http://cisco.com/ns/yang/Cisco-IOS-XR-ifmgr-cfg";
 const FILE: &str = "l3vpn-any-to-any.json";
@@ -198,13 +200,8 @@ async fn a_dead_daemon_is_a_partial_read_and_no_deviation() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_that_changes_nothing_is_not_applied() {
     fn explicit(settings: &mut Settings, folder: &Path) {
-        settings.paths.adapters = folder.join("adapters");
-        copy(&root().join("adapters"), &settings.paths.adapters);
-        let file = settings.paths.adapters.join("iosxr/adapter.toml");
-        let text = std::fs::read_to_string(&file).unwrap();
-        assert!(text.contains("validate = \"test-then-set\""));
-        let text = text.replace("validate = \"test-then-set\"", "validate = \"explicit\"");
-        std::fs::write(file, text).unwrap();
+        let says = [("validate = \"test-then-set\"", "validate = \"explicit\"")];
+        settings.paths.adapters = changed_adapters(folder, "iosxr", &says);
     }
     let Some(domain) = Domain::with(Wishes { settings: explicit, ..Wishes::default() }).await else { return };
     let before = domain.running();
@@ -229,10 +226,10 @@ async fn kernel_objects_leave_residue_that_is_named() {
     applied(&domain.write(vec![put]).await.unwrap());
     // As the element's agent does when it sees the description.
     domain.pe2.in_namespace(&["ip", "link", "add", "eth1.100", "type", "veth", "peer", "name", "ce1"]);
-    let start = std::time::Instant::now();
-    while domain.pe2.vtysh(&["show interface eth1.100"]).is_ok_and(|text| text.contains("pseudo interface")) {
-        assert!(start.elapsed().as_secs() < 10, "zebra never sees the interface");
-    }
+    wait_until("zebra sees the interface", Duration::from_secs(10), || {
+        !domain.pe2.vtysh(&["show interface eth1.100"]).is_ok_and(|text| text.contains("pseudo interface"))
+    })
+    .unwrap();
     assert!(domain.check("pe2").await.deviations.is_empty());
     let record = domain.write(vec![domain.delete(&key)]).await.unwrap();
     applied(&record);
@@ -243,17 +240,4 @@ async fn kernel_objects_leave_residue_that_is_named() {
     assert!(domain.check("pe2").await.deviations.is_empty());
     assert_eq!(domain.running().0, before.0);
     assert!(!domain.running().1.contains("vrf="), "{}", domain.running().1);
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }

@@ -257,9 +257,9 @@ async fn one_deviation_is_healed_alone() {
     assert!(matches!(nothing, Err(Failure::NotFound { .. })), "{nothing:?}");
 }
 
-/// The loop sees a change by hand on each element within a period, without being asked.
+/// The loop sees a change by hand on each element without being asked.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_loop_reports_within_a_period() {
+async fn the_loop_reports_without_being_asked() {
     let Some(domain) = Domain::start().await else { return };
     applied(&domain.write(vec![domain.put(FILE, |text| text)]).await.unwrap());
     let period = Duration::from_secs(1);

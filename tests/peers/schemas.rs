@@ -1,35 +1,21 @@
 //! Elements that bring their own schema: no YANG file of theirs is on our side, all comes by `get-schema`.
 
 use crate::domain::{Domain, Wishes, applied, controller, root};
-use crate::support::{NetconfElement, iosxr_models};
+use crate::support::{NetconfElement, changed_adapters, iosxr_models};
 use andante::config::Settings;
 use andante::controller::Failure;
 use std::path::Path;
 
 /// The adapters as shipped, but the one of IOS-XR has no profiles and says that elements bring their schema.
 fn from_element(settings: &mut Settings, folder: &Path) {
-    let adapters = folder.join("adapters");
-    copy(&root().join("adapters"), &adapters);
+    let adapters = changed_adapters(folder, "iosxr", &[FROM_ELEMENT]);
     std::fs::remove_dir_all(adapters.join("iosxr/yang")).unwrap();
-    let manifest = adapters.join("iosxr/adapter.toml");
-    let text = std::fs::read_to_string(&manifest).unwrap();
-    assert!(text.contains("[netconf]\n"));
-    std::fs::write(&manifest, text.replace("[netconf]\n", "[netconf]\nschema = \"from-element\"\n")).unwrap();
     settings.paths.adapters = adapters;
     settings.paths.yang = Vec::new();
 }
 
-pub fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let place = to.join(entry.file_name());
-        match entry.file_type().unwrap().is_dir() {
-            true => copy(&entry.path(), &place),
-            false => drop(std::fs::copy(entry.path(), place).unwrap()),
-        }
-    }
-}
+/// What makes an element bring its schema, in the place of what stands in `adapter.toml`.
+pub const FROM_ELEMENT: (&str, &str) = ("[netconf]\n", "[netconf]\nschema = \"from-element\"\n");
 
 /// How many texts the element was asked for.
 fn asked(pe1: &NetconfElement) -> usize {

@@ -29,7 +29,7 @@ fn persist(domain: &Domain) -> String {
     sent[at..].split('<').next().unwrap().to_owned()
 }
 
-/// Ends the session that holds the candidate's lock, as any administrator can, and waits until it is gone.
+/// Ends the session that holds the candidate's lock, as any administrator can.
 async fn kill_ours(operator: &mut NetconfSession) {
     let denied = operator.rpc("<lock><target><candidate/></target></lock>");
     let id = denied.split("session-id>").nth(1).unwrap_or_else(|| panic!("{denied}"));

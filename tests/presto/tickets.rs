@@ -36,11 +36,11 @@ impl Clerk<'_> {
         ended.out
     }
 
-    /// The audit has exactly one record of this ticket.
+    /// The audit has exactly one record of this action with this ticket.
     async fn audited(&self, ticket: &str, action: &str, what: &str) {
         let audited = self.domain.audit().await;
         let with: Vec<_> = audited.iter().filter(|one| one.principal.ticket.as_deref() == Some(ticket)).collect();
-        assert!(with.iter().any(|one| one.action == action), "{what}: {with:#?}");
+        assert_eq!(with.iter().filter(|one| one.action == action).count(), 1, "{what}: {with:#?}");
         assert!(with.iter().all(|one| !one.principal.user.is_empty() && !one.target.is_empty()), "{what}: {with:#?}");
     }
 }

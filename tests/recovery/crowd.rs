@@ -13,7 +13,8 @@ use crate::daemon::Daemon;
 use crate::domain::{document, entry};
 use crate::line::Line;
 use crate::support::{
-    Access, Cut, FrrElement, FrrOptions, NetconfElement, NetconfOptions, Target, WireSession, iosxr_models, or_skip,
+    Access, Cut, FrrElement, FrrOptions, NetconfElement, NetconfOptions, Target, WireSession, changed_adapters,
+    iosxr_models, or_skip,
 };
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -68,13 +69,8 @@ impl Crowd {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut adapters = root.join("adapters");
         if spoilt {
-            adapters = self.folder.path().join("adapters");
-            copy(&root.join("adapters"), &adapters);
-            let file = adapters.join("iosxr/adapter.toml");
-            let text = std::fs::read_to_string(&file).unwrap();
-            let other = text.replace("validate = \"test-then-set\"", "validate = \"explicit\"");
-            assert_ne!(text, other);
-            std::fs::write(file, other).unwrap();
+            let says = [("validate = \"test-then-set\"", "validate = \"explicit\"")];
+            adapters = changed_adapters(self.folder.path(), "iosxr", &says);
         }
         let text = format!(
             "[paths]\nstate = \"state\"\nadapters = \"{}\"\nprofiles = \"{}/yang\"\nyang = [\"{}\"]\n\
@@ -262,19 +258,6 @@ fn start(n: usize, kind: Kind) -> Starting {
         }
         Ok(Server::Netconf(NetconfElement::start(options)?))
     })
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 const IOSXR_PORT: &str = "GigabitEthernet0/0/0/1";

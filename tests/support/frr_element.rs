@@ -41,6 +41,8 @@ pub struct FrrElement {
     daemons: Vec<String>,
     processes: Processes,
     front: Vec<String>,
+    /// A VRF is a network namespace (`zebra -n`), not a device of the kernel's.
+    vrfs_are_namespaces: bool,
 }
 
 impl FrrElement {
@@ -49,10 +51,22 @@ impl FrrElement {
     /// # Errors
     /// This machine cannot have one.
     pub fn start(options: FrrOptions) -> Result<Self, Unavailable> {
+        Self::start_as(options, false)
+    }
+
+    /// The same on a kernel without VRFs: each of them is a network namespace below the element's own `/run/netns`.
+    ///
+    /// # Errors
+    /// This machine cannot have one.
+    pub fn start_with_namespaces(options: FrrOptions) -> Result<Self, Unavailable> {
+        Self::start_as(options, true)
+    }
+
+    fn start_as(options: FrrOptions, vrfs_are_namespaces: bool) -> Result<Self, Unavailable> {
         require_root()?;
         let vtysh = program("vtysh")?;
         program("zebra")?;
-        namespaces_work()?;
+        namespaces_work(vrfs_are_namespaces)?;
         let mut processes = Processes::new()?;
         let folder = processes.folder().to_owned();
         let own = folder.join("frr");
@@ -77,8 +91,12 @@ impl FrrElement {
             .map(str::to_owned)
             .collect();
         let access = sshd::start(&mut processes, Front::ForcedProgram, &front.join(" "))?;
-        processes.spawn_namespace();
-        let mut element = Self { access, daemons, processes, front };
+        if vrfs_are_namespaces {
+            processes.spawn_namespace_of_namespaces();
+        } else {
+            processes.spawn_namespace();
+        }
+        let mut element = Self { access, daemons, processes, front, vrfs_are_namespaces };
         element.start_daemons();
         Ok(element)
     }
@@ -141,6 +159,9 @@ impl FrrElement {
             .arg("-f")
             .arg(own.join(format!("{daemon}.conf")))
             .args(["-A", "127.0.0.1", "-P", "0", "--log", "stdout", "--log-level", "warnings"]);
+        if daemon == "zebra" && self.vrfs_are_namespaces {
+            command.arg("-n");
+        }
         if daemon == "ldpd" {
             // Its own control socket stands in one place for the whole machine otherwise.
             command.arg("--ctl_socket").arg(&own);
@@ -273,9 +294,14 @@ impl Deref for FrrElement {
     }
 }
 
-fn namespaces_work() -> Result<(), Unavailable> {
-    let tried = Command::new("unshare").args(["--net", "--", "true"]).output();
-    match tried {
+/// Whether there are network namespaces, and with `own_run` whether one of them may have a `/run` of its own.
+fn namespaces_work(own_run: bool) -> Result<(), Unavailable> {
+    let mut tried = Command::new("unshare");
+    match own_run {
+        false => tried.args(["--net", "--", "true"]),
+        true => tried.args(["--net", "--mount", "--", "mount", "-t", "tmpfs", "tmpfs", "/run"]),
+    };
+    match tried.output() {
         Ok(output) if output.status.success() => Ok(()),
         Ok(output) => Err(Unavailable(format!("no network namespaces: {}", String::from_utf8_lossy(&output.stderr)))),
         Err(error) => Err(Unavailable(format!("unshare: {error}"))),

@@ -18,6 +18,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a lab that fails is a failed test
 
 pub mod access;
+pub mod adapters;
 pub mod frr_element;
 pub mod netconf_element;
 pub mod processes;
@@ -27,6 +28,7 @@ pub mod uml;
 pub mod witness;
 
 pub use access::Access;
+pub use adapters::changed_adapters;
 pub use frr_element::{FrrElement, FrrOptions};
 pub use netconf_element::{NetconfElement, NetconfOptions, Target};
 pub use session::{CliSession, NetconfSession};

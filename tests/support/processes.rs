@@ -3,7 +3,7 @@
 //! *Guarantee*: when [`Processes`] is dropped, or the test process dies without dropping anything, every process
 //! started here and every process below it is killed and the folder is gone (`lab/warden.py` does both).
 use super::{Unavailable, program, wait_until};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
@@ -19,6 +19,8 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Processes {
     folder: PathBuf,
     children: BTreeMap<String, Child>,
+    /// Nodes with a `/run` of their own.
+    apart: BTreeSet<String>,
     warden: Child,
     orders: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
@@ -44,7 +46,7 @@ impl Processes {
             .expect("warden starts");
         let orders = warden.stdin.take();
         let answers = BufReader::new(warden.stdout.take().expect("piped"));
-        Ok(Self { folder, children: BTreeMap::new(), warden, orders, answers })
+        Ok(Self { folder, children: BTreeMap::new(), apart: BTreeSet::new(), warden, orders, answers })
     }
 
     /// The element's folder; it is removed at the end.
@@ -164,7 +166,19 @@ impl Processes {
 
     /// One of several such namespaces: a node of a network, known to the lab alone by this name.
     pub fn spawn_node(&mut self, node: &str) {
-        self.spawn(node, Command::new("unshare").args(["--net", "--", "sleep", "infinity"]));
+        self.spawn_holder(node, Command::new("unshare").args(["--net", "--", "sleep", "infinity"]));
+    }
+
+    /// The same for an element that has namespaces inside: its `/run` is its own, so that the names it gives them
+    /// (`/run/netns`) are seen by nobody else and go with it.
+    pub fn spawn_namespace_of_namespaces(&mut self) {
+        let own = "mount -t tmpfs tmpfs /run && mkdir /run/netns && exec sleep infinity";
+        self.spawn_holder(NAMESPACE, Command::new("unshare").args(["--net", "--mount", "--", "sh", "-c", own]));
+        self.apart.insert(NAMESPACE.into());
+    }
+
+    fn spawn_holder(&mut self, node: &str, holder: &mut Command) {
+        self.spawn(node, holder);
         let theirs = self.node_path(node);
         let ours = std::fs::read_link("/proc/self/ns/net").expect("own namespace");
         self.wait_for(node, "a namespace of its own", || {
@@ -182,7 +196,11 @@ impl Processes {
     /// A command that will run in the node; the process it becomes is the program itself.
     pub fn command_in_node(&self, node: &str, program: &str) -> Command {
         let mut command = Command::new("nsenter");
-        command.arg(format!("--net={}", self.node_path(node).display())).arg("--").arg(program);
+        command.arg(format!("--net={}", self.node_path(node).display()));
+        if self.apart.contains(node) {
+            command.arg(format!("--mount=/proc/{}/ns/mnt", self.pid(node)));
+        }
+        command.arg("--").arg(program);
         command
     }
 

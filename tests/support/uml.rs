@@ -1,18 +1,23 @@
-//! An MPLS network in User-Mode Linux: two PEs, a P and two CEs, FRR in each router, reached over SSH like any element.
+//! An MPLS network in User-Mode Linux: two PEs and a P with FRR, reached over SSH like any element, and customers' hosts.
 //!
 //! ```text
 //!   test ── 127.0.0.1:free port ── forward.py ── tap, 192.0.2.11 / .12 ──> sshd ── vtysh ── FRR of pe1 / pe2
-//!   ce1 ── pe1 ══ p ══ pe2 ── ce2      OSPF, LDP and VPNv4 of the core are there from the start; UNI port: `eth1`
+//!   red1 ──┬── eth1 pe1 ══ p ══ pe2 eth1 ──┬── red2, red3      OSPF, LDP and VPNv4 of the core: there from the start
+//!   blue1 ─┤                               └── blue2
+//!   green1 ┘
 //! ```
 //! `packets/init.sh` builds it inside, `packets/agent.py` is the PEs' own agent for kernel objects. Everything runs in
 //! a nameless network namespace; the machine gets no interface, no route and no file outside the lab's folder.
 use super::processes::{Processes, lab_file, python, run};
+use super::sshd::{self, Cut};
 use super::{Access, CliSession, Unavailable, program, require_root, wait_until};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command};
 use std::time::Duration;
 
+/// What [`UmlLab::exec`] knows.
+pub const NODES: [&str; 9] = ["pe1", "p", "pe2", "red1", "red2", "red3", "blue1", "blue2", "green1"];
 /// How long the network may take to boot: about half a minute where nothing else runs.
 const BOOT: Duration = Duration::from_secs(240);
 
@@ -44,8 +49,10 @@ impl UmlLab {
             std::fs::create_dir(folder.join(name)).expect("folder");
             pes.push(Access::make(&folder.join(name))?);
         }
-        for file in ["init.sh", "agent.py"] {
-            std::fs::copy(packets_file(file), folder.join(file)).expect("script of the lab");
+        let scripts = ["init.sh", "agent.py", "stream.py"].map(packets_file);
+        for script in scripts.into_iter().chain([lab_file("record.py")]) {
+            let name = script.file_name().expect("a file");
+            std::fs::copy(&script, folder.join(name)).expect("script of the lab");
         }
         processes.spawn_namespace();
         let inside = |program: &str| processes.command_in_namespace(program);
@@ -79,7 +86,27 @@ impl UmlLab {
         CliSession::open(self.pe(number))
     }
 
-    /// Runs a shell command in a node (`pe1 p pe2 ce1 ce2`): its exit status and what it said.
+    /// The folder that both sides see; inside it is `/run/lab`.
+    pub fn folder(&self) -> &Path {
+        self.processes.folder()
+    }
+
+    /// Orders a fault of the next session at a PE that sends this pattern; the session must begin after this.
+    pub fn cut(&self, number: usize, when: Cut, pattern: &str) {
+        sshd::cut(&self.processes.folder().join(format!("pe{number}")), when, pattern);
+    }
+
+    /// Whether the ordered fault is still to come.
+    pub fn cut_is_pending(&self, number: usize) -> bool {
+        sshd::cut_is_pending(&self.processes.folder().join(format!("pe{number}")))
+    }
+
+    /// Sessions that [`Cut::Stall`] stopped go on: those whose client is gone end.
+    pub fn resume(&mut self) {
+        assert_eq!(self.exec("p", "pkill -CONT sshd").0, 0, "no sshd");
+    }
+
+    /// Runs a shell command in a node ([`NODES`]): its exit status and what it said.
     pub fn exec(&mut self, node: &str, command: &str) -> (i32, String) {
         self.orders += 1;
         let number = self.orders;
@@ -105,7 +132,7 @@ impl UmlLab {
 
     /// How many of three echo requests were answered.
     pub fn pings(&mut self, node: &str, to: &str) -> usize {
-        let (_, said) = self.exec(node, &format!("ping -c3 -i0.3 -W1 {to}"));
+        let (_, said) = self.exec(node, &format!("ping -n -c3 -i0.2 -W1 {to}"));
         said.matches("bytes from").count()
     }
 
@@ -114,7 +141,8 @@ impl UmlLab {
     /// # Errors
     /// None was within the limit; the text says what the PEs know.
     pub fn wait_for_ping(&mut self, node: &str, to: &str, limit: Duration) -> Result<(), String> {
-        let waited = wait_until(&format!("{node} reaches {to}"), limit, || self.pings(node, to) > 0);
+        let once = format!("ping -n -c1 -W0.5 {to}");
+        let waited = wait_until(&format!("{node} reaches {to}"), limit, || self.exec(node, &once).0 == 0);
         waited.map_err(|error| format!("{error}\n{}", self.diagnosis()))
     }
 

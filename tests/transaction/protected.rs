@@ -68,6 +68,12 @@ async fn a_protected_node_is_changed_on_class_a_only_and_only_when_it_is_allowed
         assert_eq!(at.contains("/afs/af["), all.ends_with("/af"), "{all}: {reasons:?}");
         assert!(planned(Class::A, &all, Permit::All).await.is_ok(), "{all}");
     }
+    // Nor need the keys be at the end: the IPv4 family of all VRFs, and with a slash in a key of what is none of them.
+    let family = format!("{VRFS}/vrf/afs/af[af-name='ipv4'][saf-name='unicast'][topology-name='default']");
+    let reasons = planned(Class::A, &family, Permit::Nothing).await.unwrap_err();
+    assert!(reasons.iter().all(|why| why.path().unwrap().to_string().contains("/af[af-name='ipv4']")), "{reasons:?}");
+    let none = planned(Class::A, &family.replace("default", "a/b"), Permit::Nothing).await.unwrap().unwrap();
+    assert!(none.protected.is_empty(), "{:?}", none.protected);
     // What is not protected needs no word.
     let plan = planned(Class::D, "/elsewhere:x", Permit::Nothing).await.unwrap().unwrap();
     assert!(plan.protected.is_empty());

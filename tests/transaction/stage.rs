@@ -2,6 +2,7 @@
 
 use crate::plans::element_plan;
 use crate::platforms::{adapter_folder, platforms};
+use crate::support::changed_adapters;
 use andante::adagio::cli::CliLimits;
 use andante::adagio::connect::Connector;
 use andante::adagio::netconf::{NetconfLimits, NetconfSession, ReadingCount};
@@ -124,7 +125,7 @@ impl Stage {
         let key = key_in(folder.path());
         let (mut adapters, schemas) = platforms().await;
         if !says.is_empty() {
-            let changed = changed(&folder.path().join("iosxr"), says);
+            let changed = Adapter::load(&changed_adapters(folder.path(), "iosxr", says).join("iosxr")).unwrap();
             adapters.insert("iosxr".into(), Arc::new(changed.with_schema(schemas["iosxr"].clone())));
         }
         let elements = classes.iter().enumerate().map(|(at, class)| {
@@ -302,30 +303,6 @@ pub fn not_applied(record: &TransactionRecord) -> andante::domain::Cause {
 
 const FRR_BEFORE: &str = "interface eth0\n description core\n ip address 10.0.0.2/30\nexit\n!\nrouter bgp 65000\n \
                           bgp router-id 10.255.0.2\nexit\n!\nend\n";
-
-/// The adapter of IOS-XR with other words.
-fn changed(folder: &Path, says: &[(&str, &str)]) -> Adapter {
-    fn copy(from: &Path, to: &Path) {
-        std::fs::create_dir_all(to).unwrap();
-        for entry in std::fs::read_dir(from).unwrap() {
-            let (path, to) = entry.map(|entry| (entry.path(), to.join(entry.file_name()))).unwrap();
-            if path.is_dir() {
-                copy(&path, &to);
-            } else {
-                std::fs::copy(path, to).unwrap();
-            }
-        }
-    }
-    copy(&adapter_folder().join("iosxr"), folder);
-    let file = folder.join("adapter.toml");
-    let mut text = std::fs::read_to_string(&file).unwrap();
-    for (old, new) in says {
-        assert!(text.contains(old), "{old}");
-        text = text.replacen(old, new, 1);
-    }
-    std::fs::write(file, text).unwrap();
-    Adapter::load(folder).unwrap()
-}
 
 fn key_in(folder: &Path) -> PrivateKey {
     let key = PrivateKey::random(&mut russh::keys::key::safe_rng(), russh::keys::Algorithm::Ed25519).unwrap();

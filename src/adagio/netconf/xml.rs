@@ -3,6 +3,7 @@
 //! The message is read once. Payloads are not built into a tree here: they come out as exact slices of the message,
 //! with the prefixes that are in scope, for the codecs above.
 
+use super::message::BASE;
 use super::plain;
 use quick_xml::NsReader;
 use quick_xml::events::{BytesStart, Event};
@@ -49,10 +50,20 @@ pub struct Fragment {
 }
 
 impl Fragment {
-    /// The content inside an element `name` that declares every prefix in scope: a document of its own.
+    /// The content inside an element `name` of NETCONF that declares every prefix in scope: a document of its own. The
+    /// default namespace in scope may be a foreign one, and then this element has a prefix.
     pub fn to_document(&self, name: &str) -> String {
-        let mut out = format!("<{name}");
-        for (prefix, uri) in &self.namespaces {
+        let bound = |prefix: &str| self.namespaces.iter().find(|(known, _)| known == prefix);
+        let (mut tag, mut own) = (name.to_owned(), None);
+        if bound("").is_some_and(|(_, uri)| uri != BASE) {
+            let mut prefix = "nc".to_owned();
+            while bound(&prefix).is_some() {
+                prefix.push('_');
+            }
+            (tag, own) = (format!("{prefix}:{name}"), Some((prefix, BASE.to_owned())));
+        }
+        let mut out = format!("<{tag}");
+        for (prefix, uri) in self.namespaces.iter().chain(&own) {
             let uri = quick_xml::escape::escape(uri.as_str());
             match prefix.as_str() {
                 "" => out.push_str(&format!(" xmlns=\"{uri}\"")),
@@ -61,7 +72,7 @@ impl Fragment {
         }
         out.push('>');
         out.push_str(&self.inner);
-        out.push_str(&format!("</{name}>"));
+        out.push_str(&format!("</{tag}>"));
         out
     }
 

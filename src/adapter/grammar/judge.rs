@@ -23,21 +23,6 @@ impl Rules {
         if own { Ownership::Own } else { Ownership::Shared }
     }
 
-    /// Whether anything is protected.
-    pub(super) fn protects(&self) -> bool {
-        !self.protected.is_empty()
-            || self.lines.iter().any(|line| line.protected)
-            || self.contexts.iter().any(|context| context.protected)
-    }
-
-    /// The rules with nothing protected.
-    pub(super) fn unprotected(mut self) -> Self {
-        self.protected.clear();
-        self.lines.iter_mut().for_each(|line| line.protected = false);
-        self.contexts.iter_mut().for_each(|context| context.protected = false);
-        self
-    }
-
     /// Whether no plan may touch it.
     pub(super) fn is_protected(&self, path: &Path) -> bool {
         let Some(step) = path.steps().first() else { return false };

@@ -42,6 +42,7 @@ use super::{CliLine, Impact, Ownership};
 use crate::tree::{ConfigTree, Diff, Edit, Path, SchemaIndex};
 use rules::Rules;
 use std::sync::Arc;
+use write::Protection;
 
 /// Why a grammar, a text or a difference is refused.
 #[derive(Debug, thiserror::Error)]
@@ -117,8 +118,6 @@ pub enum GrammarError {
 #[derive(Clone, Debug)]
 pub struct Grammar {
     rules: Arc<Rules>,
-    /// The same without protection, where there is any.
-    open: Option<Arc<Rules>>,
     schema: Arc<SchemaIndex>,
 }
 
@@ -134,20 +133,12 @@ impl Grammar {
     }
 
     fn with(name: &str, toml: &str, masks: bool) -> Result<Grammar, GrammarError> {
-        let compiled = || {
-            let source = toml::from_str(toml).map_err(|e| GrammarError::Source(Box::new(e)))?;
-            let mut rules = Rules::compile(name, toml, source)?;
-            rules.lines.iter_mut().for_each(|line| line.secret &= masks);
-            Ok::<_, GrammarError>(rules)
-        };
-        let rules = compiled()?;
+        let source = toml::from_str(toml).map_err(|e| GrammarError::Source(Box::new(e)))?;
+        let mut rules = Rules::compile(name, toml, source)?;
+        rules.lines.iter_mut().for_each(|line| line.secret &= masks);
         let content = blake3::hash([name, "\n", toml].concat().as_bytes()).to_hex();
         let schema = Arc::new(rules.schema(&content));
-        let open = match rules.protects() {
-            true => Some(Arc::new(compiled()?.unprotected())),
-            false => None,
-        };
-        Ok(Self { rules: Arc::new(rules), open, schema })
+        Ok(Self { rules: Arc::new(rules), schema })
     }
 
     /// The schema of the text.
@@ -163,7 +154,7 @@ impl Grammar {
     /// Exactly the lines to type in configuration mode, contexts entered and left, so that `before` becomes `after`.
     /// Both are whole trees of the element. `diff` is what turns the one into the other; an empty one has no lines.
     pub fn render(&self, diff: &Diff, before: &ConfigTree, after: &ConfigTree) -> Result<Vec<CliLine>, GrammarError> {
-        if diff.is_empty() { Ok(Vec::new()) } else { self.rules.render(diff, before, after) }
+        self.rules.render(diff, before, after, Protection::Held)
     }
 
     /// The same also where it types what is protected: for a plan whose protected paths were looked at and allowed.
@@ -173,8 +164,7 @@ impl Grammar {
         before: &ConfigTree,
         after: &ConfigTree,
     ) -> Result<Vec<CliLine>, GrammarError> {
-        let rules = self.open.as_ref().unwrap_or(&self.rules);
-        if diff.is_empty() { Ok(Vec::new()) } else { rules.render(diff, before, after) }
+        self.rules.render(diff, before, after, Protection::Lifted)
     }
 
     /// `after` with what the element keeps of `before` whatever is typed: lines and contexts that are never deleted. What is

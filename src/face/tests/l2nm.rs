@@ -89,20 +89,76 @@ fn evpn_over_vxlan_takes_a_vni_and_leaves_rd_and_rt_to_the_platform() {
 
 #[test]
 fn a_wire_has_two_ends_on_two_elements() {
-    let mut document = json("l2vpn-vxlan-evpn");
-    let nodes = body(&mut document)["vpn-nodes"]["vpn-node"].as_array_mut().unwrap();
-    let gone = nodes.remove(1);
-    assert!(undecomposable(&understood(&document), &inventory())[0].1.contains("exactly two"));
-    let second = gone["vpn-network-accesses"]["vpn-network-access"][0].clone();
-    let accesses = &mut body(&mut document)["vpn-nodes"]["vpn-node"][0]["vpn-network-accesses"]["vpn-network-access"];
-    accesses.as_array_mut().unwrap().push(second);
-    let faults = undecomposable(&understood(&document), &inventory());
-    assert!(faults[0].1.contains("one element"), "{faults:?}");
+    for name in ["l2vpn-vpws-ldp", "l2vpn-vpws-evpn", "l2vpn-vxlan-evpn"] {
+        let mut document = json(name);
+        let nodes = body(&mut document)["vpn-nodes"]["vpn-node"].as_array_mut().unwrap();
+        let gone = nodes.remove(1);
+        assert!(undecomposable(&understood(&document), &inventory())[0].1.contains("exactly two"));
+        if name == "l2vpn-vxlan-evpn" {
+            continue; // with a second access here it is a LAN
+        }
+        let second = gone["vpn-network-accesses"]["vpn-network-access"][0].clone();
+        accesses(&mut document, 0).push(second.clone());
+        let faults = undecomposable(&understood(&document), &inventory());
+        assert!(faults[0].1.contains("one element"), "{faults:?}");
+        accesses(&mut document, 0).push(second);
+        let faults = undecomposable(&understood(&document), &inventory());
+        assert!(faults[0].1.contains("exactly two"), "{faults:?}");
+    }
     // Half a wire is not deployed.
     let mut document = json("l2vpn-vxlan-evpn");
-    access(&mut document, 1)["status"] = j!({"admin-status": {"status": "ietf-vpn-common:admin-pre-deployment"}});
+    access(&mut document, 1)["status"] = pre_deployment();
     let out = decomposed(&understood(&document), &inventory());
     assert!(out.elements.is_empty() && out.warnings.len() == 1);
+}
+
+#[test]
+fn a_lan_has_any_number_of_ends_and_one_vni_and_a_wire_becomes_one_without_another_number() {
+    let document = json("l2vpn-vxlan-elan");
+    let lan = decomposed(&understood(&document), &inventory());
+    assert_eq!(lan.elements.keys().collect::<Vec<_>>(), ["pe2", "pe4"]);
+    assert_eq!((lan.elements["pe2"].accesses.len(), lan.elements["pe4"].accesses.len()), (2, 1));
+    for (element, other) in [("pe2", "pe4"), ("pe4", "pe2")] {
+        let built = &lan.elements[element];
+        assert_eq!((built.function.as_str(), built.service.kind.as_str()), ("evpn-vxlan", "multipoint"));
+        assert_eq!((built.numbers.vni, built.peers[0].element.as_str()), (Some(1), other));
+        assert!(built.attributes.iter().any(|(token, _)| token == "service.multipoint"), "adapters must know it");
+    }
+    // A site that is planned takes no part yet; the others do.
+    let mut planned = document.clone();
+    access(&mut planned, 1)["status"] = pre_deployment();
+    let out = decomposed(&understood(&planned), &inventory());
+    assert_eq!((out.elements.len(), out.elements["pe2"].accesses.len(), out.elements["pe2"].peers.len()), (1, 2, 0));
+    for node in 0..2 {
+        for access in accesses(&mut planned, node) {
+            access["status"] = pre_deployment();
+        }
+    }
+    let out = decomposed(&understood(&planned), &inventory());
+    assert!(out.elements.is_empty() && out.warnings.len() == 1, "{:?}", out.warnings);
+    // The same service with two ends is a wire, of the same number and the same words for the platform.
+    let mut wire = document.clone();
+    accesses(&mut wire, 0).pop();
+    let ledger = Ledger::new(lan.takes.clone());
+    let excluded = Exclusions::new();
+    let smaller = decompose(&understood(&wire), &known(), &mut Draft::new(&ledger, &excluded)).unwrap();
+    assert_eq!((smaller.takes.len(), smaller.elements["pe4"].numbers.vni), (0, Some(1)));
+    assert_eq!(smaller.elements["pe4"].service.kind, "p2p");
+    assert_eq!(smaller.elements["pe4"].accesses, lan.elements["pe4"].accesses);
+    // Only EVPN over VXLAN is bridged, and a node without an access bridges nothing.
+    body(&mut wire)["vpn-nodes"]["vpn-node"][1]["vpn-network-accesses"] = j!({});
+    accesses(&mut wire, 0).push(access(&mut document.clone(), 1).clone());
+    let faults = undecomposable(&understood(&wire), &inventory());
+    assert!(faults[0].1.contains("without an access"), "{faults:?}");
+}
+
+fn accesses(document: &mut serde_json::Value, node: usize) -> &mut Vec<serde_json::Value> {
+    let node = &mut body(document)["vpn-nodes"]["vpn-node"][node];
+    node["vpn-network-accesses"]["vpn-network-access"].as_array_mut().unwrap()
+}
+
+fn pre_deployment() -> serde_json::Value {
+    j!({"admin-status": {"status": "ietf-vpn-common:admin-pre-deployment"}})
 }
 
 #[test]

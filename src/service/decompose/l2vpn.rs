@@ -1,7 +1,8 @@
-//! Wires: a pseudowire by LDP, EVPN-VPWS, or EVPN over VXLAN, always between exactly two end points on two elements.
+//! Layer 2: a wire between exactly two end points on two elements (a pseudowire by LDP, EVPN-VPWS, EVPN over VXLAN), or a
+//! LAN between any number of them (EVPN over VXLAN).
 
 use super::{Active, Work, pools};
-use crate::service::canonical::{EndPoint, Rd, Technology};
+use crate::service::canonical::{EndPoint, Kind, Rd, Technology};
 use crate::service::element_service::{InstanceFacts, Numbers, RouteTarget};
 use crate::service::error::ErrorTag;
 use crate::service::instance_name;
@@ -9,39 +10,81 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 pub(super) fn decompose(work: &mut Work<'_, '_, '_>, parts: &[Active<'_>]) {
+    if work.service.kind == Kind::Multipoint {
+        return lan(work, parts);
+    }
     let Some((left, right)) = two_ends(work, parts) else { return };
     let numbers = match work.service.technology {
         Technology::LdpPseudowire => pseudowire(work, [&left, &right]),
         Technology::EvpnVpws => attachment_circuits(work, [&left, &right]),
-        Technology::EvpnVxlan | Technology::L3vpn => {
-            let vni = work.number(pools::VNI, "", work.ranges().vni, &work.service.path.clone());
-            vni.map(|vni| [(); 2].map(|()| Numbers { vni: u32::try_from(vni).ok(), ..Numbers::default() }))
-        }
+        Technology::EvpnVxlan | Technology::L3vpn => vni(work).map(|numbers| [numbers.clone(), numbers]),
     };
     let Some(numbers) = numbers else { return };
     for ((active, end), numbers) in [left, right].into_iter().zip(numbers) {
-        let mut built = work.skeleton(active, parts);
-        let (token, needs_loopback) = match work.service.technology {
-            Technology::LdpPseudowire => ("pw.ldp", true),
-            Technology::EvpnVpws => ("evpn.vpws", false),
-            Technology::EvpnVxlan | Technology::L3vpn => ("evpn.vxlan", true),
-        };
-        built.attributes.push((token.into(), active.part.path.clone()));
-        if needs_loopback && active.router_id().is_none() {
-            let message = format!("element {} has no router id in the inventory (`router_id`)", active.element.name);
-            work.fault(&active.part.element.path, ErrorTag::InvalidValue, message);
-        }
-        if work.service.technology != Technology::LdpPseudowire && active.asn().is_none() {
-            let message = format!("element {} has no autonomous system in the inventory (`asn`)", active.element.name);
-            work.fault(&active.part.element.path, ErrorTag::InvalidValue, message);
-        }
-        built.instance = Some(instance(work, active, &mut built.attributes));
-        let access = work.access(active.part, end, &mut built.attributes);
-        built.accesses.push(access);
-        built.numbers = numbers;
-        work.out.elements.insert(active.element.name.clone(), built);
+        element(work, parts, active, &[end], numbers);
     }
     same_asn(work, parts);
+}
+
+/// All ends that are not in pre-deployment share one number; what is sent at one of them may arrive at any other.
+fn lan(work: &mut Work<'_, '_, '_>, parts: &[Active<'_>]) {
+    if let Some(part) = work.service.parts.iter().find(|part| part.ends.is_empty()) {
+        work.fault(&part.path, ErrorTag::OperationNotSupported, "a LAN has no place for a node without an access");
+        return;
+    }
+    if parts.iter().all(|active| active.ends.is_empty()) {
+        work.out.warnings.push("every end is in pre-deployment, so nothing of the LAN is deployed".into());
+        return;
+    }
+    let Some(numbers) = vni(work) else { return };
+    let path = work.service.path.clone();
+    let deployed = |name: &str| parts.iter().any(|active| active.element.name == name && !active.ends.is_empty());
+    for active in parts.iter().filter(|active| !active.ends.is_empty()) {
+        element(work, parts, active, &active.ends, numbers.clone());
+        if let Some(built) = work.out.elements.get_mut(&active.element.name) {
+            built.attributes.push(("service.multipoint".into(), path.clone()));
+            built.peers.retain(|peer| deployed(&peer.element));
+        }
+    }
+    same_asn(work, parts);
+}
+
+/// What the service asks of one element: these ends of it.
+fn element(
+    work: &mut Work<'_, '_, '_>,
+    parts: &[Active<'_>],
+    active: &Active<'_>,
+    ends: &[&EndPoint],
+    numbers: Numbers,
+) {
+    let mut built = work.skeleton(active, parts);
+    let (token, needs_loopback) = match work.service.technology {
+        Technology::LdpPseudowire => ("pw.ldp", true),
+        Technology::EvpnVpws => ("evpn.vpws", false),
+        Technology::EvpnVxlan | Technology::L3vpn => ("evpn.vxlan", true),
+    };
+    built.attributes.push((token.into(), active.part.path.clone()));
+    if needs_loopback && active.router_id().is_none() {
+        let message = format!("element {} has no router id in the inventory (`router_id`)", active.element.name);
+        work.fault(&active.part.element.path, ErrorTag::InvalidValue, message);
+    }
+    if work.service.technology != Technology::LdpPseudowire && active.asn().is_none() {
+        let message = format!("element {} has no autonomous system in the inventory (`asn`)", active.element.name);
+        work.fault(&active.part.element.path, ErrorTag::InvalidValue, message);
+    }
+    built.instance = Some(instance(work, active, &mut built.attributes));
+    for end in ends {
+        let access = work.access(active.part, end, &mut built.attributes);
+        built.accesses.push(access);
+    }
+    built.numbers = numbers;
+    work.out.elements.insert(active.element.name.clone(), built);
+}
+
+/// The VXLAN network identifier, from the ledger: RFC 9291 has no node for it.
+fn vni(work: &mut Work<'_, '_, '_>) -> Option<Numbers> {
+    let vni = work.number(pools::VNI, "", work.ranges().vni, &work.service.path.clone())?;
+    Some(Numbers { vni: u32::try_from(vni).ok(), ..Numbers::default() })
 }
 
 type End<'a, 'b> = (&'b Active<'a>, &'b EndPoint);

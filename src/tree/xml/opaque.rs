@@ -1,7 +1,7 @@
 //! The canonical text of an element that the schema does not know.
 //!
 //! Prefixes become default namespaces, declared where the namespace changes; attributes are sorted; white space between
-//! elements, comments and the attributes of NETCONF are dropped. A value that looks like `prefix:name` keeps the
+//! elements, comments and the attributes of NETCONF and of XML itself (`xml:lang`) are dropped. A value that looks like `prefix:name` keeps the
 //! declaration of its prefix, for it may be an identity.
 
 use super::read::Reader;

@@ -65,16 +65,17 @@ pub(super) struct Bookmark {
 
 impl<'a> Source<'a> {
     pub(super) fn new(text: &'a str, max_attributes: usize) -> Self {
-        let reader = reader(text);
+        // A byte order mark is no part of the document (XML 1.0 §4.3.3).
+        let base = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len_utf8() } else { 0 };
         Self {
             text,
-            base: 0,
-            reader,
+            base,
+            reader: reader(""),
             open: Vec::new(),
             bindings: Vec::new(),
             pending: false,
             max_attributes,
-            jump: None,
+            jump: Some(base),
         }
     }
 
@@ -102,8 +103,15 @@ impl<'a> Source<'a> {
             return Ok(Item::Close);
         }
         if let Some(at) = self.jump.take() {
+            let rest = self.text.get(at..).unwrap_or_default();
+            // A reader takes it for the mark at the beginning of a document. Here it is text.
+            if rest.starts_with(BYTE_ORDER_MARK) {
+                let (mark, _) = rest.split_at(BYTE_ORDER_MARK.len_utf8());
+                self.jump = Some(at + mark.len());
+                return Ok(Item::Text(Cow::Borrowed(mark)));
+            }
             self.base = at;
-            self.reader = reader(self.text.get(at..).unwrap_or_default());
+            self.reader = reader(rest);
         }
         loop {
             let offset = self.offset();
@@ -167,6 +175,7 @@ impl<'a> Source<'a> {
                 }
                 let attribute = attribute.map_err(|error| error.to_string())?;
                 let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|error| error.to_string())?;
+                allowed(&value)?;
                 let key = attribute.key.0;
                 let names = key.split_once(':').map_or([key, "p"], |(prefix, local)| [local, prefix]);
                 if !names.into_iter().all(is_name) {
@@ -260,11 +269,19 @@ fn lines(text: Cow<'_, str>) -> Result<Cow<'_, str>, String> {
     if plain {
         return Ok(text);
     }
-    if let Some(c) = text.chars().find(|c| !yang_char(*c)) {
-        return Err(format!("the character U+{:04X} is not allowed", c as u32));
-    }
+    allowed(&text)?;
     if text.contains('\r') {
         return Ok(Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")));
     }
     Ok(text)
 }
+
+/// Refuses characters that no YANG string may hold; those of XML are the same.
+fn allowed(text: &str) -> Result<(), String> {
+    match text.chars().find(|c| !yang_char(*c)) {
+        Some(c) => Err(format!("the character U+{:04X} is not allowed", c as u32)),
+        None => Ok(()),
+    }
+}
+
+const BYTE_ORDER_MARK: char = '\u{feff}';

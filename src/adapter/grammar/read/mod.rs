@@ -29,13 +29,6 @@ pub struct Parsed {
     pub actions: u32,
 }
 
-impl Parsed {
-    /// The part of the lines that the grammar does not know, between 0 and 1.
-    pub fn opaque_share(&self) -> f64 {
-        if self.lines == 0 { 0.0 } else { f64::from(self.opaque) / f64::from(self.lines) }
-    }
-}
-
 /// Names of opaque nodes: a statement that the grammar does not know, and a line that is no statement at all.
 pub(super) const OPAQUE: &str = "opaque";
 pub(super) const FOREIGN: &str = "foreign";

@@ -5,6 +5,7 @@ use super::super::effect::{named, opaque};
 use super::super::rules::{Context, ContextId, LineId, ROOT, Rules, Target, Verb, answers};
 use super::super::source::{AskedSource, RemoveSource};
 use super::super::units::{Sort, Unit};
+use super::Protection;
 use super::touched::Touched;
 use crate::adapter::Answer;
 use crate::tree::{ConfigTree, Diff, Key, Node, Path, QName, count};
@@ -35,6 +36,7 @@ pub(super) struct Work<'w> {
     rules: &'w Rules,
     now: &'w ConfigTree,
     after: &'w ConfigTree,
+    protection: Protection,
     pub(super) items: Vec<Item>,
     /// What lines refer to that get another value in place.
     pub(super) held: Vec<Target>,
@@ -45,8 +47,9 @@ pub(super) struct Work<'w> {
 }
 
 impl<'w> Work<'w> {
-    pub(super) fn new(rules: &'w Rules, now: &'w ConfigTree, after: &'w ConfigTree) -> Self {
-        Self { rules, now, after, items: Vec::new(), held: Vec::new(), lists: BTreeSet::new(), whole: BTreeSet::new() }
+    pub(super) fn new(rules: &'w Rules, now: &'w ConfigTree, after: &'w ConfigTree, protection: Protection) -> Self {
+        let (items, held) = (Vec::new(), Vec::new());
+        Self { rules, now, after, protection, items, held, lists: BTreeSet::new(), whole: BTreeSet::new() }
     }
 
     /// Finds what goes.
@@ -206,7 +209,7 @@ impl<'w> Work<'w> {
         let context = rules.context(id);
         let key = self.key(self.now, path, |context| context.remove_order);
         let owned = rules.owns_context(id, &bindings) && !(context.never_delete && context.presence);
-        let lasting = rules.has_lasting && rules.keeps_something(id, path, node)?;
+        let lasting = rules.has_lasting && rules.keeps_something(id, path, node, self.protection)?;
         let removable = owned && !lasting;
         let deletes = rules.verbs.has(Verb::Delete);
         if context.remove == RemoveSource::Whole && removable {
@@ -229,7 +232,7 @@ impl<'w> Work<'w> {
         if context.remove == RemoveSource::Content || !removable {
             return Ok(());
         }
-        rules.guard(path)?;
+        rules.guard(path, self.protection)?;
         let parent = path.parent().unwrap_or_default();
         let (text, verb, at) = match context.negate.as_ref().map(|negate| negate.build(&bindings)) {
             Some(Some(text)) => (text, Verb::Put, parent),
@@ -301,7 +304,7 @@ impl<'w> Work<'w> {
     fn create(&mut self, path: &Path, node: &Node) -> Result<(), GrammarError> {
         let rules = self.rules;
         let (id, _, bindings) = rules.context_of(path);
-        rules.guard(path)?;
+        rules.guard(path, self.protection)?;
         let key = self.key(self.after, path, |context| context.order);
         let units = rules.units(id, path, node, None)?;
         let below = |child: &Node| opaque(child) || rules.child_at(id, &child.step()).is_some();
@@ -358,7 +361,7 @@ impl<'w> Work<'w> {
         turn: usize,
     ) -> Result<(), GrammarError> {
         let path = context.child(node.step());
-        self.rules.guard(&path)?;
+        self.rules.guard(&path, self.protection)?;
         // Unknown lines come last and go first.
         let (order, text) = match negation {
             Some(_) => (i32::MIN + 1, Path::new(vec![node.step()]).to_string()),
@@ -378,7 +381,7 @@ impl<'w> Work<'w> {
     fn removal(&mut self, key: &[Sort], context: &Path, unit: Unit) -> Result<(), GrammarError> {
         let rules = self.rules;
         let line = rules.line(unit.line);
-        rules.guard_line(&unit.path, line)?;
+        rules.guard_line(&unit.path, line, self.protection)?;
         let Some(text) = unit.negation(rules) else {
             return Err(GrammarError::Permanent { path: unit.path });
         };
@@ -402,7 +405,7 @@ impl<'w> Work<'w> {
 
     fn creation(&mut self, key: &[Sort], context: &Path, unit: Unit) -> Result<(), GrammarError> {
         let line = self.rules.line(unit.line);
-        self.rules.guard_line(&unit.path, line)?;
+        self.rules.guard_line(&unit.path, line, self.protection)?;
         if unit.is_masked(self.rules) {
             return Err(GrammarError::Secret { path: unit.path });
         }

@@ -4,6 +4,7 @@ use super::super::GrammarError;
 use super::super::effect::plant;
 use super::super::read::FOREIGN;
 use super::super::rules::{ContextId, Line, Rules, Verb};
+use super::Protection;
 use crate::tree::{ConfigTree, Diff, Edit, Node, Path};
 
 impl Rules {
@@ -45,14 +46,21 @@ impl Rules {
     }
 
     /// Whether a context holds something that is never deleted; an error where it holds something protected.
-    pub(super) fn keeps_something(&self, id: ContextId, path: &Path, node: &Node) -> Result<bool, GrammarError> {
+    pub(super) fn keeps_something(
+        &self,
+        id: ContextId,
+        path: &Path,
+        node: &Node,
+        protection: Protection,
+    ) -> Result<bool, GrammarError> {
         let mut keeps = self.context(id).never_delete && self.context(id).presence;
-        if self.context(id).protected {
+        let held = protection == Protection::Held;
+        if held && self.context(id).protected {
             return Err(GrammarError::Protected { path: path.clone() });
         }
         for unit in self.units(id, path, node, None)? {
             let line = self.line(unit.line);
-            if line.protected {
+            if held && line.protected {
                 return Err(GrammarError::Protected { path: unit.path });
             }
             keeps |= line.never_delete;
@@ -60,20 +68,26 @@ impl Rules {
         for child in node.children() {
             let step = child.step();
             if let Some((below, _)) = self.child_at(id, &step) {
-                keeps |= self.keeps_something(below, &path.child(step), child)?;
+                keeps |= self.keeps_something(below, &path.child(step), child, protection)?;
             }
         }
         Ok(keeps)
     }
 
     /// Refuses what is protected.
-    pub(super) fn guard(&self, path: &Path) -> Result<(), GrammarError> {
-        if self.is_protected(path) { Err(GrammarError::Protected { path: path.clone() }) } else { Ok(()) }
+    pub(super) fn guard(&self, path: &Path, protection: Protection) -> Result<(), GrammarError> {
+        match protection {
+            Protection::Held if self.is_protected(path) => Err(GrammarError::Protected { path: path.clone() }),
+            _ => Ok(()),
+        }
     }
 
     /// The same for the node of a line.
-    pub(super) fn guard_line(&self, path: &Path, line: &Line) -> Result<(), GrammarError> {
-        if line.protected { Err(GrammarError::Protected { path: path.clone() }) } else { self.guard(path) }
+    pub(super) fn guard_line(&self, path: &Path, line: &Line, protection: Protection) -> Result<(), GrammarError> {
+        match protection {
+            Protection::Held if line.protected => Err(GrammarError::Protected { path: path.clone() }),
+            _ => self.guard(path, protection),
+        }
     }
 
     /// The line that takes an unknown line back: nobody knows better. `None` for what is no statement.

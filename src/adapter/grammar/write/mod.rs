@@ -26,6 +26,15 @@ use items::Work;
 use order::ordered;
 use writer::Writer;
 
+/// Whether what is protected may be typed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Protection {
+    /// It is refused.
+    Held,
+    /// The plan looked at it and was allowed to.
+    Lifted,
+}
+
 impl Rules {
     /// The lines that make `after` out of `before`, which is as the parser made it.
     pub(super) fn render(
@@ -33,23 +42,33 @@ impl Rules {
         difference: &Diff,
         before: &ConfigTree,
         after: &ConfigTree,
+        protection: Protection,
     ) -> Result<Vec<CliLine>, GrammarError> {
+        if difference.is_empty() {
+            return Ok(Vec::new());
+        }
         let after = self.lasting(difference, &self.settled(after, difference));
-        match self.attempt(before, &after, self.has_refs) {
+        match self.attempt(before, &after, protection, self.has_refs) {
             // What refers and what has an order may want the contrary: then the order of the configuration counts.
-            Err(GrammarError::Unreachable { .. }) if self.has_refs => self.attempt(before, &after, false),
+            Err(GrammarError::Unreachable { .. }) if self.has_refs => self.attempt(before, &after, protection, false),
             lines => lines,
         }
     }
 
-    fn attempt(&self, before: &ConfigTree, after: &ConfigTree, refs: bool) -> Result<Vec<CliLine>, GrammarError> {
+    fn attempt(
+        &self,
+        before: &ConfigTree,
+        after: &ConfigTree,
+        protection: Protection,
+        refs: bool,
+    ) -> Result<Vec<CliLine>, GrammarError> {
         let session = Session { lenient: true, ..Session::new(before.clone()) };
-        let mut writer = Writer { rules: self, session, after, lines: Vec::new() };
+        let mut writer = Writer { rules: self, session, after, protection, lines: Vec::new() };
         let first = diff(before, after);
         let held = self.remove_pass(&mut writer, &first, refs, refs)?;
         // Nothing gone, nothing to look for again.
         let second = if writer.lines.is_empty() { first } else { diff(&writer.session.tree, after) };
-        let mut work = Work::new(self, &writer.session.tree, after);
+        let mut work = Work::new(self, &writer.session.tree, after, protection);
         work.creations(&second)?;
         let items = ordered(work.items, refs, false);
         writer.write(items)?;
@@ -77,7 +96,7 @@ impl Rules {
         refs: bool,
         hold: bool,
     ) -> Result<bool, GrammarError> {
-        let mut work = Work::new(self, &writer.session.tree, writer.after);
+        let mut work = Work::new(self, &writer.session.tree, writer.after, writer.protection);
         work.removals(difference)?;
         let Work { items, held, lists, .. } = work;
         let waits = |path: &Path| hold && held.iter().any(|target| target.covers(path));

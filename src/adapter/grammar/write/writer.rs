@@ -6,6 +6,7 @@ use super::super::model::Session;
 use super::super::rules::{Rules, Verb, answers};
 use super::super::source::AskedSource;
 use super::super::text::{has_secret, print_opaque};
+use super::Protection;
 use super::items::{Item, What};
 use crate::adapter::CliLine;
 use crate::tree::{After, ConfigTree, Key, Node, Path};
@@ -15,6 +16,7 @@ pub(super) struct Writer<'r> {
     pub(super) rules: &'r Rules,
     pub(super) session: Session,
     pub(super) after: &'r ConfigTree,
+    pub(super) protection: Protection,
     pub(super) lines: Vec<CliLine>,
 }
 
