@@ -3,8 +3,8 @@
 use super::play::{Planted, Stage, Told, word};
 use super::tale::{Ask, End, Spec, Tale, Want};
 use super::{chronicle, simulate};
-use crate::story::{Meddling, Twist, What, When, Wish};
-use andante::domain::{Class, QueuePolicy};
+use crate::story::{Call, Fault, Meddling, Twist, What, When, Wish};
+use andante::domain::{Class, QueuePolicy, SyncState};
 use std::sync::Arc;
 
 fn told(tale: &Tale) -> (Arc<Stage>, Told, Vec<&'static str>) {
@@ -108,4 +108,15 @@ fn a_pinned_plan_is_refused_when_its_place_has_moved() {
         assert!(words[1] == "refused" || words[1] == "applied", "{words:?}");
     }
     assert!((1..6).contains(&refused), "{refused} of 6");
+}
+
+#[test]
+fn an_element_with_an_unresolved_transaction_is_not_said_to_be_in_sync() {
+    // The element makes another number of ours. Nobody may touch it then, and nothing was decided: so nothing deviates.
+    let mut tale = Tale::of(282, &[Class::C, Class::C], vec![Ask::put(0, 1, &[(0, 1, 104), (1, 2, 101)])]);
+    tale.twists.push(Twist { when: When::Call(1, Call::Apply, 0), what: What::Strike(Fault::Rewrite) });
+    let (_, told, words) = told(&tale);
+    assert_eq!(words, ["unresolved"]);
+    let states: Vec<SyncState> = told.elements.iter().map(|(_, state)| state.sync).collect();
+    assert_eq!(states, [SyncState::InSync, SyncState::Unresolved]);
 }
