@@ -8,6 +8,8 @@ mkdir -p "$target/tmp"
 skips=$target/tmp/skipped # one line for each tier that could not start here (tests/support/mod.rs)
 log=$target/tmp/test.log
 rm -f "$skips"
+# Most tests wait for elements: two for each processor keep it busy.
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(($(nproc) * 2))}
 
 ${CARGO:-cargo} test --workspace --no-fail-fast "$@" 2>&1 | tee "$log"
 status=${PIPESTATUS[0]}

@@ -96,6 +96,7 @@ fn service(at: &At<'_>, key: &ServiceKey) -> Service {
     }
 }
 
+/// A wire, with the refusals of a wire, unless EVPN over VXLAN has something else to connect.
 fn kind(technology: Technology, parts: &[Part]) -> Kind {
     let ends = parts.iter().map(|part| part.ends.len());
     let beyond_a_wire = ends.clone().sum::<usize>() > 2 || ends.max().unwrap_or(0) > 1;

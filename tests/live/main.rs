@@ -6,8 +6,8 @@
 //!
 //! | test | variable | default |
 //! |---|---|---|
-//! | `round` | `CONFIGURATIONS`, `CONFIGURATION` (one seed) | 15 |
-//! | `reload` | `PAIRS`, `PAIR` (one seed) | 8 |
+//! | `round` | `CONFIGURATIONS`, `CONFIGURATION` (one seed) | 10 |
+//! | `reload` | `PAIRS`, `PAIR` (one seed) | 6 |
 //! | `edits` | `EDITS` (of each server), `EDIT` (one seed) | 80 |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test that panics has failed, as it should
 

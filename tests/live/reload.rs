@@ -46,7 +46,7 @@ fn our_difference_ends_where_frr_reload_does_and_resets_no_more_sessions() {
         return;
     }
     let Some(mut network) = Network::start() else { return };
-    let seeds = seeds("PAIR", "PAIRS", 8);
+    let seeds = seeds("PAIR", "PAIRS", 6);
     println!("seeds {}..={}", seeds[0], seeds[seeds.len() - 1]);
     let (mut pairs, mut wrong) = (Vec::new(), Vec::new());
     for seed in &seeds {

@@ -12,7 +12,7 @@ use andante::tree::{ConfigTree, Key};
 fn what_a_live_frr_prints_is_read_written_and_printed_again() {
     let _alone = alone();
     let Some(mut network) = Network::start() else { return };
-    let seeds = seeds("CONFIGURATION", "CONFIGURATIONS", 15);
+    let seeds = seeds("CONFIGURATION", "CONFIGURATIONS", 10);
     println!("seeds {}..={}, and {} by hand", seeds[0], seeds[seeds.len() - 1], hand::ALL.len());
     let mut cases: Vec<(String, String)> = Vec::new();
     if std::env::var("CONFIGURATION").is_err() {

@@ -70,12 +70,14 @@ fn a_vxlan_wire_carries_packets_from_document_to_deletion() {
     println!("andanted:\n{}\n{}", daemon.stop(), lab.diagnosis());
 }
 
-/// A text at an access is changed while packets are counted, then the route target of the wire: what both ends import and
-/// export is another one, and packets pass again. Gives the last document.
+/// A text at an access is changed while packets are counted, and none is lost. Then the route target of the wire: what both
+/// ends import and export is another one; the plan says that this drops traffic, and packets pass again. Gives the last
+/// document.
 fn modified(lab: &mut EvpnLab, daemon: &Daemon, story: &Story, document: &Value) -> Value {
     let mut renamed = document.clone();
     let access = &mut body(&mut renamed)["vpn-nodes"]["vpn-node"][0]["vpn-network-accesses"]["vpn-network-access"][0];
     access["description"] = "second floor".into();
+    assert!(impact(daemon, &renamed).contains("hitless"), "{}", impact(daemon, &renamed));
     let stream = lab.customers.stream("acme");
     lab.apply_on(daemon, "acme", &renamed, 1); // pe2 has no part in it
     lab.settled("the text stands on pe1", |lab| lab.pes[0].running_config().contains("second floor"));
@@ -86,12 +88,22 @@ fn modified(lab: &mut EvpnLab, daemon: &Daemon, story: &Story, document: &Value)
     let mut targets = renamed;
     body(&mut targets)["global-parameters-profiles"]["global-parameters-profile"][0]["vpn-target"] =
         json!([{"id": 1, "route-targets": [{"route-target": "0:65000:777"}], "route-target-type": "both"}]);
+    assert!(impact(daemon, &targets).contains("drops-traffic"), "{}", impact(daemon, &targets));
+    let stream = lab.customers.stream("acme");
     lab.apply_on(daemon, "acme", &targets, 2);
     for pe in &lab.pes {
         assert!(pe.running_config().contains("65000:777"), "{}", pe.running_config());
     }
     lab.passing(story, "acme, another route target");
+    let count = lab.customers.count(stream);
+    story.tell(&count.told("acme, its route target changed"));
     targets
+}
+
+/// What the plan of this document says that it does to traffic.
+fn impact(daemon: &Daemon, document: &Value) -> String {
+    let said = daemon.ask(&["plan", &daemon.document("planned", document)]).with(2).out;
+    said.lines().find(|line| line.trim_start().starts_with("impact")).unwrap_or_default().to_owned()
 }
 
 /// Width and rate of a wire are nothing that FRR can say: refused before anything is sent.

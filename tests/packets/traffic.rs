@@ -111,6 +111,16 @@ impl Stream {
     }
 }
 
+/// Reads what `stream.py` said.
+pub fn count(said: &str, lasted: Duration) -> Count {
+    let numbers = |word: &str| -> Vec<u32> {
+        let lines = said.lines().filter_map(|line| line.strip_prefix(word));
+        lines.filter_map(|rest| rest.split_whitespace().next()?.parse().ok()).collect()
+    };
+    let [sent] = numbers("sent ")[..] else { panic!("no count in:\n{said}") };
+    Count { sent, lost: numbers("lost "), lasted }
+}
+
 /// A customer who sends 100 datagrams a second in one direction only until [`OneWay::stop`] (`oneway.py`).
 pub struct OneWay {
     name: String,
@@ -146,16 +156,6 @@ impl OneWay {
 
 fn sender(name: &str) -> String {
     format!("{name}-sender")
-}
-
-/// Reads what `stream.py` said.
-pub fn count(said: &str, lasted: Duration) -> Count {
-    let numbers = |word: &str| -> Vec<u32> {
-        let lines = said.lines().filter_map(|line| line.strip_prefix(word));
-        lines.filter_map(|rest| rest.split_whitespace().next()?.parse().ok()).collect()
-    };
-    let [sent] = numbers("sent ")[..] else { panic!("no count in:\n{said}") };
-    Count { sent, lost: numbers("lost "), lasted }
 }
 
 #[test]

@@ -67,6 +67,8 @@ fn an_ip_vpn_in_namespaces_carries_packets_from_document_to_deletion() {
     lab.apply(&daemon, "acme", &vpn("acme", 3), 2);
     lab.passing(&story, "acme", (1, 2), "shut and opened");
 
+    drifted_and_healed(&lab, &daemon, &story);
+
     lab.delete(&daemon, "acme");
     lab.settled("nothing passes after the deletion", |lab| lab.customers.through("acme") == 0);
     assert_eq!(lab.customers.between("acme", 1, 3), 0);
@@ -83,6 +85,26 @@ fn an_ip_vpn_in_namespaces_carries_packets_from_document_to_deletion() {
         assert_eq!(pe.in_namespace(&["ip", "netns", "list"]), "", "no namespace of a VRF is left");
     }
     println!("andanted:\n{}\n{}", daemon.stop(), lab.diagnosis());
+}
+
+/// Somebody removes what pe1 exports and imports of the VPN.
+fn drifted_and_healed(lab: &Lab, daemon: &Daemon, story: &Story) {
+    let removed = lab.pes[0].vtysh(&["configure terminal", "no router bgp 65000 vrf acme"]);
+    removed.unwrap_or_else(|error| panic!("{error}"));
+    lab.settled("a VPN without its BGP leads nowhere", |lab| lab.customers.through("acme") == 0);
+    assert_eq!(lab.customers.between("acme", 1, 3), 3, "inside pe1 nothing was removed");
+    daemon.ask(&["element", "check", "pe1"]).with(2);
+    let list = daemon.ask(&["deviation", "list", "--json"]).with(2).json();
+    let found = list["andante:deviations"]["deviation"].as_array().cloned().unwrap_or_default();
+    assert!(!found.is_empty(), "{list:#}");
+    for deviation in &found {
+        assert_eq!(deviation["element"], "pe1", "{deviation:#}");
+        assert_eq!(deviation["service"][0]["id"], "acme", "{deviation:#}");
+    }
+    story.tell(&format!("BGP of acme removed by hand at pe1: 0 of 3; {} deviations name acme", found.len()));
+    daemon.ask(&["deviation", "heal", "--element", "pe1"]).with(0);
+    lab.passing(story, "acme", (1, 2), "healed");
+    daemon.ask(&["element", "check"]).with(0);
 }
 
 struct Lab {

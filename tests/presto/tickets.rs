@@ -115,13 +115,21 @@ async fn the_ticket_of_every_write_stands_in_the_audit() {
     clerk.writes(&["service", "apply", file], 0, "transaction").await;
 
     // Called off.
-    let slow = Fault::Delay { on: "commit".into(), time: Duration::from_secs(5) };
-    domain.sim.fault("pe1", slow).unwrap();
+    let hold = domain.daemon.holds.at("before-apply:pe1");
     domain.file("acme.json", "acme", 600);
     let accepted = domain.run(&["service", "apply", file, "--async"]).await.with(0).out;
     let id = accepted.lines().rev().nth(1).unwrap().to_owned();
-    clerk.writes(&["transaction", "cancel", &id], 0, "cancel-transaction").await;
-    domain.sim.mend("pe1").unwrap();
+    hold.reached().await;
+    let asked = async {
+        while !domain.audit().await.iter().any(|one| one.action == "cancel-transaction") {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        hold.go_on();
+    };
+    let asked = tokio::time::timeout(Duration::from_secs(60), asked);
+    let cancel = ["transaction", "cancel", &id];
+    let (_, asked) = tokio::join!(clerk.writes(&cancel, 0, "cancel-transaction"), asked);
+    asked.expect("the cancel arrives");
 
     // Not applied, and a word on what is unresolved.
     domain.sim.fault("pe2", Fault::Refuse { on: "description".into(), answer: "% no".into(), times: 1 }).unwrap();

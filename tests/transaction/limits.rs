@@ -14,33 +14,40 @@ const SHORT: Duration = Duration::from_secs(2);
 const SLOW: Duration = Duration::from_secs(9);
 const LONG: Duration = Duration::from_secs(60);
 
-/// A limit, the operation that is slow and from which point on, and what is said of it.
+/// A limit, the operation that is slow and from which point on, and what is said of it: the session and the crew above it
+/// have the same limit, and on a busy machine either is the first to see it.
 struct Case {
     name: &'static str,
     set: fn(&mut TransactionLimits) -> &mut Duration,
     on: &'static str,
     from: &'static str,
-    said: &'static str,
+    said: [&'static str; 2],
 }
 
 const CASES: [Case; 5] = [
-    Case { name: "lock", set: |all| &mut all.lock, on: "lock", from: "before-lock:pe1", said: "lock" },
+    Case { name: "lock", set: |all| &mut all.lock, on: "lock", from: "before-lock:pe1", said: ["lock", "lock"] },
     Case {
         name: "prepare",
         set: |all| &mut all.prepare,
         on: "edit-config",
         from: "before-prepare:pe1",
-        said: "edit candidate",
+        said: ["edit candidate", "prepare: "],
     },
-    Case { name: "commit", set: |all| &mut all.apply, on: "commit", from: "before-apply:pe1", said: "commit" },
+    Case {
+        name: "commit",
+        set: |all| &mut all.apply,
+        on: "commit",
+        from: "before-apply:pe1",
+        said: ["commit", "apply: "],
+    },
     Case {
         name: "verify",
         set: |all| &mut all.verify,
         on: "get-config",
         from: "before-verify:pe1",
-        said: "read running",
+        said: ["read running", "read back: "],
     },
-    Case { name: "confirm", set: |all| &mut all.confirm, on: "commit", from: "before-confirm:pe1", said: "" },
+    Case { name: "confirm", set: |all| &mut all.confirm, on: "commit", from: "before-confirm:pe1", said: ["", ""] },
 ];
 
 fn long() -> TransactionLimits {
@@ -81,7 +88,7 @@ async fn each_limit_acts_alone() {
         let cause = not_applied(&record);
         assert_eq!(cause.element.as_deref(), Some("pe1"), "{what}: {cause}");
         assert!(matches!(cause.kind, CauseKind::Unreachable | CauseKind::Verify), "{what}: {cause}");
-        assert!(cause.message.contains(case.said), "{what}: {cause}");
+        assert!(case.said.iter().any(|said| cause.message.contains(said)), "{what}: {cause}");
         println!("{what}: {cause}");
         stage.all_before();
     });
@@ -138,7 +145,8 @@ async fn the_limits_of_an_adapter_stand_in_place_of_the_daemons() {
         stage.slow("commit", "before-apply:pe1");
         let (record, took) = stage.timed().await;
         let cause = not_applied(&record);
-        assert!(took < SLOW && cause.message.contains("commit"), "{took:?}: {cause}");
+        let said = ["commit", "apply: "].iter().any(|said| cause.message.contains(said));
+        assert!(took < SLOW && said, "{took:?}: {cause}");
         stage.all_before();
     };
     tokio::join!(slower, faster);

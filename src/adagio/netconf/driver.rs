@@ -20,7 +20,7 @@ use crate::adagio::tap::Tap;
 use crate::adapter::manifest::{ElementLimits, Validation};
 use crate::adapter::{Adapter, Payload};
 use crate::domain::{Class, ErrorClass};
-use crate::tree::ConfigTree;
+use crate::tree::{ConfigTree, Path, QName, Step, xml};
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
@@ -374,20 +374,14 @@ impl Writer for Session {
 
 /// Asks for the top-level nodes that the adapter's templates can touch.
 fn subtree_filter(adapter: &Adapter) -> String {
-    let mut filter = String::new();
     let (Some(options), Some(schema)) = (&adapter.manifest().netconf, adapter.schema()) else {
-        return filter;
+        return String::new();
     };
-    for node in &options.read {
-        let name = node.trim_start_matches('/');
-        if let Some((module, name)) = name.split_once(':')
-            && let Some(module) = schema.module(module)
-        {
-            // Names and namespaces come from checked modules; neither can contain markup.
-            filter.push_str(&format!("<{name} xmlns=\"{}\"/>", module.namespace));
-        }
-    }
-    filter
+    let top = options.read.iter().filter_map(|node| {
+        let (module, name) = node.trim_start_matches('/').split_once(':')?;
+        schema.module(module).map(|_| Path::new(vec![Step::single(QName::new(module, name))]))
+    });
+    xml::subtree_filter(&top.collect::<Vec<Path>>(), schema)
 }
 
 fn failed(element: &str, doing: &str, effect: Effect, error: &NetconfError) -> DriverError {

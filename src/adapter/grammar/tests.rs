@@ -211,6 +211,10 @@ fn what_the_element_echoes_differently_is_the_same_tree() {
         ("interface uni.10 vrf acme\ndescription a  b", "interface uni.10\n description a b\n mpls enable\nexit"),
         ("vrf acme\nexit-vrf", "vrf acme\nexit-vrf\n!\n"),
         (
+            "vrf acme\nip route 10.8.0.0/16 Null0",
+            "vrf acme\n netns /run/netns/acme\n ip route 10.8.0.0/16 Null0\nexit-vrf",
+        ),
+        (
             "router bgp 1\naddress-family ipv4\nrt vpn import 1:2 1:1\nrt vpn export 1:1 1:2\nneighbor 10.0.0.1 activate",
             "router bgp 1\n !\n address-family ipv4 unicast\n  rt vpn both 1:1 1:2\n exit-address-family\nexit",
         ),
@@ -449,6 +453,12 @@ fn paths_and_edits_are_judged() {
         Impact::ResetsSession("BGP session 192.168.1.2".to_owned())
     );
     assert_eq!(judged(ACME, ""), Impact::DropsTraffic);
+    let evpn = "router bgp 1\naddress-family l2vpn evpn\nadvertise-all-vni\nvni 5\n";
+    let target = format!("{evpn}route-target import 1:7\nroute-target export 1:7");
+    assert_eq!(judged(evpn, &target), Impact::DropsTraffic, "it takes the place of the automatic one");
+    assert_eq!(judged(&target, &target.replace("export 1:7", "export 1:8")), Impact::DropsTraffic);
+    assert_eq!(judged(evpn, &format!("{evpn}rd 1:1")), Impact::DropsTraffic);
+    assert_eq!(judged("router bgp 1", &target), Impact::Hitless, "a new VNI had nothing to lose");
 }
 
 #[test]
