@@ -60,7 +60,7 @@ use crate::service::{Ranges, Service};
 use crate::store::{Batch, Store};
 use crate::transaction::{Ambient, Probe as Points, Recovery, Runner, StopSignal, TransactionLimits};
 use crate::tree::{CodecError, ConfigTree, Limits, Path, Policy, SchemaIndex, json};
-use crate::yang::client::{Loaded, YangWorker};
+use crate::yang::client::{Loaded, Validator};
 use crate::yang::protocol::{DocumentKind, Encoding};
 use closing::EndClosing;
 use gate::Gate;
@@ -79,8 +79,8 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// Our lease.
     pub epoch: u64,
-    /// The libyang worker.
-    pub yang: Arc<YangWorker>,
+    /// What validates documents: the libyang worker.
+    pub yang: Arc<dyn Validator>,
     /// The modules of the north, compiled.
     pub north: Arc<Loaded>,
     /// Adapters by name, with their schemas unless the elements bring them.

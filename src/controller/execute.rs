@@ -14,13 +14,15 @@ use crate::domain::outcome::CauseKind;
 use crate::domain::{Class, Outcome, Phase, Principal, QueuedChange, TransactionRecord, Verb, authorize, chain};
 use crate::plan::{Allowed, Plan, Refused, ServiceChange};
 use crate::store::{self, Batch, Change, Durability, Store};
-use crate::transaction::TransactionRequest;
+use crate::transaction::{TransactionRequest, in_time};
 use crate::tree::Path;
 use futures::FutureExt;
 use std::collections::BTreeSet;
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// How often, and how long apart, the store is asked what became of a decision.
 const ASK_ATTEMPTS: u32 = 60;
@@ -131,7 +133,7 @@ impl Controller {
     ) -> Result<TransactionRecord, Failure> {
         let errand = loop {
             let (stop, now) = (self.parts.stop.child(), self.parts.ambient.now());
-            let errand = Errand::new(principal, terms.request.clone(), stop, new_id(), now);
+            let errand = Errand::new(principal, terms.request.clone(), stop, self.parts.ambient.transaction_id(), now);
             match (self.underway.begin(errand), &terms.request) {
                 (Ok(errand), None) => break Under { controller: self.clone(), errand },
                 (Ok(errand), Some(request)) => {
@@ -153,13 +155,10 @@ impl Controller {
             }
         };
         let (this, how, known) = (self.clone(), terms.clone(), errand.errand.clone());
-        let mut task = tokio::spawn(async move {
+        let mut task = self.apart(async move {
             let done = this.execute(&errand.errand, &work, pinned, &how).await;
             this.concluded(&errand.errand, done).await
         });
-        let ended = |done: Result<_, tokio::task::JoinError>| {
-            done.unwrap_or_else(|error| Err(Failure::Internal(error.to_string())))
-        };
         // The task is polled to its end here or below, never both.
         let answered = match (terms.at_once, terms.wait) {
             (true, wait) => {
@@ -172,12 +171,12 @@ impl Controller {
                     biased;
                     done = &mut task => return ended(done),
                     () = understood => true,
-                    () = tokio::time::sleep(wait.unwrap_or(Duration::MAX)) => true,
+                    () = self.parts.ambient.sleep(wait.unwrap_or(Duration::MAX)) => true,
                 }
             }
-            (false, Some(wait)) => match tokio::time::timeout(wait, &mut task).await {
-                Ok(done) => return ended(done),
-                Err(_) => true,
+            (false, Some(wait)) => match in_time(self.parts.ambient.as_ref(), wait, &mut task).await {
+                Some(done) => return ended(done),
+                None => true,
             },
             (false, None) => false,
         };
@@ -188,6 +187,17 @@ impl Controller {
             }
         }
         ended(task.await)
+    }
+
+    /// Work in a task of its own: a caller who goes away does not end it half way. Its end comes by the answer of this.
+    pub(super) fn apart<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>> + Send + 'static,
+    ) -> oneshot::Receiver<Result<T, Failure>> {
+        let (tell, told) = oneshot::channel();
+        // All that the work holds is let go before its end is told.
+        self.parts.ambient.spawn(Box::pin(work.map(|done| drop(tell.send(done)))));
+        told
     }
 
     async fn execute(
@@ -272,7 +282,7 @@ impl Controller {
                 tracing::info!(transaction = record.id, "what was read has moved; planning again");
                 // The journal of this one is closed. Under its id recovery would not see what another attempt sends.
                 errand.stage.lock().await.begun = false;
-                self.underway.again(errand, new_id());
+                self.underway.again(errand, self.parts.ambient.transaction_id());
                 continue;
             }
             return Ok(record);
@@ -445,9 +455,10 @@ impl Controller {
     }
 }
 
-/// The id of a new transaction.
-fn new_id() -> String {
-    uuid::Uuid::now_v7().to_string()
+/// The end of work in a task of its own.
+pub(super) fn ended<T>(told: Result<Result<T, Failure>, oneshot::error::RecvError>) -> Result<T, Failure> {
+    let lost = "the work ended by a fault of this program; what it had begun is finished by recovery";
+    told.unwrap_or_else(|_| Err(Failure::Internal(lost.into())))
 }
 
 /// What cannot be planned any more could be when the pinned plan was made: something has moved since.

@@ -3,9 +3,10 @@
 use super::Controller;
 use super::desk::not_found;
 use super::failure::Failure;
+use super::model::Model;
 use super::request::{Absent, Probe};
 use crate::adagio::ssh::probe_host_key;
-use crate::domain::{Element, ElementState, Fault, FaultTag, Principal, Verb, authorize, chain};
+use crate::domain::{Element, ElementState, Fault, FaultTag, Principal, SyncState, Verb, authorize, chain};
 use crate::store::{Batch, Table};
 use std::collections::BTreeSet;
 
@@ -14,8 +15,17 @@ impl Controller {
     pub async fn elements(&self, principal: &Principal) -> Result<Vec<(Element, ElementState)>, Failure> {
         authorize(principal, Verb::Read, "elements")?;
         let model = self.model();
-        let state = |element: &Element| model.states.get(&element.name).cloned().unwrap_or_default();
+        let state = |element: &Element| self.state_of(&model, &element.name);
         Ok(model.inventory.iter().map(|element| (Element::clone(element), state(element))).collect())
+    }
+
+    /// What the last look found, unless a transaction is unresolved there: that is known at once, and no look outranks it.
+    pub(super) fn state_of(&self, model: &Model, element: &str) -> ElementState {
+        let mut state = model.states.get(element).cloned().unwrap_or_default();
+        if self.runner.queues().is_held(element) {
+            state.sync = SyncState::Unresolved;
+        }
+        state
     }
 
     /// The names of the managed elements, and a count that grows when the inventory changes. `None` while it is still the

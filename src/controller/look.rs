@@ -37,7 +37,7 @@ impl Controller {
         self.onboarded(principal, element)?;
         match self.gate.try_enter(names_of(element)) {
             Some(pass) => self.look(pass, element).await,
-            None => Ok(known(&self.model(), element)),
+            None => Ok(self.known(&self.model(), element)),
         }
     }
 
@@ -49,7 +49,7 @@ impl Controller {
     async fn look(&self, _pass: Pass<'_>, element: &str) -> Result<CheckReport, Failure> {
         let model = self.model();
         if model.inventory.get(element).is_some_and(|entry| !entry.managed) {
-            return Ok(known(&model, element));
+            return Ok(self.known(&model, element));
         }
         let read = self.read(&model, element).await;
         // The model may have moved while the element answered; claims of this element cannot, we hold it.
@@ -90,7 +90,12 @@ impl Controller {
             self.commit_batch(batch).await?;
         }
         drop(numbers);
-        Ok(known(&self.model(), element))
+        Ok(self.known(&self.model(), element))
+    }
+
+    fn known(&self, model: &Model, element: &str) -> CheckReport {
+        let deviations = model.deviations_of(element).cloned().collect();
+        CheckReport { state: self.state_of(model, element), deviations }
     }
 
     /// What a transaction read back is a look as well: a deviation that it overwrote or healed is gone, another one stays.
@@ -421,12 +426,6 @@ fn remember(
 fn deviation_event(kind: &str, deviation: &Deviation, at: Timestamp) -> Event {
     let content = serde_json::json!({ "id": deviation.id, "element": deviation.element, "path": deviation.path });
     Event { at, kind: kind.into(), content }
-}
-
-fn known(model: &Model, element: &str) -> CheckReport {
-    let state: ElementState = model.states.get(element).cloned().unwrap_or_default();
-    let deviations = model.deviations_of(element).cloned().collect();
-    CheckReport { state, deviations }
 }
 
 fn merged(model: &Model, element: &str) -> Result<Intended, Failure> {

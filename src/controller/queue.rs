@@ -222,7 +222,9 @@ impl Controller {
         self.commit_batch(batch).await?;
         self.pace.forget(element);
         let this = self.clone();
-        tokio::spawn(async move { this.run_queues().await });
+        self.parts.ambient.spawn(Box::pin(async move {
+            this.run_queues().await;
+        }));
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use super::{Controller, Failure, closing};
 use crate::domain::outcome::{Cause, CauseKind};
 use crate::domain::{Outcome, Phase, Principal, TransactionRecord, Verb, authorize};
 use crate::store::{self, Batch, Store, StoreError, Table};
+use crate::transaction::in_time;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -159,7 +160,7 @@ impl Controller {
                 errand.ended.cancelled().await;
                 true
             }
-            Some(wait) => tokio::time::timeout(wait, errand.ended.cancelled()).await.is_ok(),
+            Some(wait) => in_time(self.parts.ambient.as_ref(), wait, errand.ended.cancelled()).await.is_some(),
         };
         if !ended {
             self.promise(errand).await?;

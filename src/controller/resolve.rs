@@ -15,7 +15,7 @@
 //!
 //! It does not decide: the side of a transaction stands in its journal.
 
-use super::execute::as_stored;
+use super::execute::{as_stored, ended};
 use super::undo::AdapterUndo;
 use super::{Controller, Failure};
 use crate::adapter::Payload;
@@ -106,8 +106,7 @@ impl Controller {
         authorize(principal, Verb::Resolve, "transactions")?;
         // In a task of its own: a caller who goes away must not end it half way.
         let (this, who) = (self.clone(), principal.clone());
-        let task = tokio::spawn(async move { this.resolved(&who, &asked, offer).await });
-        task.await.unwrap_or_else(|error| Err(Failure::Internal(error.to_string())))
+        ended(self.apart(async move { this.resolved(&who, &asked, offer).await }).await)
     }
 
     async fn resolved(

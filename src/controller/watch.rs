@@ -5,7 +5,7 @@
 use super::{Controller, Failure};
 use crate::domain::{Outcome, Phase, Principal, TransactionRecord, Verb, authorize};
 use crate::store::{self, Batch, StoreError, Table};
-use crate::transaction::{Progress, Timing};
+use crate::transaction::{Progress, Timing, in_time};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -84,7 +84,7 @@ impl Controller {
                 biased;
                 _ = progress.wait_for(news) => {}
                 () = errand.ended.cancelled() => {}
-                () = tokio::time::sleep(wait) => {}
+                () = self.parts.ambient.sleep(wait) => {}
             }
             let shown = errand.progress.borrow().clone();
             if !errand.ended.is_cancelled() || shown.record.as_ref().is_some_and(|record| record.finished.is_some()) {
@@ -94,10 +94,11 @@ impl Controller {
         // It has ended, or recovery has it in its hands.
         let gone = || Failure::NotFound { what: format!("a single transaction that begins with {id}") };
         let seen = self.transaction(principal, id).await?.ok_or_else(gone)?;
-        let end = tokio::time::Instant::now() + wait;
+        let ambient = self.parts.ambient.as_ref();
+        let since = ambient.elapsed();
         let mut now = seen.clone();
-        while now.finished.is_none() && after > 0 && now == seen && tokio::time::Instant::now() < end {
-            tokio::time::sleep(ASK.min(wait)).await;
+        while now.finished.is_none() && after > 0 && now == seen && ambient.elapsed().saturating_sub(since) < wait {
+            ambient.sleep(ASK.min(wait)).await;
             now = self.transaction(principal, id).await?.ok_or_else(gone)?;
         }
         Ok(Progress { change: after + 1, record: Some(now), timing: Timing::default() })
@@ -124,7 +125,7 @@ impl Controller {
         tracing::info!(transaction = record.id, user = principal.user, "is called off");
         errand.stop.cancel();
         // The end that everybody sees, and then its trace in memory.
-        let ended = tokio::time::timeout(wait, errand.ended.cancelled()).await.is_ok();
+        let ended = in_time(self.parts.ambient.as_ref(), wait, errand.ended.cancelled()).await.is_some();
         let record = errand.record().ok_or_else(gone)?;
         match &record.outcome {
             Some(Outcome::Applied) => Err(too_late(&record)),

@@ -38,9 +38,11 @@ use crate::domain::outcome::{Cause, CauseKind};
 use crate::plan::ElementPlan;
 use crate::store::{Batch, StoreError};
 use crate::tree::ConfigTree;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, Either, select};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -95,7 +97,7 @@ impl Default for TransactionLimits {
     }
 }
 
-/// Time and chance, as the transaction meets them. The simulator has its own.
+/// Time, chance and tasks, as transactions and what plans them meet them. The simulator has its own.
 pub trait Ambient: Send + Sync {
     /// The time of day, for records only.
     fn now(&self) -> Timestamp;
@@ -105,6 +107,22 @@ pub trait Ambient: Send + Sync {
     fn sleep(&self, time: Duration) -> BoxFuture<'static, ()>;
     /// 64 bits that nobody can guess, for persist-ids.
     fn secret(&self) -> u64;
+    /// The id of a new transaction; it sorts behind those of this process before it.
+    fn transaction_id(&self) -> String {
+        uuid::Uuid::now_v7().to_string()
+    }
+    /// Runs work in a task of its own: whoever asked for it may go away. Only the end of the process ends it.
+    fn spawn(&self, work: BoxFuture<'static, ()>) {
+        drop(tokio::spawn(work));
+    }
+}
+
+/// Waits so long for something; `None` = it has not come. What comes in the last moment counts.
+pub async fn in_time<T>(ambient: &dyn Ambient, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    match select(pin!(work), ambient.sleep(limit)).await {
+        Either::Left((done, _)) => Some(done),
+        Either::Right(_) => None,
+    }
 }
 
 /// The real one: tokio's timers, the system's clock and entropy.

@@ -141,7 +141,7 @@ impl Queues {
     }
 
     /// Whether an unresolved transaction holds anything of this element.
-    pub(super) fn is_held(&self, element: &str) -> bool {
+    pub fn is_held(&self, element: &str) -> bool {
         self.inner().held.values().flatten().any(|(of, _)| of == element)
     }
 

@@ -26,6 +26,7 @@ use super::protocol::{DocumentKind, Encoding, Fault, LeftOut, Request, Response,
 use super::sources::{ModuleSet, Resolved, SourceError};
 use crate::tree::SchemaIndex;
 use crate::tree::schema::Tables;
+use async_trait::async_trait;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -131,6 +132,33 @@ pub struct YangWorker {
     starts: Arc<AtomicU64>,
     /// Process id of the worker that runs now, 0 when none does.
     pid: Arc<AtomicU32>,
+}
+
+/// What finds the faults of a document. The worker does; a simulation, in which nothing may be waited for, has what the
+/// worker said of the same document.
+#[async_trait]
+pub trait Validator: Send + Sync {
+    /// As [`YangWorker::validate`].
+    async fn validate(
+        &self,
+        set: &str,
+        kind: DocumentKind,
+        encoding: Encoding,
+        document: &str,
+    ) -> Result<Vec<Fault>, YangError>;
+}
+
+#[async_trait]
+impl Validator for YangWorker {
+    async fn validate(
+        &self,
+        set: &str,
+        kind: DocumentKind,
+        encoding: Encoding,
+        document: &str,
+    ) -> Result<Vec<Fault>, YangError> {
+        YangWorker::validate(self, set, kind, encoding, document).await
+    }
 }
 
 /// How the worker is run.

@@ -19,6 +19,6 @@ pub mod protocol;
 pub mod sources;
 pub mod worker;
 
-pub use client::{Loaded, YangError, YangWorker};
+pub use client::{Loaded, Validator, YangError, YangWorker};
 pub use protocol::{DocumentKind, Encoding, Fault, LeftOut};
 pub use sources::{ModuleSet, SourceError, Wanted};

@@ -126,7 +126,10 @@ impl Daemon {
         for face in ["ietf-l3vpn-ntw", "ietf-l2vpn-ntw"] {
             assert!(self.controller.documents(&noc(), face).await.unwrap().is_empty(), "a document was stored");
         }
-        assert!(self.controller.transactions_page(&noc(), None, usize::MAX).await.unwrap().is_empty(), "a transaction was begun");
+        assert!(
+            self.controller.transactions_page(&noc(), None, usize::MAX).await.unwrap().is_empty(),
+            "a transaction was begun"
+        );
     }
 
     pub async fn end(mut self) {

@@ -62,26 +62,26 @@ pub fn makes_sense(call: Call, fault: Fault) -> bool {
     }
 }
 
-struct Dice(World);
+pub struct Dice(pub World);
 
 impl Dice {
-    fn below(&self, n: usize) -> usize {
+    pub fn below(&self, n: usize) -> usize {
         self.0.below(n)
     }
 
-    fn one_in(&self, n: usize) -> bool {
+    pub fn one_in(&self, n: usize) -> bool {
         self.below(n) == 0
     }
 
-    fn of<T: Clone>(&self, all: &[T]) -> T {
+    pub fn of<T: Clone>(&self, all: &[T]) -> T {
         all[self.below(all.len())].clone()
     }
 
-    fn number(&self, from: u64, to: u64) -> u64 {
+    pub fn number(&self, from: u64, to: u64) -> u64 {
         from + self.0.chance() % (to - from)
     }
 
-    fn nature(&self) -> Nature {
+    pub fn nature(&self) -> Nature {
         let habits = [
             Habit::KeepsStaleCandidate,
             Habit::Sessions(1),
@@ -141,11 +141,11 @@ impl Dice {
         }
     }
 
-    fn call(&self, elements: usize, calls: &[Call]) -> When {
+    pub fn call(&self, elements: usize, calls: &[Call]) -> When {
         When::Call(self.below(elements), self.of(calls), [0, 0, 0, 1, 1, 2, 3][self.below(7)])
     }
 
-    fn what(&self, elements: usize) -> What {
+    pub fn what(&self, elements: usize) -> What {
         let at = self.below(elements);
         match self.below(23) {
             0 | 1 => {
@@ -178,7 +178,7 @@ impl Dice {
         }
     }
 
-    fn twist(&self, elements: usize, length: u64) -> Twist {
+    pub fn twist(&self, elements: usize, length: u64) -> Twist {
         if self.one_in(2) {
             let fault = self.of(&FAULTS[..]);
             let calls: Vec<Call> = OFTEN.into_iter().filter(|call| makes_sense(*call, fault)).collect();

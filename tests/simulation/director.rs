@@ -10,7 +10,7 @@ use andante::transaction::{Ambient, Probe};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
@@ -63,6 +63,8 @@ impl Director {
             director: self.clone(),
             dead: AtomicBool::new(false),
             lingers: AtomicBool::new(false),
+            tasks: Mutex::default(),
+            ids: AtomicU64::new(0),
         });
         state.lives.push(process.clone());
         process
@@ -252,11 +254,19 @@ pub struct Process {
     director: Arc<Director>,
     dead: AtomicBool,
     lingers: AtomicBool,
+    /// Begun, and not yet taken by whoever lets them run.
+    tasks: Mutex<Vec<BoxFuture<'static, ()>>>,
+    ids: AtomicU64,
 }
 
 impl Process {
     pub fn is_dead(&self) -> bool {
         self.dead.load(Ordering::SeqCst)
+    }
+
+    /// The tasks that were begun since the last call.
+    pub fn begun(&self) -> Vec<BoxFuture<'static, ()>> {
+        std::mem::take(&mut self.tasks.lock().unwrap())
     }
 
     /// Its host died without a word: the elements do not know that its sessions are gone.
@@ -282,6 +292,18 @@ impl Ambient for Process {
         let secret = self.director.world.chance();
         self.director.state.lock().unwrap().secrets.push(secret);
         secret
+    }
+
+    fn transaction_id(&self) -> String {
+        let nth = self.ids.fetch_add(1, Ordering::SeqCst);
+        let time = self.director.world.now().as_millis() as u64 + 1_700_000_000_000;
+        let mut bytes = [0; 10];
+        bytes[..4].copy_from_slice(&(nth as u32 * 64 + self.number as u32).to_be_bytes());
+        uuid::Builder::from_unix_timestamp_millis(time, &bytes).into_uuid().to_string()
+    }
+
+    fn spawn(&self, work: BoxFuture<'static, ()>) {
+        self.tasks.lock().unwrap().push(work);
     }
 }
 

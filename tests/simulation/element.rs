@@ -7,6 +7,7 @@ use crate::director::Director;
 use crate::plans::{Operation, found};
 use crate::story::{Call, Habit, Nature, Wish};
 use crate::world::World;
+use andante::adapter::Adapter;
 use andante::domain::Class;
 use andante::tree::ConfigTree;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,8 @@ pub struct Element {
     pub name: String,
     pub index: usize,
     pub nature: Nature,
+    /// The platform that it speaks as; `None` = small trees and plain operations.
+    pub platform: Option<Arc<Adapter>>,
     pub world: World,
     pub director: Arc<Director>,
     pub inner: Mutex<Inner>,
@@ -110,9 +113,20 @@ pub struct Pending {
 
 impl Element {
     pub fn new(director: &Arc<Director>, index: usize, nature: Nature) -> Arc<Self> {
+        Self::of(director, index, nature, None, found())
+    }
+
+    /// One that speaks as a platform does, and stands like this at the start.
+    pub fn of(
+        director: &Arc<Director>,
+        index: usize,
+        nature: Nature,
+        platform: Option<Arc<Adapter>>,
+        start: ConfigTree,
+    ) -> Arc<Self> {
         let inner = Inner {
-            running: found(),
-            startup: (found(), 0),
+            running: start.clone(),
+            startup: (start, 0),
             candidate: vec![],
             lock: None,
             pending: None,
@@ -130,10 +144,19 @@ impl Element {
             name: format!("pe{}", index + 1),
             index,
             nature,
+            platform,
             world: director.world.clone(),
             director: director.clone(),
             inner: Mutex::new(inner),
         })
+    }
+
+    /// What it showed before anybody came.
+    pub fn start(&self) -> ConfigTree {
+        match &self.platform {
+            Some(platform) => crate::services::house::house().start[platform.name()].clone(),
+            None => found(),
+        }
     }
 
     pub fn class(&self) -> Class {

@@ -22,6 +22,7 @@ mod element;
 mod laws;
 mod logged;
 mod matrix;
+mod native;
 mod partial;
 mod plans;
 mod plants;
@@ -30,6 +31,7 @@ mod regressions;
 mod replay;
 mod scale;
 mod seeds;
+mod services;
 mod session;
 mod steps;
 mod story;
@@ -38,6 +40,8 @@ mod world;
 
 #[path = "../support/bare_plan.rs"]
 mod bare_plan;
+#[path = "../support/paper.rs"]
+mod paper;
 #[path = "../support/through.rs"]
 mod through;
 

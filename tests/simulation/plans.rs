@@ -1,6 +1,7 @@
 //! Plans over small trees, and payloads that simulated elements understand: one JSON operation per line.
 
 use crate::bare_plan::bare;
+use crate::native::{Native, meddle};
 use crate::story::Wish;
 use andante::adapter::{CliLine, Payload};
 use andante::domain::Class;
@@ -16,6 +17,8 @@ pub enum Operation {
     Remove(Path),
     /// The one that is not: the element gives the rule another number when this one is taken.
     Append(String, String),
+    /// What a platform is really sent.
+    Native(Native),
 }
 
 impl Operation {
@@ -32,6 +35,7 @@ impl Operation {
                 let rule = entry("rule", &number, vec![leaf("text", text)]);
                 tree.with(&Path::root(), rule, After::Keep)
             }
+            Operation::Native(native) => native.apply(tree),
         }
     }
 }
@@ -57,7 +61,7 @@ pub fn payload(class: Class, operations: Vec<Operation>) -> Payload {
         let fine = operations.into_iter().flat_map(|operation| match operation {
             Operation::Merge(path, node) => leafs(&path, &node),
             Operation::Remove(path) => vec![Operation::Remove(path)],
-            append @ Operation::Append(..) => vec![append],
+            other @ (Operation::Append(..) | Operation::Native(_)) => vec![other],
         });
         let line = |operation| CliLine::new(serde_json::to_string(&operation).unwrap());
         return Payload::Cli { lines: fine.map(line).collect() };
@@ -157,6 +161,7 @@ impl Wish {
                 let rule = entry("rule", &next_rule(tree), vec![leaf("text", &format!("permit {text}"))]);
                 merge(Path::root(), rule)
             }
+            Wish::Native(meddling, number) => return meddle(*meddling, *number, tree),
         }
     }
 

@@ -133,7 +133,7 @@ fn forward(of: &ElementPlan) -> Vec<Operation> {
 pub fn path_of(operation: &Operation) -> Path {
     match operation {
         Operation::Merge(path, _) | Operation::Remove(path) => path.clone(),
-        Operation::Append(..) => Path::root(),
+        Operation::Append(..) | Operation::Native(_) => Path::root(),
     }
 }
 

@@ -5,13 +5,15 @@ mod writer;
 
 use crate::director::Process;
 use crate::element::{By, Did, Element, Inner, KEEPALIVE, Lock, Pending};
-use crate::plans::operations;
-use crate::story::{Call, Fault, Habit, Wish};
+use crate::native::{self, size};
+use crate::story::{Call, Fault, Habit, Meddling, Wish};
 use andante::adagio::driver::{Holder, Residue};
 use andante::adagio::{Confirm, DriverError, Effect, Payload, Reader, Reading, Southbound, Writer};
 use andante::domain::{Class, ErrorClass};
 use andante::tree::ConfigTree;
 use async_trait::async_trait;
+use futures::future::{Either, select};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +32,9 @@ pub struct Session {
 }
 
 type Done<T> = Result<T, DriverError>;
+
+/// How long the driver of a platform waits for an answer.
+const DRIVER: Duration = Duration::from_secs(30);
 
 impl Drop for Session {
     fn drop(&mut self) {
@@ -75,6 +80,27 @@ impl Element {
 
     /// One call. `session` 0 = none yet.
     async fn call<T>(
+        &self,
+        ours: (&Process, &str),
+        call: Call,
+        session: u64,
+        work: impl FnOnce(&mut Inner, Option<Fault>) -> Done<T>,
+    ) -> Done<T> {
+        let asked = self.asked(ours, call, session, work);
+        if self.platform.is_none() {
+            return asked.await;
+        }
+        // A driver has a limit of its own: the controller waits for readings without one.
+        match select(pin!(asked), self.world.wait(DRIVER)).await {
+            Either::Left((done, _)) => done,
+            Either::Right(_) => {
+                let doing = format!("{call:?}").to_lowercase();
+                Err(self.error(&doing, "no answer", Effect::Unknown, ErrorClass::Transient))
+            }
+        }
+    }
+
+    async fn asked<T>(
         &self,
         (process, owner): (&Process, &str),
         call: Call,
@@ -200,7 +226,7 @@ impl Reader for Session {
         let by = By::Ours(self.owner.clone());
         let read = |inner: &mut Inner, fault: Option<Fault>| {
             let partial = (fault == Some(Fault::PartialRead)).then(|| "staticd is not running".to_owned());
-            let tree = if partial.is_some() { ConfigTree::default() } else { inner.running.clone() };
+            let tree = if partial.is_some() { ConfigTree::default() } else { self.element.shown(&inner.running) };
             inner.note(&self.element.world, by, Did::Read { tree: tree.clone() });
             Ok(Reading { tree, partial, bytes: 1, defaults: Default::default() })
         };
@@ -248,12 +274,13 @@ impl Session {
     /// The payload becomes running, or a part of it.
     fn commit(&self, inner: &mut Inner, payload: &Payload, fault: Option<Fault>) -> Done<()> {
         let world = &self.element.world;
-        let mut wanted = operations(payload);
+        let mut wanted = self.element.operations(payload);
         if self.element.has_candidate() {
             wanted = std::mem::take(&mut inner.candidate).into_iter().map(|(_, operation)| operation).collect();
         }
         let by = By::Ours(self.owner.clone());
-        let all = wanted.len();
+        let all = size(&wanted);
+        native::able(&mut wanted, &inner.running);
         match fault {
             Some(Fault::Silent) => return Ok(()),
             Some(Fault::Late) if !self.element.has_candidate() => {
@@ -264,15 +291,17 @@ impl Session {
                 inner.late.push((world.now() + Duration::from_millis(ms), by, wanted));
                 return Ok(());
             }
-            Some(Fault::Part(n) | Fault::PartThenCut(n) | Fault::PartThenHang(n)) => wanted.truncate(n),
+            Some(Fault::Part(n) | Fault::PartThenCut(n) | Fault::PartThenHang(n)) => native::cut(&mut wanted, n),
             _ => {}
         }
-        let part = wanted.len() < all;
+        let part = size(&wanted) < all;
         if !wanted.is_empty() {
             inner.change(world, by, wanted.clone());
         }
+        let rewritten =
+            if self.element.platform.is_some() { Wish::Native(Meddling::Renumber, 6) } else { Wish::Vlan(1, 666) };
         if fault == Some(Fault::Rewrite)
-            && let Some(operation) = Wish::Vlan(1, 666).operation(&inner.running)
+            && let Some(operation) = rewritten.operation(&inner.running)
         {
             inner.change(world, By::Element, vec![operation]);
         }

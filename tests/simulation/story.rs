@@ -75,6 +75,23 @@ pub enum Wish {
     Target(u8, u16),
     NoVrf(u8),
     Rule(u16),
+    /// On an element that speaks as its platform does.
+    Native(Meddling, u16),
+}
+
+/// What a person does to a native configuration. The number that goes with it chooses the place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Meddling {
+    /// Another text in a description that is there.
+    Retext,
+    /// Another number in a leaf that holds one.
+    Renumber,
+    /// A leaf is taken away.
+    Unset,
+    /// An entry is taken away, with all below it.
+    Drop,
+    /// A description on a port that nobody uses.
+    Label,
 }
 
 /// What a session asks for.

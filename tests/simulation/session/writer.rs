@@ -36,7 +36,9 @@ impl Writer for Session {
                     return Err(self.refused("edit-config", "in-use: config locked", ErrorClass::Transient));
                 }
                 let by = By::Ours(self.owner.clone());
-                inner.candidate.extend(operations(payload).into_iter().map(|operation| (by.clone(), operation)));
+                inner
+                    .candidate
+                    .extend(self.element.operations(payload).into_iter().map(|operation| (by.clone(), operation)));
             }
             Ok(())
         };
@@ -187,6 +189,7 @@ impl Writer for Session {
             let partial = (fault == Some(Fault::PartialRead)).then(|| "cut short".to_owned());
             let edits = inner.candidate.iter().map(|(_, operation)| operation);
             let tree = edits.fold(inner.running.clone(), |tree, operation| operation.apply(&tree));
+            let tree = self.element.shown(&tree);
             Ok(Some(Reading { tree, partial, bytes: 1, defaults: Default::default() }))
         };
         self.call(Call::Read, read).await

@@ -1,0 +1,122 @@
+//! Named tales.
+
+use super::play::{Planted, Stage, Told, word};
+use super::tale::{Ask, End, Spec, Tale, Want};
+use super::{chronicle, simulate};
+use crate::story::{Call, Fault, Meddling, Twist, What, When, Wish};
+use andante::domain::{Class, QueuePolicy, SyncState};
+use std::sync::Arc;
+
+fn told(tale: &Tale) -> (Arc<Stage>, Told, Vec<&'static str>) {
+    let stage = simulate(tale, Planted::default())
+        .unwrap_or_else(|broken| panic!("{broken}{}", chronicle(tale, Planted::default())));
+    let told = stage.told.lock().unwrap().clone().unwrap();
+    let words = stage.answers().values().map(|(.., heard)| word(heard)).collect();
+    (stage, told, words)
+}
+
+fn at(milliseconds: u64, what: What) -> Twist {
+    Twist { when: When::At(milliseconds), what }
+}
+
+fn by_hand(milliseconds: u64, element: usize, what: Meddling, number: u16) -> Twist {
+    at(milliseconds, What::Human(element, Wish::Native(what, number)))
+}
+
+#[test]
+fn a_service_comes_and_goes_on_one_element() {
+    for class in [Class::A, Class::B, Class::C, Class::D] {
+        let tale = Tale::of(1, &[class], vec![Ask::put(0, 1, &[(0, 1, 100)]), Ask::delete(60_000, 1)]);
+        let stage = simulate(&tale, Planted::default()).unwrap_or_else(|broken| panic!("{class:?}\n{broken}"));
+        let words: Vec<&str> = stage.answers().values().map(|(.., heard)| word(heard)).collect();
+        assert_eq!(words, ["applied", "applied"], "{class:?}: {:?}", stage.answers());
+        assert!(stage.told.lock().unwrap().as_ref().unwrap().documents.is_empty());
+    }
+}
+
+#[test]
+fn a_service_that_goes_takes_nothing_of_another_on_the_same_port() {
+    for class in [Class::A, Class::D] {
+        let asks = vec![Ask::put(0, 1, &[(0, 1, 100)]), Ask::put(20_000, 2, &[(0, 1, 101)]), Ask::delete(40_000, 1)];
+        let (_, told, words) = told(&Tale::of(2, &[class], asks));
+        assert_eq!(words, ["applied"; 3], "{class:?}");
+        assert_eq!(told.states, ["deployed"], "{class:?}");
+        assert_eq!(told.documents[0].key.id, "s2");
+    }
+}
+
+#[test]
+fn a_request_that_comes_again_after_another_is_not_carried_out_again() {
+    let first = Ask { named: true, again: Some(40_000), ..Ask::put(0, 1, &[(0, 1, 100)]) };
+    let (_, told, words) = told(&Tale::of(3, &[Class::A], vec![first, Ask::delete(20_000, 1)]));
+    assert_eq!(words, ["applied", "applied"]);
+    assert!(told.documents.is_empty(), "it was deleted after the first time");
+}
+
+#[test]
+fn the_daemon_dies_on_the_way_and_the_caller_asks_again_under_the_same_name() {
+    for step in 0..24 {
+        let ask = Ask { named: true, ..Ask::put(0, 1, &[(0, 1, 100), (1, 1, 100)]) };
+        let mut tale = Tale::of(4, &[Class::A, Class::D], vec![ask]);
+        tale.twists.push(Twist { when: When::Step(step), what: What::Kill(500) });
+        let (_, told, words) = told(&tale);
+        // What had begun and was taken back is told as it ended; what had not begun is begun by the second asking.
+        assert!(matches!(words[..], ["applied"] | ["not applied"]), "step {step}: {words:?}");
+        assert_eq!(told.documents.len(), usize::from(words == ["applied"]), "step {step}");
+    }
+}
+
+#[test]
+fn what_somebody_changes_in_a_service_is_told_with_its_name() {
+    for class in [Class::C, Class::D] {
+        let mut deviating = 0;
+        for number in 0..6 {
+            let asks = vec![Ask::put(0, 1, &[(0, 1, 100)]), Ask::put(5_000, 2, &[(0, 2, 100)])];
+            let mut tale = Tale::of(5, &[class], asks);
+            tale.twists.push(by_hand(30_000, 0, Meddling::Retext, number));
+            let (_, told, words) = told(&tale);
+            assert_eq!(words, ["applied"; 2]);
+            deviating += told.states.iter().filter(|state| *state == "deviating").count();
+            assert!(told.deviations.len() <= 1 && told.deviations.iter().all(|found| found.services.len() == 1));
+        }
+        assert!(deviating > 1, "{class:?}: nobody changed anything of ours");
+    }
+}
+
+#[test]
+fn an_element_that_is_away_gets_its_part_when_it_is_back() {
+    for policy in [QueuePolicy::Block, QueuePolicy::Skip, QueuePolicy::RevertService] {
+        let ask = Ask { queue: Some(policy), ..Ask::put(5_000, 1, &[(0, 1, 100), (1, 1, 100)]) };
+        let mut tale = Tale::of(6, &[Class::A, Class::B], vec![ask]);
+        tale.twists.push(at(0, What::Away(1, 60)));
+        let (stage, told, words) = told(&tale);
+        assert_eq!((words, told.states), (vec!["applied"], vec!["deployed".to_owned()]), "{policy:?}");
+        assert_ne!(stage.elements[1].running(), stage.elements[1].start(), "{policy:?}");
+    }
+}
+
+#[test]
+fn a_pinned_plan_is_refused_when_its_place_has_moved() {
+    let mut refused = 0;
+    for number in 0..6 {
+        let spec = Spec { ends: vec![End { element: 0, port: 1, vlan: 100 }], routes: 2, customer: 2 };
+        let change = Ask { pinned: Some(20_000), ..Ask::of(10_000, Want::Put(vec![(1, spec)])) };
+        let mut tale = Tale::of(7, &[Class::A], vec![Ask::put(0, 1, &[(0, 1, 100)]), change]);
+        tale.twists.push(by_hand(20_000, 0, Meddling::Retext, number));
+        let (_, _, words) = told(&tale);
+        refused += usize::from(words == ["applied", "refused"]);
+        assert!(words[1] == "refused" || words[1] == "applied", "{words:?}");
+    }
+    assert!((1..6).contains(&refused), "{refused} of 6");
+}
+
+#[test]
+fn an_element_with_an_unresolved_transaction_is_not_said_to_be_in_sync() {
+    // The element makes another number of ours. Nobody may touch it then, and nothing was decided: so nothing deviates.
+    let mut tale = Tale::of(282, &[Class::C, Class::C], vec![Ask::put(0, 1, &[(0, 1, 104), (1, 2, 101)])]);
+    tale.twists.push(Twist { when: When::Call(1, Call::Apply, 0), what: What::Strike(Fault::Rewrite) });
+    let (_, told, words) = told(&tale);
+    assert_eq!(words, ["unresolved"]);
+    let states: Vec<SyncState> = told.elements.iter().map(|(_, state)| state.sync).collect();
+    assert_eq!(states, [SyncState::InSync, SyncState::Unresolved]);
+}
