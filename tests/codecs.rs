@@ -656,7 +656,7 @@ fn a_byte_order_mark_is_none_of_the_document_and_anywhere_else_it_is_text() {
     }
     let mark = from_xml("<c xmlns='urn:m'><n>1</n><t>\u{feff}a</t></c>", Policy::STRICT).unwrap();
     assert_eq!(
-        mark.root().children()[0].children().iter().filter_map(|n| n.value()).last().unwrap().as_str(),
+        mark.root().children()[0].children().iter().filter_map(|n| n.value()).next_back().unwrap().as_str(),
         "\u{feff}a"
     );
 }

@@ -161,7 +161,7 @@ impl Wish {
                 let rule = entry("rule", &next_rule(tree), vec![leaf("text", &format!("permit {text}"))]);
                 merge(Path::root(), rule)
             }
-            Wish::Native(meddling, number) => return meddle(*meddling, *number, tree),
+            Wish::Native(meddling, number) => meddle(*meddling, *number, tree),
         }
     }
 

@@ -60,13 +60,16 @@ impl Between for Bad {
 
     async fn commit(&self, epoch: u64, mut batch: Batch, durability: Durability) -> Result<(), StoreError> {
         let wrong = self.wrong;
-        batch.changes.retain(|change| match (wrong, change) {
-            (Wrong::KeepsClaims, Change::Delete(Table::Claims, _)) => false,
-            (Wrong::ForgetsRequests, Change::Put(Table::Requests, ..)) => false,
-            (Wrong::ForgetsDocuments, Change::Put(Table::Documents, ..)) => false,
-            (Wrong::ForgetsNumbers, Change::Put(Table::Numbers, ..)) => false,
-            _ => true,
-        });
+        let lost = |change: &Change| {
+            matches!(
+                (wrong, change),
+                (Wrong::KeepsClaims, Change::Delete(Table::Claims, _))
+                    | (Wrong::ForgetsRequests, Change::Put(Table::Requests, ..))
+                    | (Wrong::ForgetsDocuments, Change::Put(Table::Documents, ..))
+                    | (Wrong::ForgetsNumbers, Change::Put(Table::Numbers, ..))
+            )
+        };
+        batch.changes.retain(|change| !lost(change));
         for change in &mut batch.changes {
             if let (Wrong::NamesNobody, Change::Put(Table::Deviations, _, bytes)) = (wrong, change) {
                 let mut found: Deviation = serde_json::from_slice(bytes).unwrap();
