@@ -297,6 +297,27 @@ async fn a_crash_of_memory_loses_what_was_lazy_and_nothing_else() {
     assert_eq!(get::<u8>(&store, Table::Numbers, "c").await.unwrap(), Some(1));
 }
 
+#[tokio::test]
+async fn what_waits_for_the_disk_still_does_when_a_commit_behind_it_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("andante.db")).unwrap();
+    let epoch = store.take_lease("a").await.unwrap();
+    let batch = || {
+        let mut batch = Batch::default();
+        batch.put(Table::Numbers, "n", &1).unwrap();
+        batch
+    };
+    store.commit(epoch, batch(), Durability::Lazy).await.unwrap();
+    assert!(store.commit(epoch + 1, batch(), Durability::Now).await.is_err(), "under a lease that nobody has");
+    let refused = store.syncs();
+    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while store.syncs() == refused {
+        assert!(Instant::now() < deadline, "the lazy record is never synced");
+        ticks.tick().await;
+    }
+}
+
 /// A bounded wait for the background sync of lazy records is not needed by anyone: the process keeps them visible.
 #[tokio::test]
 async fn lazy_commits_do_not_wait_for_the_disk_and_are_visible_at_once() {

@@ -18,7 +18,7 @@ mod schema;
 use super::{Batch, Change, Durability, Store, StoreError, Table};
 use crate::domain::{AuditRecord, Event, JournalRecord};
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::OpenOptions;
@@ -36,6 +36,8 @@ pub const LAZY_SYNC: Duration = Duration::from_millis(500);
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const QUEUE: usize = 1024;
+/// Pages of the log after which they are copied into the file, each once: 16 MiB.
+const CHECKPOINT_PAGES: u32 = 4096;
 const LARGEST_GROUP: usize = 256;
 
 /// A store in one file.
@@ -287,7 +289,8 @@ impl Store for SqliteStore {
 }
 
 /// The writer thread: takes what waits, writes it as one group, answers.
-fn write_all(mut connection: Connection, requests: &Receiver<Request>, path: &str, counters: &Counters) {
+fn write_all(connection: Connection, requests: &Receiver<Request>, path: &str, counters: &Counters) {
+    let mut writer = Writer { connection, full: None };
     let mut unsynced = false;
     loop {
         let first = if unsynced {
@@ -295,7 +298,7 @@ fn write_all(mut connection: Connection, requests: &Receiver<Request>, path: &st
                 Ok(request) => request,
                 Err(RecvTimeoutError::Timeout) => {
                     counters.syncs.fetch_add(1, Ordering::Relaxed);
-                    match sync(&connection) {
+                    match writer.sync() {
                         Ok(()) => unsynced = false,
                         Err(error) => tracing::warn!(%error, store = path, "lazy records are not synced yet"),
                     }
@@ -315,9 +318,9 @@ fn write_all(mut connection: Connection, requests: &Receiver<Request>, path: &st
         if group.iter().any(waits) {
             counters.syncs.fetch_add(1, Ordering::Relaxed);
         }
-        unsynced = write_group(&mut connection, group, path, unsynced);
+        unsynced = writer.write_group(group, path, unsynced);
     }
-    if unsynced && sync(&connection).is_err() {
+    if unsynced && writer.sync().is_err() {
         tracing::warn!(store = path, "the last lazy records may not be synced");
     }
 }
@@ -329,57 +332,96 @@ fn waits(request: &Request) -> bool {
 
 type Waiting = Box<dyn FnOnce(Result<(), StoreError>)>;
 
-/// Writes one group; answers everybody. True when something committed still waits for the disk.
-fn write_group(connection: &mut Connection, group: Vec<Request>, path: &str, unsynced: bool) -> bool {
-    let now = group.iter().any(waits);
-    let mut waiting: Vec<Waiting> = Vec::with_capacity(group.len());
-    let mut refused: Vec<Box<dyn FnOnce()>> = Vec::new();
-    let result = (|| {
-        // Only outside a transaction; NORMAL in WAL mode writes without fsync.
-        connection.pragma_update(None, "synchronous", if now { "FULL" } else { "NORMAL" })?;
-        let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for request in group {
-            let savepoint = transaction.savepoint()?;
-            match request {
-                Request::Commit { epoch, batch, answer, .. } => match write_batch(&savepoint, epoch, &batch, path) {
-                    Ok(()) => {
-                        savepoint.commit()?;
-                        waiting.push(Box::new(move |result| drop(answer.send(result))));
+/// The connection that writes.
+struct Writer {
+    connection: Connection,
+    /// Whether a commit waits for the disk, as the engine was told last.
+    full: Option<bool>,
+}
+
+impl Writer {
+    /// Only outside a transaction; without waiting a commit in WAL mode writes and does not sync.
+    fn wait_for_the_disk(&mut self, full: bool) -> rusqlite::Result<()> {
+        if self.full != Some(full) {
+            self.full = None;
+            self.connection.pragma_update(None, "synchronous", if full { "FULL" } else { "NORMAL" })?;
+            self.full = Some(full);
+        }
+        Ok(())
+    }
+
+    /// A committed write that waits syncs the log with everything before it.
+    fn sync(&mut self) -> rusqlite::Result<()> {
+        self.wait_for_the_disk(true)?;
+        self.connection.execute("UPDATE lease SET synced = synced + 1 WHERE id = 1", []).map(drop)
+    }
+
+    /// Writes one group; answers everybody. True when something committed still waits for the disk.
+    fn write_group(&mut self, group: Vec<Request>, path: &str, unsynced: bool) -> bool {
+        let now = group.iter().any(waits);
+        let mut waiting: Vec<Waiting> = Vec::with_capacity(group.len());
+        let mut refused: Vec<Box<dyn FnOnce()>> = Vec::new();
+        let result = (|| {
+            self.wait_for_the_disk(now)?;
+            let mut transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            // One alone is refused with its transaction.
+            let alone = group.len() == 1;
+            for request in group {
+                match request {
+                    Request::Commit { epoch, batch, answer, .. } => {
+                        match apart(&mut transaction, alone, |inside| write_batch(inside, epoch, &batch, path))? {
+                            Ok(()) => waiting.push(Box::new(move |result| drop(answer.send(result)))),
+                            Err(error) => refused.push(Box::new(move || drop(answer.send(Err(error))))),
+                        }
                     }
-                    Err(error) => {
-                        drop(savepoint);
-                        refused.push(Box::new(move || drop(answer.send(Err(error)))));
+                    Request::Lease { holder, answer } => {
+                        let epoch = next_lease(&transaction, &holder)?;
+                        waiting.push(Box::new(move |result| drop(answer.send(result.map(|()| epoch)))));
                     }
-                },
-                Request::Lease { holder, answer } => {
-                    let epoch = next_lease(&savepoint, &holder)?;
-                    savepoint.commit()?;
-                    waiting.push(Box::new(move |result| drop(answer.send(result.map(|()| epoch)))));
                 }
             }
+            if waiting.is_empty() { transaction.rollback() } else { transaction.commit() }
+        })();
+        for answer in refused {
+            answer();
         }
-        transaction.commit()
-    })();
-    for answer in refused {
-        answer();
-    }
-    match result {
-        Ok(()) => {
-            for answer in waiting {
-                answer(Ok(()));
+        match result {
+            Ok(()) if waiting.is_empty() => unsynced,
+            Ok(()) => {
+                for answer in waiting {
+                    answer(Ok(()));
+                }
+                !now
             }
-            !now
-        }
-        Err(source) => {
-            let text = source.to_string();
-            let mut first = Some(source);
-            for answer in waiting {
-                let source = first.take().unwrap_or_else(|| rusqlite::Error::InvalidParameterName(text.clone()));
-                answer(Err(explain("commit", path, source)));
+            Err(source) => {
+                let text = source.to_string();
+                let mut first = Some(source);
+                for answer in waiting {
+                    let source = first.take().unwrap_or_else(|| rusqlite::Error::InvalidParameterName(text.clone()));
+                    answer(Err(explain("commit", path, source)));
+                }
+                unsynced
             }
-            unsynced
         }
     }
+}
+
+/// Work that leaves nothing of itself in the transaction when it fails; unless it is `alone` there, for then the transaction
+/// goes as a whole.
+fn apart(
+    transaction: &mut Transaction<'_>,
+    alone: bool,
+    work: impl FnOnce(&Connection) -> Result<(), StoreError>,
+) -> rusqlite::Result<Result<(), StoreError>> {
+    if alone {
+        return Ok(work(transaction));
+    }
+    let savepoint = transaction.savepoint()?;
+    let done = work(&savepoint);
+    if done.is_ok() {
+        savepoint.commit()?;
+    }
+    Ok(done)
 }
 
 fn write_batch(connection: &Connection, epoch: u64, batch: &Batch, path: &str) -> Result<(), StoreError> {
@@ -461,12 +503,6 @@ fn next_lease(connection: &Connection, holder: &str) -> rusqlite::Result<u64> {
     Ok(u64::try_from(epoch).unwrap_or_default())
 }
 
-/// A committed write under FULL syncs the log with everything before it.
-fn sync(connection: &Connection) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.execute("UPDATE lease SET synced = synced + 1 WHERE id = 1", []).map(drop)
-}
-
 fn connect(path: &Path, shown: &str) -> Result<Connection, StoreError> {
     let open = || {
         let connection = Connection::open(path)?;
@@ -474,6 +510,9 @@ fn connect(path: &Path, shown: &str) -> Result<Connection, StoreError> {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", "ON")?;
+        // What a savepoint may have to take back needs no file.
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         connection.set_prepared_statement_cache_capacity(32);
         Ok(connection)
     };
