@@ -158,6 +158,12 @@ impl Decoder {
         }
     }
 
+    /// Where the next bytes from the element go: room for at least so many. What is written there counts as pushed.
+    pub fn room(&mut self, bytes: usize) -> &mut BytesMut {
+        self.buffer.reserve(bytes);
+        &mut self.buffer
+    }
+
     /// The next whole message, or `None` when more bytes are needed.
     #[allow(clippy::should_implement_trait)] // it is no iterator: `None` is not the end
     pub fn next(&mut self) -> Result<Option<Vec<u8>>, FramingError> {

@@ -5,7 +5,7 @@ use super::framing::{Decoder, FrameLimits, Framing, encode};
 use super::message::{self, Incoming, Notification, RpcReply};
 use super::operation::{self, Datastore, Filter};
 use crate::adagio::tap::Tap;
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,7 +34,6 @@ pub(super) struct Wire<S> {
     reader: ReadHalf<S>,
     writer: WriteHalf<S>,
     decoder: Decoder,
-    input: BytesMut,
     tap: Tap,
 }
 
@@ -42,7 +41,7 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
     /// The stream as every session begins: end-of-message framing.
     pub fn over(stream: S, limits: FrameLimits, tap: Tap) -> Self {
         let (reader, writer) = tokio::io::split(stream);
-        Wire { reader, writer, decoder: Decoder::new(limits), input: BytesMut::new(), tap }
+        Wire { reader, writer, decoder: Decoder::new(limits), tap }
     }
 
     /// What both sides speak from now on.
@@ -63,9 +62,7 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
                 if let Some(message) = self.decoder.next()? {
                     return Ok::<_, EndCause>(message);
                 }
-                read_some(&mut self.reader, &mut self.input).await?;
-                self.decoder.push(&self.input);
-                self.input.clear();
+                read_some(&mut self.reader, &mut self.decoder).await?;
             }
         };
         let (sent, message) = tokio::join!(send, receive);
@@ -75,9 +72,8 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
     }
 }
 
-async fn read_some<R: AsyncRead + Unpin>(reader: &mut R, input: &mut BytesMut) -> Result<(), EndCause> {
-    input.reserve(READ_SIZE);
-    match reader.read_buf(input).await {
+async fn read_some<R: AsyncRead + Unpin>(reader: &mut R, decoder: &mut Decoder) -> Result<(), EndCause> {
+    match reader.read_buf(decoder.room(READ_SIZE)).await {
         Ok(0) => Err(EndCause::Closed),
         Ok(_) => Ok(()),
         Err(e) => Err(stream_failed(e)),
@@ -159,7 +155,7 @@ impl<S: AsyncRead + AsyncWrite> Task<S> {
         while let Some(message) = self.wire.decoder.next()? {
             self.received(&message)?;
         }
-        let Wire { reader, writer, input, .. } = &mut self.wire;
+        let Wire { reader, writer, decoder, .. } = &mut self.wire;
         tokio::select! {
             biased; // the end goes before everything: after a timeout no further request may leave
             () = self.end.cancelled() => Err(EndCause::Ours),
@@ -174,12 +170,7 @@ impl<S: AsyncRead + AsyncWrite> Task<S> {
                 }
                 Ok(())
             }
-            read = read_some(reader, input) => {
-                read?;
-                self.wire.decoder.push(&self.wire.input);
-                self.wire.input.clear();
-                Ok(())
-            }
+            read = read_some(reader, decoder) => read,
             () = until(self.knock_at), if self.knock_at.is_some() && self.output.is_empty() => {
                 self.knock();
                 Ok(())

@@ -14,7 +14,7 @@ use russh::keys::{Algorithm, PrivateKey, PublicKey};
 use russh::server::{
     Auth, ChannelOpenHandle, Config, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey,
 };
-use russh::{Channel, ChannelId, Disconnect, MethodKind, MethodSet, Pty};
+use russh::{Channel, ChannelId, Disconnect, MethodKind, MethodSet, Preferred, Pty};
 use secrecy::ExposeSecret;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -45,8 +45,11 @@ pub(super) async fn listen(machine: Arc<Machine>, listener: TcpListener, key: Pr
     methods.push(MethodKind::PublicKey);
     methods.push(MethodKind::Password);
     methods.push(MethodKind::KeyboardInteractive);
+    // Elements of today do not know the exchanges with ML-KEM; ours offers them first to whoever does.
+    let known = Preferred::DEFAULT.kex.iter().filter(|exchange| !exchange.as_ref().starts_with("mlkem"));
     let config = Arc::new(Config {
         keys: vec![key],
+        preferred: Preferred { kex: known.copied().collect(), ..Preferred::DEFAULT },
         methods,
         nodelay: true,
         // A simulator has nothing to defend; tests have no time to lose.
