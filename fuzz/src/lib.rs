@@ -12,12 +12,25 @@ mod worker;
 pub use grammar::{brace, flat, indent, set};
 pub use worker::{tables, validate, worker};
 
+use andante::tree::xml::Entries;
 use andante::tree::{ConfigTree, Limits, Policy, SchemaIndex, diff, json, xml};
 use std::sync::LazyLock;
 
 /// An XML document, an edit-config, and the same tree as JSON.
 pub fn xml(data: &[u8]) {
     let Some((index, policy, text)) = setting(data) else { return };
+    // What stands before a byte that no XML has is what the element said before.
+    let text = match text.iter().position(|byte| *byte == 0) {
+        Some(at) => {
+            let (before, text) = (&text[..at], &text[at + 1..]);
+            let known = xml::parse_after(before, index, policy, &LIMITS, &Entries::default());
+            let known = known.map(|(_, entries)| entries).unwrap_or_default();
+            let after = xml::parse_after(text, index, policy, &LIMITS, &known).map(|(tree, _)| tree);
+            assert_eq!(after, xml::parse(text, index, None, policy, &LIMITS));
+            text
+        }
+        None => text,
+    };
     if let Ok(edit) = xml::parse_edit(text, index, &LIMITS) {
         let _ = edit.marks.len();
     }

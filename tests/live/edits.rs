@@ -155,12 +155,17 @@ fn run(name: &str, options: NetconfOptions, set: &ModuleSet, shape: Shape) {
     assert!(tally.died.len() * 20 <= asked, "the server died too often");
 }
 
-/// What netconfd 2.13 does by itself: now and then an edit, of whatever, puts a leaf back to its default.
+/// What netconfd 2.13 does by itself: now and then an edit, of whatever, puts a leaf back to its default, or leaves out a leaf
+/// that was asked for with its default.
 fn is_theirs(theirs: &Diff, index: &SchemaIndex) -> bool {
     let back = |edit: &Edit| {
-        let Edit::Set { path, new, .. } = edit else { return false };
+        let (path, value) = match edit {
+            Edit::Set { path, new, .. } => (path, Some(new)),
+            Edit::Remove { path, node, .. } | Edit::Create { path, node, .. } => (path, node.value()),
+            Edit::Move { .. } | Edit::Replace { .. } => return false,
+        };
         let default = index.resolve(path).and_then(|id| index.node(id).default.as_deref());
-        default == Some(new.as_str())
+        default.is_some() && default == value.map(|value| value.as_str())
     };
     theirs.edits.iter().all(back)
 }
