@@ -11,6 +11,7 @@
 //! ```
 use crate::support::UmlLab;
 use crate::traffic::{Count, count};
+use crate::vpn::Access;
 use serde_json::{Value, json};
 use std::time::Instant;
 
@@ -70,72 +71,18 @@ pub fn furnish(lab: &mut UmlLab) {
     }
 }
 
-/// A customer's VPN as a document (RFC 9182). `number` makes its route target.
+/// A customer's VPN as a document. `number` makes its route target.
 pub fn vpn(customer: &str, number: u16, sites: &[Site]) -> Value {
-    let up = || json!({"admin-status": {"status": "ietf-vpn-common:admin-up"}});
-    let active = || json!({"vpn-instance-profile": [{"profile-id": "main"}]});
-    let access = |site: &Site| {
-        let (gateway, host) = (format!("192.168.{}.1", site.net), format!("192.168.{}.2", site.net));
-        let lans: Vec<Value> = site.lans.iter().map(|(lan, _)| json!({"lan": lan, "next-hop": host})).collect();
-        json!({
-            "id": site.host,
-            "interface-id": PORT,
-            "vpn-instance-profile": "main",
-            "status": up(),
-            "connection": {"encapsulation": {
-                "type": "ietf-vpn-common:dot1q",
-                "dot1q": {"cvlan-id": site.vlan},
-            }},
-            "ip-connection": {"ipv4": {
-                "local-address": gateway,
-                "prefix-length": 24,
-                "address-allocation-type": "static-address",
-                "primary-address": "1",
-                "address": [{"address-id": "1", "customer-address": host}],
-            }},
-            "routing-protocols": {"routing-protocol": [{
-                "id": "static",
-                "type": "ietf-vpn-common:static-routing",
-                "static": {"cascaded-lan-prefixes": {"ipv4-lan-prefixes": lans}},
-            }]},
-        })
+    let access = |site: &Site| Access {
+        pe: site.pe,
+        id: site.host.into(),
+        port: PORT,
+        encapsulation: json!({"type": "ietf-vpn-common:dot1q", "dot1q": {"cvlan-id": site.vlan}}),
+        net: site.net,
+        lans: site.lans.iter().map(|(lan, _)| lan.to_string()).collect(),
     };
-    let node = |pe: usize| {
-        let own: Vec<Value> = sites.iter().filter(|site| site.pe == pe).map(access).collect();
-        json!({
-            "vpn-node-id": format!("pe{pe}"),
-            "ne-id": format!("pe{pe}"),
-            "router-id": format!("10.255.0.{pe}"),
-            "active-vpn-instance-profiles": active(),
-            "status": up(),
-            "vpn-network-accesses": {"vpn-network-access": own},
-        })
-    };
-    let target = format!("0:65000:{number}");
-    json!({"ietf-l3vpn-ntw:l3vpn-ntw": {"vpn-services": {"vpn-service": [{
-        "vpn-id": customer,
-        "vpn-name": customer,
-        "vpn-description": "Sites behind FRR; the packets of the customer are the judge",
-        "customer-name": customer,
-        "vpn-type": "ietf-vpn-common:l3vpn",
-        "vpn-service-topology": "ietf-vpn-common:any-to-any",
-        "status": up(),
-        "vpn-instance-profiles": {"vpn-instance-profile": [{
-            "profile-id": "main",
-            "role": "ietf-vpn-common:any-to-any-role",
-            "local-as": 65000,
-            "rd": target,
-            "address-family": [{
-                "address-family": "ietf-vpn-common:ipv4",
-                "vpn-targets": {"vpn-target": [{
-                    "id": 1,
-                    "route-targets": [{"route-target": target}],
-                    "route-target-type": "both",
-                }]},
-            }],
-        }]},
-        "vpn-nodes": {"vpn-node": [node(1), node(2)]},
-    }]}}})
+    let accesses: Vec<Access> = sites.iter().map(access).collect();
+    crate::vpn::vpn(customer, number, |pe| format!("10.255.0.{pe}"), &accesses)
 }
 
 /// The service in its document.

@@ -21,6 +21,7 @@ mod l3vpn_lab;
 #[path = "../support/mod.rs"]
 mod support;
 mod traffic;
+mod vpn;
 mod vrf;
 mod wire;
 

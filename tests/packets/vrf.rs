@@ -11,6 +11,7 @@ use crate::customers::{ADDRESSES, Customers};
 use crate::daemon::Daemon;
 use crate::support::processes::{cable, python, run};
 use crate::support::{FrrElement, FrrOptions, Unavailable, or_skip, program, wait_until};
+use crate::vpn::Access;
 use crate::{Story, alone};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -213,66 +214,17 @@ impl Lab {
     }
 }
 
-/// The customer's IP VPN over its first `sites` sites (RFC 9182).
+/// The customer's IP VPN over its first `sites` sites, each with a port of its own.
 fn vpn(customer: &str, sites: usize) -> Value {
-    let up = || json!({"admin-status": {"status": "ietf-vpn-common:admin-up"}});
     let (_, number, places) = SITES.into_iter().find(|(name, ..)| *name == customer).expect("a customer");
-    let access = |&(site, _, port): &(usize, usize, &str)| {
-        json!({
-            "id": format!("{customer}-{site}"),
-            "interface-id": port,
-            "vpn-instance-profile": "main",
-            "status": up(),
-            "connection": {"encapsulation": {"type": "ietf-vpn-common:ethernet-type"}},
-            "ip-connection": {"ipv4": {
-                "local-address": format!("192.168.{site}.1"),
-                "prefix-length": 24,
-                "address-allocation-type": "static-address",
-                "primary-address": "1",
-                "address": [{"address-id": "1", "customer-address": format!("192.168.{site}.2")}],
-            }},
-            "routing-protocols": {"routing-protocol": [{
-                "id": "static",
-                "type": "ietf-vpn-common:static-routing",
-                "static": {"cascaded-lan-prefixes": {"ipv4-lan-prefixes": [{
-                    "lan": format!("{}/32", ADDRESSES[site - 1]),
-                    "next-hop": format!("192.168.{site}.2"),
-                }]}},
-            }]},
-        })
+    let access = |&(site, pe, port): &(usize, usize, &'static str)| Access {
+        pe,
+        id: format!("{customer}-{site}"),
+        port,
+        encapsulation: json!({"type": "ietf-vpn-common:ethernet-type"}),
+        net: site as u8,
+        lans: vec![format!("{}/32", ADDRESSES[site - 1])],
     };
-    let node = |pe: usize| {
-        let accesses: Vec<Value> = places[..sites].iter().filter(|(_, at, _)| *at == pe).map(access).collect();
-        json!({
-            "vpn-node-id": format!("pe{pe}"),
-            "ne-id": format!("pe{pe}"),
-            "router-id": format!("192.0.2.{pe}"),
-            "active-vpn-instance-profiles": {"vpn-instance-profile": [{"profile-id": "main"}]},
-            "status": up(),
-            "vpn-network-accesses": {"vpn-network-access": accesses},
-        })
-    };
-    json!({"ietf-l3vpn-ntw:l3vpn-ntw": {"vpn-services": {"vpn-service": [{
-        "vpn-id": customer,
-        "vpn-name": customer,
-        "customer-name": customer,
-        "vpn-type": "ietf-vpn-common:l3vpn",
-        "vpn-service-topology": "ietf-vpn-common:any-to-any",
-        "status": up(),
-        "vpn-instance-profiles": {"vpn-instance-profile": [{
-            "profile-id": "main",
-            "role": "ietf-vpn-common:any-to-any-role",
-            "local-as": 65000,
-            "rd": format!("0:65000:{number}"),
-            "address-family": [{
-                "address-family": "ietf-vpn-common:ipv4",
-                "vpn-targets": {"vpn-target": [{
-                    "id": 1,
-                    "route-targets": [{"route-target": format!("0:65000:{number}")}],
-                    "route-target-type": "both",
-                }]},
-            }],
-        }]},
-        "vpn-nodes": {"vpn-node": [node(1), node(2)]},
-    }]}}})
+    let accesses: Vec<Access> = places[..sites].iter().map(access).collect();
+    crate::vpn::vpn(customer, number, |pe| format!("192.0.2.{pe}"), &accesses)
 }
