@@ -11,7 +11,7 @@
 
 mod line;
 
-pub(crate) use line::{OutOfPlace, out_of_place, relined};
+pub(crate) use line::{out_of_place, relined};
 
 use super::children::{Children, Differing};
 use super::name::QName;
