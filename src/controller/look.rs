@@ -298,7 +298,8 @@ impl Controller {
             let (reading, class) = self.complete(model, element).await?;
             return Ok((reading, class, None));
         }
-        let (reading, writer) = self.read_on(model, element, |south| Box::pin(async move { south.open_writer().await })).await?;
+        let (reading, writer) =
+            self.read_on(model, element, |south| Box::pin(async move { south.open_writer().await })).await?;
         match whole(element, reading) {
             Ok(reading) => Ok((reading, writer.class(), Some(writer))),
             Err(failure) => {
@@ -309,7 +310,8 @@ impl Controller {
     }
 
     pub(super) async fn read(&self, model: &Model, element: &str) -> Result<(Reading, Class), Failure> {
-        let (reading, reader) = self.read_on(model, element, |south| Box::pin(async move { south.open_reader().await })).await?;
+        let (reading, reader) =
+            self.read_on(model, element, |south| Box::pin(async move { south.open_reader().await })).await?;
         let class = reader.class();
         reader.close().await;
         Ok((reading, class))

@@ -11,7 +11,9 @@ use andante::domain::outcome::CauseKind;
 use andante::domain::{CheckVerdict, Class, Element, Outcome, Principal, TransactionRecord};
 use andante::plan::{ElementPlan, Plan, toward};
 use andante::store::{Batch, MemoryStore, Store};
-use andante::transaction::{NoProbe, Opened, Runner, StopSignal, SystemAmbient, TransactionLimits, TransactionRequest, Undo};
+use andante::transaction::{
+    NoProbe, Opened, Runner, StopSignal, SystemAmbient, TransactionLimits, TransactionRequest, Undo,
+};
 use andante::tree::{ConfigTree, diff};
 use std::collections::BTreeMap;
 use std::sync::Arc;

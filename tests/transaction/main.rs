@@ -16,6 +16,7 @@ mod live;
 mod locks;
 mod mixed;
 mod older;
+mod opened;
 mod others;
 mod patience;
 mod plans;

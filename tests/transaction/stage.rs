@@ -208,6 +208,15 @@ impl Stage {
     }
 
     pub async fn watched(&self, id: &str, progress: Option<watch::Sender<Progress>>) -> TransactionRecord {
+        self.request(id, progress, Opened::default()).await
+    }
+
+    /// Goes on with these sessions.
+    pub async fn run_with(&self, id: &str, opened: Opened) -> TransactionRecord {
+        self.request(id, None, opened).await
+    }
+
+    async fn request(&self, id: &str, progress: Option<watch::Sender<Progress>>, opened: Opened) -> TransactionRecord {
         let request = TransactionRequest {
             id: id.into(),
             plan: self.plan.clone().sealed(),
@@ -215,7 +224,7 @@ impl Stage {
             summary: "staged".into(),
             closing: Arc::new(Batch::default()),
             progress,
-            opened: Opened::default(),
+            opened,
         };
         self.runner.run(request, &self.south, StopSignal::new()).await
     }
