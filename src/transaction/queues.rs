@@ -59,14 +59,13 @@ impl Queues {
         Turns { _guards: guards }
     }
 
-    /// The unresolved transaction that holds a path which this plan touches, with element and path.
+    /// The unresolved transaction that holds a path which this plan touches or relies on, with element and path.
     pub fn holder(&self, plan: &Plan) -> Option<(String, String, Path)> {
         let inner = self.inner();
         inner.held.iter().find_map(|(transaction, held)| {
             held.iter().find_map(|(element, path)| {
                 let of = plan.elements.iter().find(|of| &of.element == element)?;
-                let hit = of.touched().any(|touched| touched.touches(path));
-                hit.then(|| (transaction.clone(), element.clone(), path.clone()))
+                of.depends_on(path).then(|| (transaction.clone(), element.clone(), path.clone()))
             })
         })
     }
@@ -76,6 +75,16 @@ impl Queues {
         let inner = self.inner();
         let holds = |held: &[(String, Path)]| held.iter().any(|(of, at)| of == element && at.touches(path));
         inner.held.iter().find(|(_, held)| holds(held)).map(|(transaction, _)| transaction.clone())
+    }
+
+    /// What unresolved transactions hold now: transaction, element and path.
+    pub fn held(&self) -> Vec<(String, String, Path)> {
+        let inner = self.inner();
+        let of = |(transaction, held): (&String, &Vec<(String, Path)>)| {
+            let paths = held.iter().map(|(element, path)| (transaction.clone(), element.clone(), path.clone()));
+            paths.collect::<Vec<_>>()
+        };
+        inner.held.iter().flat_map(of).collect()
     }
 
     /// Lets an unresolved transaction hold what its plan touches on these elements.

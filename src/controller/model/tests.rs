@@ -152,7 +152,7 @@ impl House {
         let drafted = desk.draft(wanted).unwrap();
         let actual = |name: &str| self.intended(name).tree.overlay(beside);
         let readings = drafted.elements().map(|name| (name.to_string(), (actual(name), Class::D))).collect();
-        desk.plan(drafted, &readings, &Allowed::default()).unwrap()
+        desk.plan(drafted, &readings, &Allowed::default()).unwrap().0
     }
 
     fn intended(&self, element: &str) -> Intended {
