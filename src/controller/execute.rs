@@ -303,7 +303,8 @@ impl Controller {
         let mut refused: BTreeMap<String, Vec<Refused>> = BTreeMap::new();
         for (element, paths) in &proposal.relied {
             let mut holders = held.iter().filter(|(_, of, _)| of == element);
-            let Some((transaction, _, path)) = holders.find(|(.., at)| paths.iter().any(|path| path.touches(at))) else {
+            let Some((transaction, _, path)) = holders.find(|(.., at)| paths.iter().any(|path| path.touches(at)))
+            else {
                 continue;
             };
             refused.insert(element.clone(), vec![self.held_at(path, transaction).await]);
@@ -487,11 +488,7 @@ pub(super) fn ended<T>(told: Result<Result<T, Failure>, oneshot::error::RecvErro
 fn moved(failure: Failure) -> Failure {
     match failure {
         // That is told as it is: a new plan would meet it as well.
-        Failure::Refused { .. } | Failure::RefusedBy(_)
-            if failure.is_held() =>
-        {
-            failure
-        }
+        Failure::Refused { .. } | Failure::RefusedBy(_) if failure.is_held() => failure,
         Failure::Refused { .. } | Failure::RefusedBy(_) => {
             let reasons = failure.reasons();
             let path = reasons.iter().find_map(|(_, all)| all.iter().find_map(Refused::path));

@@ -206,3 +206,36 @@ impl Drop for Mark {
         self.queues.inner().running.remove(&self.transaction);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Class;
+    use crate::plan::ReadEntry;
+    use crate::transaction::side::tests::plan_of;
+
+    /// Where a plan edits nothing, but takes for granted what an unresolved transaction has put there, it would lose that
+    /// with the way back.
+    #[test]
+    fn what_a_plan_takes_for_granted_is_held_as_well_as_what_it_touches() {
+        let queues = Queues::default();
+        let unresolved = plan_of(&[("pe1", Class::D)]);
+        queues.hold("t1", &unresolved, &["pe1".to_owned()]);
+        let path = unresolved.elements[0].touched().next().cloned().unwrap();
+        assert_eq!(queues.held(), [("t1".to_owned(), "pe1".to_owned(), path.clone())]);
+        let mut later = plan_of(&[("pe1", Class::D)]);
+        assert_eq!(queues.holder(&later).map(|(transaction, ..)| transaction).as_deref(), Some("t1"));
+        later.elements[0].diff.edits.clear();
+        assert_eq!(queues.holder(&later), None);
+        for digest in [None, Some("exists".to_owned()), Some("1".to_owned())] {
+            later.elements[0].read_set = vec![ReadEntry { path: path.clone(), digest }];
+            assert_eq!(queues.holder(&later).map(|(transaction, ..)| transaction).as_deref(), Some("t1"));
+        }
+        // What stands above it, by its existence alone, is there with it and without.
+        let above = path.parent().unwrap();
+        later.elements[0].read_set = vec![ReadEntry { path: above, digest: Some("exists".into()) }];
+        assert_eq!(queues.holder(&later), None);
+        queues.release("t1");
+        assert_eq!(queues.held(), []);
+    }
+}
