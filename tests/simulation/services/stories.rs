@@ -128,10 +128,11 @@ fn two_services_that_wait_for_one_element_both_get_there() {
         let spec = |port, vlan| Spec { ends: vec![End { element: 0, port, vlan }], routes: 0, customer: 1 };
         let both = Want::Put(vec![(2, spec(1, 100)), (3, spec(2, 101))]);
         let ask = Ask { queue: Some(policy), ..Ask::of(5_000, both) };
-        let mut tale = Tale::of(514, &[Class::A], vec![ask]);
+        let changed = Ask { queue: Some(policy), ..Ask::of(20_000, Want::Put(vec![(2, spec(1, 102))])) };
+        let mut tale = Tale::of(514, &[Class::A], vec![ask, changed]);
         tale.twists.push(at(0, What::Away(0, 60)));
         let (_, told, words) = told(&tale);
-        assert_eq!((words, told.states), (vec!["applied"], vec!["deployed".to_owned(); 2]), "{policy:?}");
+        assert_eq!((words, told.states), (vec!["applied"; 2], vec!["deployed".to_owned(); 2]), "{policy:?}");
     }
 }
 
