@@ -4,7 +4,7 @@
 //! it creates no deviation and removes none.
 
 use super::Controller;
-use super::desk::not_found;
+use super::desk::{Relied, not_found};
 use super::failure::Failure;
 use super::gate::Pass;
 use super::model::{Model, service_of};
@@ -272,10 +272,14 @@ impl Controller {
                 return Err(Failure::Stale { element: Some(element.into()), path });
             }
         }
+        let mut relied = Relied::new();
+        if plan.is_none() {
+            relied.insert(element.into(), paths.to_vec());
+        }
         let elements = plan.into_iter().collect();
         let plan = Plan { id: String::new(), services: vec![], elements, numbers: vec![], warnings }.sealed();
         let (held, put_off) = (BTreeSet::new(), BTreeSet::new());
-        Ok(Proposal { plan, generation: model.generation, held, put_off, source: None })
+        Ok(Proposal { plan, generation: model.generation, held, put_off, relied, source: None })
     }
 
     /// A complete reading of an element that is going to be changed.

@@ -120,3 +120,63 @@ fn an_element_with_an_unresolved_transaction_is_not_said_to_be_in_sync() {
     let states: Vec<SyncState> = told.elements.iter().map(|(_, state)| state.sync).collect();
     assert_eq!(states, [SyncState::InSync, SyncState::Unresolved]);
 }
+
+#[test]
+fn two_services_that_wait_for_one_element_both_get_there() {
+    // Both had the same place in its queue; the second took the first one's, and the first was told as deployed.
+    for policy in [QueuePolicy::Block, QueuePolicy::Skip, QueuePolicy::RevertService] {
+        let spec = |port, vlan| Spec { ends: vec![End { element: 0, port, vlan }], routes: 0, customer: 1 };
+        let both = Want::Put(vec![(2, spec(1, 100)), (3, spec(2, 101))]);
+        let ask = Ask { queue: Some(policy), ..Ask::of(5_000, both) };
+        let changed = Ask { queue: Some(policy), ..Ask::of(20_000, Want::Put(vec![(2, spec(1, 102))])) };
+        let mut tale = Tale::of(514, &[Class::A], vec![ask, changed]);
+        tale.twists.push(at(0, What::Away(0, 60)));
+        let (_, told, words) = told(&tale);
+        assert_eq!((words, told.states), (vec!["applied"; 2], vec!["deployed".to_owned(); 2]), "{policy:?}");
+    }
+}
+
+#[test]
+fn one_of_two_that_wait_for_an_element_is_deleted_and_the_other_gets_there() {
+    let spec = |port, vlan| Spec { ends: vec![End { element: 0, port, vlan }], routes: 0, customer: 1 };
+    let both = Want::Put(vec![(4, spec(1, 102)), (1, spec(2, 100))]);
+    let ask = Ask { queue: Some(QueuePolicy::Block), ..Ask::of(5_000, both) };
+    let delete = Ask { queue: Some(QueuePolicy::Block), ..Ask::delete(20_000, 4) };
+    let mut tale = Tale::of(588, &[Class::A], vec![ask, delete]);
+    tale.twists.push(at(0, What::Away(0, 60)));
+    let (_, told, words) = told(&tale);
+    assert_eq!(words, ["applied"; 2]);
+    assert_eq!(told.states, ["deployed"]);
+    assert_eq!(told.documents[0].key.id, "s1");
+}
+
+#[test]
+fn what_was_read_half_way_through_a_transaction_that_turned_back_is_not_taken_for_gone() {
+    // The service leaves pe2; the answer is lost, and it is put back. In between it is asked to leave pe2 again: there was
+    // nothing of it to be seen, and so nothing was sent.
+    for class in [Class::B, Class::D] {
+        let first = Ask::put(7_490, 1, &[(0, 2, 100), (1, 2, 101)]);
+        let (leave, move_on) = (Ask::put(13_476, 1, &[(0, 2, 100)]), Ask::put(14_787, 1, &[(0, 1, 103)]));
+        let mut tale = Tale::of(923, &[Class::C, class], vec![first, leave, move_on]);
+        tale.twists.push(Twist { when: When::Call(1, Call::Apply, 1), what: What::Strike(Fault::LateReply(20)) });
+        let (stage, _, words) = told(&tale);
+        assert_eq!(words, ["applied", "not applied", "applied"], "{class:?}");
+        assert_eq!(stage.elements[1].running(), stage.elements[1].start(), "{class:?}");
+    }
+}
+
+#[test]
+fn what_an_unresolved_transaction_is_to_bring_is_not_taken_for_gone() {
+    // Decided, and then the element is away until its timer has taken the commit back: it shows nothing of the service when
+    // its removal comes up, and recovery brings the service forward after that.
+    for policy in [QueuePolicy::Block, QueuePolicy::Skip, QueuePolicy::RevertService] {
+        let delete = Ask { queue: Some(policy), ..Ask::delete(34_097, 1) };
+        let mut tale = Tale::of(2386, &[Class::A], vec![Ask::put(8_823, 1, &[(0, 2, 101)]), delete]);
+        let when = When::Point("before-confirm:pe1".into(), 0);
+        tale.twists.push(Twist { when, what: What::Away(0, 52) });
+        let (stage, told, words) = told(&tale);
+        assert_eq!(words, ["unresolved", "applied"], "{policy:?}");
+        assert!(told.documents.is_empty() && told.queued.is_empty(), "{policy:?}");
+        assert_eq!(stage.elements[0].running(), stage.elements[0].start(), "{policy:?}");
+    }
+}
