@@ -88,7 +88,8 @@ pub struct Stage {
     /// The plans that were looked at before they were committed.
     pub kept: Mutex<BTreeMap<usize, KeptPlan>>,
     done: Mutex<usize>,
-    last: Mutex<bool>,
+    /// Since when the last daemon is there, after everything else.
+    pub last: Mutex<Option<Duration>>,
     pub told: Mutex<Option<Told>>,
 }
 
@@ -124,9 +125,10 @@ pub fn play(tale: &Tale, planted: Planted) -> Result<Arc<Stage>, String> {
         (0..tale.asks.len()).map(|at| Box::pin(stage.clone().asks(at)) as BoxFuture<'static, ()>).collect();
     world.run(stage.clone().lives(vec![alive], asked))?;
     world.run(world.wait(WINDOW * 3))?;
-    // Power, and one more start: what is told then comes from the disk and from the elements alone.
+    // Everything that has a time has happened, and the timers of elements have run out. Power, and one more start: what is
+    // told then comes from the disk and from the elements alone.
     stage.disk.power_loss(0);
-    *stage.last.lock().unwrap() = true;
+    *stage.last.lock().unwrap() = Some(world.now());
     let alive = stage.clone().born(0);
     world.run(stage.clone().lives(vec![alive], vec![]))?;
     stage.director.end();
@@ -286,7 +288,8 @@ impl Stage {
                 break controller;
             }
             self.world.wait(Duration::from_secs(5)).await;
-            if !self.newest(&process) {
+            // One that was started later has the lease: it goes on from there.
+            if self.director.newest() > process.number {
                 return;
             }
         };
@@ -299,7 +302,8 @@ impl Stage {
                 let queued = controller.queued(&noc(0)).await.unwrap();
                 let waits = queued.iter().any(|change| change.state == QueueState::Waiting);
                 let late = self.world.now() > since + LATEST;
-                if !self.newest(&process) || all && (!open && !waits || late) {
+                let more = self.director.more_to_come();
+                if !self.newest(&process) || all && !more && (!open && !waits || late) {
                     return;
                 }
             }
@@ -330,7 +334,7 @@ impl Stage {
             Either::Left(_) | Either::Right(_) => {}
         }
         self.closes(&process);
-        if *self.last.lock().unwrap() {
+        if self.last.lock().unwrap().is_some() {
             let told = self.last_words(&controller).await;
             *self.told.lock().unwrap() = Some(told);
         }

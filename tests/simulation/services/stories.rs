@@ -3,9 +3,12 @@
 use super::play::{Planted, Stage, Told, word};
 use super::tale::{Ask, End, Spec, Tale, Want};
 use super::{chronicle, simulate};
-use crate::story::{Call, Fault, Meddling, Twist, What, When, Wish};
+use crate::director::START;
+use crate::play::WINDOW;
+use crate::story::{Call, DiskFault, Fault, Meddling, Twist, What, When, Wish};
 use andante::domain::{Class, QueuePolicy, SyncState};
 use std::sync::Arc;
+use std::time::Duration;
 
 fn told(tale: &Tale) -> (Arc<Stage>, Told, Vec<&'static str>) {
     let stage = simulate(tale, Planted::default())
@@ -119,4 +122,33 @@ fn an_element_with_an_unresolved_transaction_is_not_said_to_be_in_sync() {
     assert_eq!(words, ["unresolved"]);
     let states: Vec<SyncState> = told.elements.iter().map(|(_, state)| state.sync).collect();
     assert_eq!(states, [SyncState::InSync, SyncState::Unresolved]);
+}
+
+#[test]
+fn a_daemon_that_dies_while_the_disk_takes_nothing_is_started_until_it_does() {
+    // Seed 1062, and every other step of the way.
+    for fault in [DiskFault::ReadOnly(30), DiskFault::FullFor(20)] {
+        for step in [0, 9, 20, 24] {
+            let ask = Ask { named: true, ..Ask::put(0, 1, &[(0, 1, 100), (1, 1, 100)]) };
+            let mut tale = Tale::of(1_062, &[Class::A, Class::C], vec![ask]);
+            tale.twists.push(Twist { when: When::Step(step), what: What::Disk(fault) });
+            tale.twists.push(Twist { when: When::Step(step), what: What::Kill(1_334) });
+            let (stage, _, words) = told(&tale);
+            assert!(matches!(words[..], ["applied"] | ["not applied"]), "{fault:?}, step {step}: {words:?}");
+            assert_eq!(stage.director.used().len(), 2, "{fault:?}, step {step}");
+        }
+    }
+}
+
+#[test]
+fn what_has_a_time_happens_before_all_is_quiet() {
+    // Seeds 583, 815, 1489, 2347, 2690: nobody asks anything any more when the disk fills.
+    for what in [What::Disk(DiskFault::FullFor(20)), What::Disk(DiskFault::ReadOnly(30)), What::Away(0, 60)] {
+        let mut tale = Tale::of(583, &[Class::B], vec![]);
+        tale.twists.push(at(56_783, what.clone()));
+        let (stage, told, _) = told(&tale);
+        assert_eq!(stage.director.used().len(), 1, "{what:?}");
+        assert!(stage.last.lock().unwrap().unwrap() > START + Duration::from_millis(56_783) + WINDOW, "{what:?}");
+        assert_eq!(told.elements[0].1.sync, SyncState::InSync, "{what:?}");
+    }
 }
