@@ -21,161 +21,17 @@
 //!
 //! Recovery starts the same machine in the middle: [`Machine::backward`] and [`Machine::forward`].
 
+mod alphabet;
+mod member;
+
+pub use alphabet::{Act, Answer, Event, Illegal, Record, State, Verb};
+
 use crate::domain::outcome::{Cause, CauseKind};
 use crate::domain::{Class, ElementProgress, Outcome, Phase, Turn};
+use alphabet::label;
+use member::Member;
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-/// Where the transaction stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum State {
-    /// Nothing happened yet.
-    Planned,
-    /// Locks are being taken.
-    Locking,
-    /// Payloads go where they can still be refused.
-    Preparing,
-    /// Payloads become the running configuration.
-    Applying,
-    /// Everything is read back from fresh sessions.
-    Verifying,
-    /// The state of the elements is compared with what it was, where the plan asks for it.
-    Checking,
-    /// The decision is being written.
-    Deciding,
-    /// The decision stands; elements are told to keep it.
-    Confirming,
-    /// Elements are brought back.
-    Restoring,
-    /// Locks are given back, the end is being written.
-    Closing,
-    /// The end.
-    Closed,
-    /// The lease is lost, or the store does not say what it holds: hands off.
-    Abandoned,
-}
-
-/// What happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// Start.
-    Begin,
-    /// A write is durable (or, for lazy ones, accepted).
-    Written(Record),
-    /// A write failed and surely did not happen.
-    WriteFailed(Record, Cause),
-    /// The lease is lost, or nobody knows whether a write happened: nothing may be sent any more.
-    HandsOff(Cause),
-    /// An element answered.
-    Answered {
-        /// Which.
-        element: String,
-        /// To what.
-        verb: Verb,
-        /// What.
-        answer: Answer,
-    },
-    /// The daemon is to stop, or someone cancels.
-    Stop(Cause),
-    /// Time passed.
-    Tick,
-}
-
-/// What is to be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Record {
-    /// The intent of a phase; [`Phase::Decided`] is the decision.
-    Intent(Phase),
-    /// The end, or, when elements are unresolved, that it cannot end yet.
-    End,
-}
-
-/// What is to be done with one element.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Verb {
-    /// Open a session that writes and lock.
-    Lock,
-    /// Check the read-set, hand over the payload.
-    Prepare,
-    /// Commit (class A: confirmed).
-    Apply,
-    /// Read back from a fresh session.
-    Verify,
-    /// Compare the element's state with what it was before.
-    Check,
-    /// Start the timer of the confirmed commit anew.
-    Extend,
-    /// Keep it (class A), save it.
-    Confirm,
-    /// By reading: keep it, or make it so again. Only after the decision.
-    Advance,
-    /// Empty the candidate, unlock, end the session.
-    Withdraw,
-    /// By reading: cancel or undo until it is as before, unlock, end the session.
-    Restore,
-    /// Unlock and end the session.
-    Release,
-}
-
-/// How a verb ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// Well.
-    Done {
-        /// Something worth telling.
-        detail: Option<String>,
-        /// Busy lines that were left.
-        residue: Vec<String>,
-    },
-    /// It did not happen.
-    Refused(Cause),
-    /// Not known, or only in part; the session may be gone.
-    Lost(Cause),
-    /// Somebody else's value stands there, or an undo was refused: left alone.
-    Conflict(Cause),
-}
-
-impl Answer {
-    /// Done, without anything to tell.
-    pub fn done() -> Self {
-        Answer::Done { detail: None, residue: Vec::new() }
-    }
-}
-
-/// What is to be done next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Act {
-    /// Write a record.
-    Write(Record),
-    /// Send a verb to an element.
-    Send(String, Verb),
-    /// Stop waiting for locks and retries: the transaction has turned back.
-    GiveUp,
-    /// Drop all sessions without another word.
-    Abandon,
-}
-
-/// An event that cannot happen in this state: a fault of this program.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("transaction: event {event} is illegal in state {state:?}")]
-pub struct Illegal {
-    /// The state.
-    pub state: State,
-    /// The event.
-    pub event: String,
-}
-
-/// One element inside the machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Member {
-    progress: ElementProgress,
-    busy: Option<Verb>,
-    extend_at: Option<Duration>,
-    // Its state is still to be compared.
-    to_check: bool,
-    // What was last asked of it on the way back or forward is answered.
-    settled: bool,
-}
 
 /// The machine.
 #[derive(Clone, Debug)]
@@ -560,79 +416,6 @@ impl Machine {
             says: None,
             message: "the transaction ended without a cause".into(),
         })
-    }
-
-    /// Takes an answer into the element's progress. `None` when that verb was not in flight.
-    fn take(&mut self, now: Duration, element: &str, verb: Verb, answer: &Answer) -> Option<()> {
-        let window = self.window;
-        let member = self.members.get_mut(element)?;
-        if member.busy != Some(verb) {
-            return None;
-        }
-        member.busy = None;
-        let was = member.progress.turn;
-        member.progress.turn = match (verb, answer) {
-            (Verb::Lock, Answer::Done { .. }) => Turn::Locked,
-            (Verb::Lock, _) => Turn::Untouched,
-            // A refused edit may have left a part in the candidate, a lost one all of it.
-            (Verb::Prepare, _) => Turn::Prepared,
-            (Verb::Apply, Answer::Done { .. }) => Turn::Applied,
-            (Verb::Apply, _) => Turn::Unknown,
-            (Verb::Verify, Answer::Done { .. }) => Turn::Verified,
-            (Verb::Verify | Verb::Check, _) => was,
-            (Verb::Extend, Answer::Done { .. }) => was,
-            (Verb::Extend, _) => Turn::Unknown,
-            (Verb::Confirm | Verb::Advance, Answer::Done { .. }) => Turn::Confirmed,
-            (Verb::Withdraw | Verb::Restore, Answer::Done { .. }) => Turn::Restored,
-            (Verb::Confirm | Verb::Advance | Verb::Withdraw | Verb::Restore, Answer::Conflict(_)) => Turn::Conflict,
-            (Verb::Confirm | Verb::Advance | Verb::Withdraw | Verb::Restore, _) => Turn::Unknown,
-            (Verb::Release, _) if was == Turn::Locked => Turn::Untouched,
-            (Verb::Release, _) => was,
-        };
-        member.extend_at = match (verb, answer, member.progress.class) {
-            (Verb::Apply | Verb::Extend, Answer::Done { .. }, Class::A) => Some(now + window / 2),
-            (Verb::Verify | Verb::Check, _, _) => member.extend_at,
-            _ => None,
-        };
-        // After a confirm that failed the element is read and brought forward; everything else is done with its answer.
-        member.settled = match verb {
-            Verb::Confirm => member.progress.turn == Turn::Confirmed,
-            Verb::Advance | Verb::Withdraw | Verb::Restore | Verb::Release => true,
-            Verb::Lock | Verb::Prepare | Verb::Apply | Verb::Verify | Verb::Check | Verb::Extend => false,
-        };
-        member.to_check &= verb != Verb::Check;
-        match answer {
-            Answer::Done { detail, residue } => {
-                if detail.is_some() || matches!(verb, Verb::Restore | Verb::Advance) {
-                    member.progress.detail.clone_from(detail);
-                }
-                for line in residue {
-                    if !member.progress.residue.contains(line) {
-                        member.progress.residue.push(line.clone());
-                    }
-                }
-            }
-            Answer::Refused(cause) | Answer::Lost(cause) | Answer::Conflict(cause) => {
-                member.progress.detail = Some(cause.message.clone());
-                // On the way back the first cause stays; after the decision this is what keeps it from ending.
-                if self.decided && !matches!(verb, Verb::Confirm | Verb::Release) {
-                    self.cause.get_or_insert(cause.clone());
-                }
-            }
-        }
-        Some(())
-    }
-}
-
-fn label(event: &Event) -> String {
-    match event {
-        Event::Begin => "begin".into(),
-        Event::Written(record) => format!("written {record:?}"),
-        Event::WriteFailed(record, _) => format!("write failed {record:?}"),
-        Event::HandsOff(_) => "hands off".into(),
-        Event::Answered { element, verb, .. } => format!("answer of {element} to {verb:?}"),
-        Event::Stop(_) => "stop".into(),
-        Event::Tick => "tick".into(),
     }
 }
 
