@@ -9,6 +9,7 @@
 //!                                  elements (XR edit-config, FRR lines)  store     afterwards: laws
 //! ```
 
+mod asks;
 mod bugs;
 mod dice;
 pub mod house;
@@ -41,9 +42,7 @@ pub fn shrunk(tale: &Tale, planted: &Planted) -> Tale {
     loop {
         let mut smaller: Vec<Tale> = Vec::new();
         for at in 0..best.asks.len() {
-            let mut one = best.clone();
-            one.asks.remove(at);
-            smaller.push(one);
+            smaller.push(best.without(at));
             let mut one = best.clone();
             let ask = &mut one.asks[at];
             (ask.named, ask.again, ask.pinned, ask.queue, ask.anyway) = (false, None, None, None, false);
