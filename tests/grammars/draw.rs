@@ -1,9 +1,10 @@
 //! Random grammars, and random configurations of them. A line's first word is its own, so that every drawn grammar is
 //! unambiguous; everything else is left to chance.
 
+use crate::splitmix::splitmix;
 use std::fmt::Write;
 
-/// A small generator (SplitMix64): equal seeds, equal cases.
+/// A small generator: equal seeds, equal cases.
 pub struct Dice(u64);
 
 impl Dice {
@@ -12,11 +13,7 @@ impl Dice {
     }
 
     pub fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % n as u64) as usize
+        (splitmix(&mut self.0) % n as u64) as usize
     }
 
     /// True once in `n` times.

@@ -3,6 +3,8 @@
 //! Every feature draws from a generator of its own, made of the seed and the feature's name. So a configuration can be
 //! changed in a few places: the features that change draw from another seed, all others stay as they were.
 
+use crate::arbitrary::splitmix;
+
 /// Where the features of a configuration come from.
 #[derive(Clone, Copy, Debug)]
 pub struct Source {
@@ -645,7 +647,7 @@ fn push(out: &mut String, header: &str, lines: &[String]) {
     }
 }
 
-/// A small generator (SplitMix64).
+/// A small generator.
 struct Draw(u64);
 
 impl Draw {
@@ -654,11 +656,7 @@ impl Draw {
     }
 
     fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % n
+        splitmix(&mut self.0) % n
     }
 
     fn percent(&mut self, percent: u64) -> bool {
