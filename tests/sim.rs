@@ -10,6 +10,8 @@ mod demo;
 mod platforms;
 #[path = "sim/readings.rs"]
 mod readings;
+#[path = "support/simulated.rs"]
+mod simulated;
 #[path = "sim/story.rs"]
 mod story;
 
@@ -29,6 +31,7 @@ use andante::domain::{Class, Element};
 use andante::tree::{ConfigTree, Diff, diff, inverse};
 use platforms::{adapter_folder, platforms};
 use russh::keys::PrivateKey;
+use simulated::simulated;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -75,14 +78,7 @@ impl Lab {
     }
 
     fn element(&self, name: &str) -> Element {
-        let adapter = self.sim.adapter(name).unwrap();
-        let text = format!(
-            "name='{name}'\nadapter='{adapter}'\naddress='{}'\nusername='andante'\nhost_key='{}'\nprivate_key='{}'",
-            self.sim.address(name).unwrap(),
-            self.sim.host_key(name).unwrap(),
-            self.folder.path().join("key").display(),
-        );
-        toml::from_str(&text).unwrap()
+        simulated(&self.sim, name, "andante", &self.folder.path().join("key"))
     }
 
     fn target(&self, name: &str) -> SshTarget {
