@@ -11,9 +11,16 @@ use andante::adapter::Adapter;
 use andante::domain::{Class, Principal, TransactionRecord};
 use andante::plan::{ElementPlan, Plan, ReadEntry, digest_at, touched_state};
 use andante::store::{Batch, MemoryStore, Store};
+<<<<<<< HEAD
 use andante::transaction::{Probe, Recovery, Runner, StopSignal, SystemAmbient, TransactionLimits, TransactionRequest};
 use andante::tree::{ConfigTree, Path, diff, inverse};
 use by_adapter::ByAdapter;
+=======
+use andante::transaction::{
+    Opened, Probe, Recovery, Runner, StopSignal, SystemAmbient, TransactionLimits, TransactionRequest, Undo,
+};
+use andante::tree::{After, ConfigTree, Path, diff, inverse};
+>>>>>>> main
 use futures::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -74,6 +81,7 @@ impl Rider {
             summary: "a test".into(),
             closing: Arc::new(Batch::default()),
             progress: None,
+            opened: Opened::default(),
         };
         tokio::select! {
             record = runner.run(request, south, stop) => Some(record),

@@ -11,8 +11,13 @@ use andante::domain::outcome::CauseKind;
 use andante::domain::{CheckVerdict, Class, Element, Outcome, Principal, TransactionRecord};
 use andante::plan::{ElementPlan, Plan};
 use andante::store::{Batch, MemoryStore, Store};
+<<<<<<< HEAD
 use andante::transaction::{NoProbe, Runner, StopSignal, SystemAmbient, TransactionLimits, TransactionRequest};
 use andante::tree::ConfigTree;
+=======
+use andante::transaction::{NoProbe, Opened, Runner, StopSignal, SystemAmbient, TransactionLimits, TransactionRequest, Undo};
+use andante::tree::{ConfigTree, diff};
+>>>>>>> main
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,6 +60,7 @@ async fn run(adapter: &Arc<Adapter>, element: &Element, of: ElementPlan, id: &st
         summary: "live".into(),
         closing: Arc::new(Batch::default()),
         progress: None,
+        opened: Opened::default(),
     };
     runner.run(request, &south, StopSignal::new()).await
 }

@@ -18,7 +18,7 @@ use andante::domain::{Class, Element, Outcome, Principal, TransactionRecord};
 use andante::plan::Plan;
 use andante::store::{Batch, MemoryStore, Store};
 use andante::transaction::{
-    Probe, Progress, Recovery, Runner, StopSignal, SystemAmbient, TransactionLimits, TransactionRequest,
+    Opened, Probe, Progress, Recovery, Runner, StopSignal, SystemAmbient, TransactionLimits, TransactionRequest,
 };
 use andante::tree::ConfigTree;
 use futures::future::BoxFuture;
@@ -191,6 +191,7 @@ impl Stage {
             summary: "staged".into(),
             closing: Arc::new(Batch::default()),
             progress,
+            opened: Opened::default(),
         };
         self.runner.run(request, &self.south, StopSignal::new()).await
     }
