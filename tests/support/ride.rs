@@ -11,16 +11,9 @@ use andante::adapter::Adapter;
 use andante::domain::{Class, Principal, TransactionRecord};
 use andante::plan::{ElementPlan, Plan, ReadEntry, digest_at, touched_state};
 use andante::store::{Batch, MemoryStore, Store};
-<<<<<<< HEAD
-use andante::transaction::{Probe, Recovery, Runner, StopSignal, SystemAmbient, TransactionLimits, TransactionRequest};
+use andante::transaction::{Opened, Probe, Recovery, Runner, StopSignal, SystemAmbient, TransactionLimits, TransactionRequest};
 use andante::tree::{ConfigTree, Path, diff, inverse};
 use by_adapter::ByAdapter;
-=======
-use andante::transaction::{
-    Opened, Probe, Recovery, Runner, StopSignal, SystemAmbient, TransactionLimits, TransactionRequest, Undo,
-};
-use andante::tree::{After, ConfigTree, Path, diff, inverse};
->>>>>>> main
 use futures::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -11,13 +11,8 @@ use andante::domain::outcome::CauseKind;
 use andante::domain::{CheckVerdict, Class, Element, Outcome, Principal, TransactionRecord};
 use andante::plan::{ElementPlan, Plan};
 use andante::store::{Batch, MemoryStore, Store};
-<<<<<<< HEAD
-use andante::transaction::{NoProbe, Runner, StopSignal, SystemAmbient, TransactionLimits, TransactionRequest};
+use andante::transaction::{NoProbe, Opened, Runner, StopSignal, SystemAmbient, TransactionLimits, TransactionRequest};
 use andante::tree::ConfigTree;
-=======
-use andante::transaction::{NoProbe, Opened, Runner, StopSignal, SystemAmbient, TransactionLimits, TransactionRequest, Undo};
-use andante::tree::{ConfigTree, diff};
->>>>>>> main
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
