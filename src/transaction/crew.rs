@@ -17,7 +17,7 @@ use decide::Way;
 use order::{Failed, Order, pause};
 
 use super::machine::{Answer, Verb};
-use super::{Ambient, TransactionLimits, Undo, cause};
+use super::{Ambient, Probe, TransactionLimits, Undo, cause};
 use crate::adagio::driver::StateValue;
 use crate::adagio::{Confirm, DriverError, Effect, ElementLimits, Payload, Southbound, Writer};
 use crate::domain::outcome::{Cause, CauseKind};
@@ -35,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone)]
 pub(super) struct Tools {
     pub ambient: Arc<dyn Ambient>,
+    pub probe: Arc<dyn Probe>,
     pub limits: TransactionLimits,
     pub undo: Arc<dyn Undo>,
     /// Set when the transaction has turned back: nobody waits for a lock or for a value to settle any more.
@@ -129,6 +130,8 @@ pub(super) struct StaleCandidate {
 /// One element.
 pub(super) struct Crew {
     pub name: String,
+    // What it does, for the points inside.
+    doing: &'static str,
     plan: ElementPlan,
     south: Arc<dyn Southbound>,
     writer: Option<Box<dyn Writer>>,
@@ -182,6 +185,7 @@ impl Crew {
     pub(super) fn new(plan: ElementPlan, south: Arc<dyn Southbound>) -> Self {
         Self {
             name: plan.element.clone(),
+            doing: "empty",
             plan,
             south,
             writer: None,
@@ -228,6 +232,7 @@ impl Crew {
     /// Carries out a verb.
     pub(super) async fn perform(&mut self, verb: Verb, tools: &Tools) -> Answer {
         let tools = &tools.for_platform(self.south.limits());
+        self.doing = verb.word();
         match verb {
             Verb::Lock => self.lock(tools).await,
             Verb::Prepare => self.prepare(tools).await,

@@ -329,7 +329,10 @@ impl Recovery {
         record.phase = story.phase;
         let mut batch = journal::noted(&record, &[], Some(JournalRecord::Closed { outcome }))?;
         batch.extend(self.closing.closed(&record)?);
-        self.runner.store.commit(self.runner.epoch, batch, Durability::Now).await?;
+        self.runner.probe.at("before-end").await;
+        let written = self.runner.store.commit(self.runner.epoch, batch, Durability::Now).await;
+        self.runner.probe.at("after-end").await;
+        written?;
         self.due().remove(id);
         Ok(record)
     }
@@ -345,7 +348,10 @@ impl Recovery {
     /// What this mark stands for need not be tried again; `batch` says so elsewhere.
     async fn is_done(&self, mark: &str, mut batch: Batch) -> Result<(), StoreError> {
         batch.delete(Table::Plans, mark);
-        self.runner.store.commit(self.runner.epoch, batch, Durability::Lazy).await?;
+        self.runner.probe.at("before-mark").await;
+        let written = self.runner.store.commit(self.runner.epoch, batch, Durability::Lazy).await;
+        self.runner.probe.at("after-mark").await;
+        written?;
         self.due().remove(mark);
         Ok(())
     }

@@ -77,7 +77,10 @@ impl Word {
         record.resolutions.extend(self.resolutions);
         let mut batch = journal::noted(record, &[], None)?;
         batch.extend(self.batch);
-        runner.store.commit(runner.epoch, batch, Durability::Now).await?;
+        runner.probe.at("before-word").await;
+        let written = runner.store.commit(runner.epoch, batch, Durability::Now).await;
+        runner.probe.at("after-word").await;
+        written?;
         Ok(self.forced)
     }
 }

@@ -229,10 +229,12 @@ impl Ride<'_> {
             true => journal::noted(&self.record, &self.unsaid, None),
             false => Ok(journal::said(&self.record.id, &self.unsaid)),
         };
+        self.runner.probe.at("before-note").await;
         let written = match batch {
             Ok(batch) => self.commit(batch, Durability::Lazy).await,
             Err(error) => Err(Unwritten::Not(error)),
         };
+        self.runner.probe.at("after-note").await;
         match written {
             Ok(()) => {
                 self.unsaid.clear();
@@ -267,7 +269,10 @@ impl Ride<'_> {
         let begun = self.closing.begun(&mut self.record)?;
         let mut batch = journal::planned(&self.record, plan, self.runner.epoch)?;
         batch.extend(begun);
-        self.runner.store.commit(self.runner.epoch, batch, Durability::Lazy).await?;
+        self.runner.probe.at("before-intent-planned").await;
+        let written = self.runner.store.commit(self.runner.epoch, batch, Durability::Lazy).await;
+        self.runner.probe.at("after-intent-planned").await;
+        written?;
         self.publish();
         Ok(())
     }
