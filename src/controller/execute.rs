@@ -14,13 +14,15 @@ use crate::domain::outcome::CauseKind;
 use crate::domain::{Class, Outcome, Phase, Principal, QueuedChange, TransactionRecord, Verb, authorize, chain};
 use crate::plan::{Allowed, Plan, Refused, ServiceChange};
 use crate::store::{self, Batch, Change, Durability, Store};
-use crate::transaction::{TransactionRequest, in_time};
+use crate::transaction::{Opened, TransactionRequest, in_time};
 use crate::tree::Path;
-use futures::FutureExt;
+use futures::{FutureExt, poll};
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -207,6 +209,21 @@ impl Controller {
         pinned: Option<Plan>,
         terms: &Terms,
     ) -> Result<TransactionRecord, Failure> {
+        let mut opened = Opened::default();
+        let done = self.attempted(errand, work, pinned, terms, &mut opened).await;
+        // Those that no transaction took.
+        opened.end().await;
+        done
+    }
+
+    async fn attempted(
+        &self,
+        errand: &Arc<Errand>,
+        work: &Work,
+        pinned: Option<Plan>,
+        terms: &Terms,
+        opened: &mut Opened,
+    ) -> Result<TransactionRecord, Failure> {
         let mut attempt = 0;
         let leave = &match (work, terms.queue) {
             (Work::Queued { change }, _) => Leave::AllBut(change.element.clone()),
@@ -216,7 +233,7 @@ impl Controller {
         loop {
             attempt += 1;
             let still = |failure| if pinned.is_some() { moved(failure) } else { failure };
-            let (mut proposal, pass) = match errand.unless_cancelled(self.planned(work, None, leave)).await? {
+            let (mut proposal, pass) = match errand.unless_cancelled(self.planned(work, None, leave, opened)).await? {
                 Ok(proposal) => {
                     let proposal = self.drawn(proposal, work.allowed(), leave)?;
                     strong_enough(&proposal.plan, terms.require_class)?;
@@ -227,7 +244,7 @@ impl Controller {
                         return Ok(self.no_change(errand, &proposal.plan));
                     }
                     errand.understood.cancel();
-                    let pass = errand.unless_cancelled(self.gate.enter(proposal.names())).await?;
+                    let pass = errand.unless_cancelled(self.entered(proposal.names(), opened)).await?;
                     (proposal, pass)
                 }
                 // The element is in the hands of another transaction: what was read there may be half of it. What it is
@@ -236,8 +253,8 @@ impl Controller {
                     None => return Err(still(failure)),
                     Some(element) => {
                         errand.understood.cancel();
-                        let pass = errand.unless_cancelled(self.gate.enter(work.names(&element))).await?;
-                        let again = errand.unless_cancelled(self.planned(work, Some(&pass), leave)).await?;
+                        let pass = errand.unless_cancelled(self.entered(work.names(&element), opened)).await?;
+                        let again = errand.unless_cancelled(self.planned(work, Some(&pass), leave, opened)).await?;
                         (again.map_err(still)?, pass)
                     }
                 },
@@ -246,7 +263,10 @@ impl Controller {
             if self.model().generation != proposal.generation {
                 proposal = match self.proposed_again(&mut proposal, work.allowed(), Some(&pass), leave) {
                     Some(again) => again.map_err(still)?,
-                    None => errand.unless_cancelled(self.planned(work, Some(&pass), leave)).await?.map_err(still)?,
+                    None => {
+                        let again = errand.unless_cancelled(self.planned(work, Some(&pass), leave, opened)).await?;
+                        again.map_err(still)?
+                    }
                 };
             }
             if !pass.covers(&proposal.names()) {
@@ -271,7 +291,7 @@ impl Controller {
             strong_enough(&plan, terms.require_class)?;
             self.seal_now(&plan).await?;
             let summary = self.summary(work, &plan);
-            let record = self.run(errand, plan, summary, queueing).await?;
+            let record = self.run(errand, plan, summary, queueing, std::mem::take(opened)).await?;
             // An element that went away since it was read can be left for later, where that is allowed.
             let again = match not_applied_for(&record) {
                 Some(CauseKind::Stale) => true,
@@ -296,12 +316,28 @@ impl Controller {
         refusing.into_iter().find(|element| held(element)).map(str::to_owned)
     }
 
-    async fn planned(&self, work: &Work, pass: Option<&Pass<'_>>, leave: &Leave) -> Result<Proposal, Failure> {
+    /// Behind the gate. No session is kept from others while it is waited for.
+    async fn entered(&self, names: BTreeSet<String>, opened: &mut Opened) -> Pass<'_> {
+        let mut entering = pin!(self.gate.enter(names));
+        if let Poll::Ready(pass) = poll!(entering.as_mut()) {
+            return pass;
+        }
+        opened.end().await;
+        entering.await
+    }
+
+    async fn planned(
+        &self,
+        work: &Work,
+        pass: Option<&Pass<'_>>,
+        leave: &Leave,
+        opened: &mut Opened,
+    ) -> Result<Proposal, Failure> {
         let planned = match work {
-            Work::Edits { edits, allowed, .. } => self.proposal(edits, allowed, pass, leave).await,
+            Work::Edits { edits, allowed, .. } => self.proposal(edits, allowed, pass, leave, Some(opened)).await,
             Work::Queued { change } => {
                 let edits = [self.queued_edit(change)?];
-                self.proposal(&edits, work.allowed(), pass, leave).await
+                self.proposal(&edits, work.allowed(), pass, leave, Some(opened)).await
             }
             Work::Heal { element, paths } => self.healing(element, paths).await,
         };
@@ -347,6 +383,7 @@ impl Controller {
         plan: Plan,
         summary: String,
         queueing: Queueing,
+        opened: Opened,
     ) -> Result<TransactionRecord, Failure> {
         let id = errand.id();
         let elements = {
@@ -374,6 +411,7 @@ impl Controller {
             summary,
             closing: closing.clone(),
             progress: Some(errand.progress.clone()),
+            opened,
         };
         let ride = self.runner.run(request, &elements, errand.stop.clone());
         let ride = AssertUnwindSafe(ride).catch_unwind().await;

@@ -24,7 +24,7 @@ impl Controller {
         for edit in &edits {
             authorize(principal, Verb::Plan, &edit.key().to_string())?;
         }
-        match self.proposal(&self.cut(edits)?, allowed, None, &Leave::Nothing).await {
+        match self.proposal(&self.cut(edits)?, allowed, None, &Leave::Nothing, None).await {
             Ok(proposal) => Ok(proposal.plan),
             Err(failure) => Err(self.held_by_name(failure).await),
         }

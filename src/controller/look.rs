@@ -11,7 +11,7 @@ use super::model::{Model, service_of};
 use super::propose::Proposal;
 use super::request::{CheckReport, Why};
 use super::rewrite::{as_meant, heard, written_as};
-use crate::adagio::{Reading, Southbound};
+use crate::adagio::{DriverError, Reader, Reading, Southbound, Writer};
 use crate::adapter::Adapter;
 use crate::domain::{
     Class, Deviation, ElementState, Event, Principal, Reachability, ServiceKey, SyncState, Verb, authorize,
@@ -19,6 +19,7 @@ use crate::domain::{
 use crate::plan::{Allowed, Difference, ElementInput, Plan, content_digest, differences, matches_at, plan_heal, words};
 use crate::store::{Batch, Durability, Table};
 use crate::tree::{After, ClaimConflict, ConfigTree, DefaultsMode, Intended, Layer, Node, Path};
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -279,18 +280,48 @@ impl Controller {
 
     /// A complete reading of an element that is going to be changed.
     pub(super) async fn complete(&self, model: &Model, element: &str) -> Result<(Reading, Class), Failure> {
-        if model.inventory.get(element).is_some_and(|known| !known.managed) {
-            let message = "it is not managed: it left the inventory; put it back to change it".into();
-            return Err(Failure::Unreachable { element: element.into(), message });
-        }
+        managed(model, element)?;
         let (reading, class) = self.read(model, element).await?;
-        match reading.partial {
-            Some(message) => Err(Failure::Incomplete { element: element.into(), message }),
-            None => Ok((reading, class)),
+        Ok((whole(element, reading)?, class))
+    }
+
+    /// The same on a session that may write, which is not ended: a transaction goes on with it. An element that gives only
+    /// one session has none to spare for the time in between.
+    pub(super) async fn complete_to_write(
+        &self,
+        model: &Model,
+        element: &str,
+    ) -> Result<(Reading, Class, Option<Box<dyn Writer>>), Failure> {
+        managed(model, element)?;
+        let known = model.inventory.get(element);
+        if known.is_some_and(|known| known.one_session) || self.adapter_of(model, element)?.manifest().one_session {
+            let (reading, class) = self.complete(model, element).await?;
+            return Ok((reading, class, None));
+        }
+        let (reading, writer) = self.read_on(model, element, |south| Box::pin(async move { south.open_writer().await })).await?;
+        match whole(element, reading) {
+            Ok(reading) => Ok((reading, writer.class(), Some(writer))),
+            Err(failure) => {
+                writer.close().await;
+                Err(failure)
+            }
         }
     }
 
     pub(super) async fn read(&self, model: &Model, element: &str) -> Result<(Reading, Class), Failure> {
+        let (reading, reader) = self.read_on(model, element, |south| Box::pin(async move { south.open_reader().await })).await?;
+        let class = reader.class();
+        reader.close().await;
+        Ok((reading, class))
+    }
+
+    /// What an element says on a new session, and the session.
+    async fn read_on<S: Reader + ?Sized>(
+        &self,
+        model: &Model,
+        element: &str,
+        open: fn(Arc<dyn Southbound>) -> BoxFuture<'static, Result<Box<S>, DriverError>>,
+    ) -> Result<(Reading, Box<S>), Failure> {
         let unreachable = |message: String| Failure::Unreachable { element: element.into(), message };
         if model.inventory.get(element).is_some_and(|known| !known.managed) {
             return Err(unreachable("it is not managed (it left the inventory): nothing is read or sent".into()));
@@ -298,18 +329,21 @@ impl Controller {
         self.with_schema(model, element).await?;
         let open = || async {
             let south = self.southbound(model, element)?;
-            south.open_reader().await.map_err(|error| unreachable(error.message))
+            open(south).await.map_err(|error| unreachable(error.message))
         };
-        let mut reader = open().await?;
-        if self.renewed(model, element, reader.module_set()).await? {
+        let mut session = open().await?;
+        if self.renewed(model, element, session.module_set()).await? {
             // What it says is to be read by its new schema.
-            reader.close().await;
-            reader = open().await?;
+            session.close().await;
+            session = open().await?;
         }
-        let reading = reader.read_running().await;
-        let class = reader.class();
-        reader.close().await;
-        Ok((reading.map_err(|error| unreachable(format!("{}: {}", error.doing, error.message)))?, class))
+        match session.read_running().await {
+            Ok(reading) => Ok((reading, session)),
+            Err(error) => {
+                session.close().await;
+                Err(unreachable(format!("{}: {}", error.doing, error.message)))
+            }
+        }
     }
 
     pub(super) fn southbounds<'a>(
@@ -352,6 +386,21 @@ impl Controller {
             found.push(Deviation { actual, last_seen: now, seen, ..left.clone() });
         }
         Ok(found)
+    }
+}
+
+fn managed(model: &Model, element: &str) -> Result<(), Failure> {
+    if model.inventory.get(element).is_some_and(|known| !known.managed) {
+        let message = "it is not managed: it left the inventory; put it back to change it".into();
+        return Err(Failure::Unreachable { element: element.into(), message });
+    }
+    Ok(())
+}
+
+fn whole(element: &str, reading: Reading) -> Result<Reading, Failure> {
+    match reading.partial {
+        Some(message) => Err(Failure::Incomplete { element: element.into(), message }),
+        None => Ok(reading),
     }
 }
 

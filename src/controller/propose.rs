@@ -1,6 +1,7 @@
 //! From edits of documents to a plan: reads what has to be read between the stations of the [desk](super::desk).
 //!
-//! Nothing here can write: to elements it holds readers only, and the store is not in scope.
+//! Nothing here writes: for a dry-run it holds readers only, and the store is not in scope. Where a transaction is to follow
+//! it reads on the sessions that will write, and hands them on ([`Opened`]).
 
 use super::Controller;
 use super::desk::{Desk, Faults, Wanted, not_found, refused_document};
@@ -15,6 +16,7 @@ use crate::domain::{Class, Fault, FaultTag, Principal, ServiceKey, Verb, authori
 use crate::face;
 use crate::plan::{Allowed, Plan};
 use crate::service::ledger::Exclusions;
+use crate::transaction::Opened;
 use crate::tree::{ConfigTree, json};
 use futures::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,13 +59,15 @@ impl Proposal {
 }
 
 impl Controller {
-    /// The plan of edits. Numbers that running transactions hold are not drawn, but for those of `pass`.
+    /// The plan of edits. Numbers that running transactions hold are not drawn, but for those of `pass`. With `opened` the
+    /// sessions that read stay open there for the elements of the plan; without, all are ended.
     pub(super) async fn proposal(
         &self,
         edits: &[DocumentEdit],
         allowed: &Allowed,
         pass: Option<&Pass<'_>>,
         leave: &Leave,
+        mut opened: Option<&mut Opened>,
     ) -> Result<Proposal, Failure> {
         let model = self.model();
         let excluded = &self.about_to_be_taken(pass);
@@ -95,7 +99,20 @@ impl Controller {
             let mut held = leave.at_first(&model, &drafted);
             let mut put_off = drafted.hold(&model, &held);
             let names: Vec<String> = drafted.elements().map(str::to_owned).collect();
-            let read = join_all(names.iter().map(|name| self.complete(&model, name))).await;
+            let read = match opened.as_deref_mut() {
+                None => join_all(names.iter().map(|name| self.complete(&model, name))).await,
+                Some(opened) => {
+                    // Those of an earlier turn.
+                    opened.end().await;
+                    let read = join_all(names.iter().map(|name| self.complete_to_write(&model, name))).await;
+                    let kept = names.iter().zip(read).map(|(name, read)| {
+                        let (reading, class, writer) = read?;
+                        opened.extend(writer.map(|writer| (name.clone(), writer)));
+                        Ok((reading, class))
+                    });
+                    kept.collect()
+                }
+            };
             let now = self.schemas.own();
             let of = |all: &BTreeMap<String, Arc<Adapter>>, name: &String| all.get(name).map(Arc::as_ptr);
             if names.iter().any(|name| of(&own, name) != of(&now, name)) {
@@ -114,6 +131,9 @@ impl Controller {
             put_off.extend(drafted.hold(&model, &away));
             held.extend(away);
             let plan = self.sendable_plan(desk.plan(drafted, &readings, allowed)?)?;
+            if let Some(opened) = opened {
+                opened.end_but(&plan).await;
+            }
             let (generation, source) = (model.generation, Some(Source { model, wanted, readings }));
             return Ok(Proposal { plan, generation, held, put_off, source });
         }

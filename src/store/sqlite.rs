@@ -14,22 +14,23 @@
 //! It does not back up, and it does not prune.
 
 mod schema;
+mod writer;
 
-use super::{Batch, Change, Durability, Store, StoreError, Table};
+use super::{Batch, Durability, Store, StoreError, Table};
 use crate::domain::{AuditRecord, Event, JournalRecord};
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
-use serde::Serialize;
+use rusqlite::{Connection, OptionalExtension, params};
 use serde::de::DeserializeOwned;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
+use writer::{Counters, Request, write_all};
 
 /// After this time a `Lazy` commit is on the disk even when nothing else is written.
 pub const LAZY_SYNC: Duration = Duration::from_millis(500);
@@ -38,7 +39,6 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const QUEUE: usize = 1024;
 /// Pages of the log after which they are copied into the file, each once: 16 MiB.
 const CHECKPOINT_PAGES: u32 = 4096;
-const LARGEST_GROUP: usize = 256;
 
 /// A store in one file.
 pub struct SqliteStore {
@@ -48,18 +48,6 @@ pub struct SqliteStore {
     thread: Option<JoinHandle<()>>,
     reader: Arc<Mutex<Connection>>,
     counters: Arc<Counters>,
-}
-
-/// What the writer has done since the store was opened.
-#[derive(Debug, Default)]
-struct Counters {
-    groups: AtomicU64,
-    syncs: AtomicU64,
-}
-
-enum Request {
-    Commit { epoch: u64, batch: Batch, durability: Durability, answer: oneshot::Sender<Result<(), StoreError>> },
-    Lease { holder: String, answer: oneshot::Sender<Result<u64, StoreError>> },
 }
 
 impl SqliteStore {
@@ -288,221 +276,6 @@ impl Store for SqliteStore {
     }
 }
 
-/// The writer thread: takes what waits, writes it as one group, answers.
-fn write_all(connection: Connection, requests: &Receiver<Request>, path: &str, counters: &Counters) {
-    let mut writer = Writer { connection, full: None };
-    let mut unsynced = false;
-    loop {
-        let first = if unsynced {
-            match requests.recv_timeout(LAZY_SYNC) {
-                Ok(request) => request,
-                Err(RecvTimeoutError::Timeout) => {
-                    counters.syncs.fetch_add(1, Ordering::Relaxed);
-                    match writer.sync() {
-                        Ok(()) => unsynced = false,
-                        Err(error) => tracing::warn!(%error, store = path, "lazy records are not synced yet"),
-                    }
-                    continue;
-                }
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-        } else {
-            match requests.recv() {
-                Ok(request) => request,
-                Err(_) => break,
-            }
-        };
-        let mut group = vec![first];
-        group.extend(requests.try_iter().take(LARGEST_GROUP));
-        counters.groups.fetch_add(1, Ordering::Relaxed);
-        if group.iter().any(waits) {
-            counters.syncs.fetch_add(1, Ordering::Relaxed);
-        }
-        unsynced = writer.write_group(group, path, unsynced);
-    }
-    if unsynced && writer.sync().is_err() {
-        tracing::warn!(store = path, "the last lazy records may not be synced");
-    }
-}
-
-/// Whether the request is answered only when it is on the disk.
-fn waits(request: &Request) -> bool {
-    !matches!(request, Request::Commit { durability: Durability::Lazy, .. })
-}
-
-type Waiting = Box<dyn FnOnce(Result<(), StoreError>)>;
-
-/// The connection that writes.
-struct Writer {
-    connection: Connection,
-    /// Whether a commit waits for the disk, as the engine was told last.
-    full: Option<bool>,
-}
-
-impl Writer {
-    /// Only outside a transaction; without waiting a commit in WAL mode writes and does not sync.
-    fn wait_for_the_disk(&mut self, full: bool) -> rusqlite::Result<()> {
-        if self.full != Some(full) {
-            self.full = None;
-            self.connection.pragma_update(None, "synchronous", if full { "FULL" } else { "NORMAL" })?;
-            self.full = Some(full);
-        }
-        Ok(())
-    }
-
-    /// A committed write that waits syncs the log with everything before it.
-    fn sync(&mut self) -> rusqlite::Result<()> {
-        self.wait_for_the_disk(true)?;
-        self.connection.execute("UPDATE lease SET synced = synced + 1 WHERE id = 1", []).map(drop)
-    }
-
-    /// Writes one group; answers everybody. True when something committed still waits for the disk.
-    fn write_group(&mut self, group: Vec<Request>, path: &str, unsynced: bool) -> bool {
-        let now = group.iter().any(waits);
-        let mut waiting: Vec<Waiting> = Vec::with_capacity(group.len());
-        let mut refused: Vec<Box<dyn FnOnce()>> = Vec::new();
-        let result = (|| {
-            self.wait_for_the_disk(now)?;
-            let mut transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            // One alone is refused with its transaction.
-            let alone = group.len() == 1;
-            for request in group {
-                match request {
-                    Request::Commit { epoch, batch, answer, .. } => {
-                        match apart(&mut transaction, alone, |inside| write_batch(inside, epoch, &batch, path))? {
-                            Ok(()) => waiting.push(Box::new(move |result| drop(answer.send(result)))),
-                            Err(error) => refused.push(Box::new(move || drop(answer.send(Err(error))))),
-                        }
-                    }
-                    Request::Lease { holder, answer } => {
-                        let epoch = next_lease(&transaction, &holder)?;
-                        waiting.push(Box::new(move |result| drop(answer.send(result.map(|()| epoch)))));
-                    }
-                }
-            }
-            if waiting.is_empty() { transaction.rollback() } else { transaction.commit() }
-        })();
-        for answer in refused {
-            answer();
-        }
-        match result {
-            Ok(()) if waiting.is_empty() => unsynced,
-            Ok(()) => {
-                for answer in waiting {
-                    answer(Ok(()));
-                }
-                !now
-            }
-            Err(source) => {
-                let text = source.to_string();
-                let mut first = Some(source);
-                for answer in waiting {
-                    let source = first.take().unwrap_or_else(|| rusqlite::Error::InvalidParameterName(text.clone()));
-                    answer(Err(explain("commit", path, source)));
-                }
-                unsynced
-            }
-        }
-    }
-}
-
-/// Work that leaves nothing of itself in the transaction when it fails; unless it is `alone` there, for then the transaction
-/// goes as a whole.
-fn apart(
-    transaction: &mut Transaction<'_>,
-    alone: bool,
-    work: impl FnOnce(&Connection) -> Result<(), StoreError>,
-) -> rusqlite::Result<Result<(), StoreError>> {
-    if alone {
-        return Ok(work(transaction));
-    }
-    let savepoint = transaction.savepoint()?;
-    let done = work(&savepoint);
-    if done.is_ok() {
-        savepoint.commit()?;
-    }
-    Ok(done)
-}
-
-fn write_batch(connection: &Connection, epoch: u64, batch: &Batch, path: &str) -> Result<(), StoreError> {
-    let run = |doing: &'static str, result: rusqlite::Result<usize>| {
-        result.map(drop).map_err(|source| explain(doing, path, source))
-    };
-    let current: i64 = connection
-        .prepare_cached("SELECT epoch FROM lease WHERE id = 1")
-        .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
-        .map_err(|source| explain("read the lease", path, source))?;
-    let current = u64::try_from(current).unwrap_or_default();
-    if current != epoch {
-        return Err(StoreError::LeaseLost { ours: epoch, newer: current });
-    }
-    for change in &batch.changes {
-        match change {
-            Change::Put(table, key, bytes) => run(
-                "write a record",
-                connection
-                    .prepare_cached("INSERT OR REPLACE INTO record (kind, key, value) VALUES (?1, ?2, ?3)")
-                    .and_then(|mut statement| statement.execute(params![table.name(), key, bytes])),
-            )?,
-            Change::Delete(table, key) => run(
-                "remove a record",
-                connection
-                    .prepare_cached("DELETE FROM record WHERE kind = ?1 AND key = ?2")
-                    .and_then(|mut statement| statement.execute(params![table.name(), key])),
-            )?,
-        }
-    }
-    for (transaction, record) in &batch.journal {
-        let bytes = encode(transaction, record)?;
-        run(
-            "open a journal",
-            connection
-                .prepare_cached("INSERT OR IGNORE INTO journal_head (transaction_id) VALUES (?1)")
-                .and_then(|mut statement| statement.execute(params![transaction])),
-        )?;
-        run(
-            "append to a journal",
-            connection
-                .prepare_cached("INSERT INTO journal (transaction_id, value) VALUES (?1, ?2)")
-                .and_then(|mut statement| statement.execute(params![transaction, bytes])),
-        )?;
-        if matches!(record, JournalRecord::Closed { .. }) {
-            run(
-                "close a journal",
-                connection
-                    .prepare_cached("UPDATE journal_head SET closed = 1 WHERE transaction_id = ?1")
-                    .and_then(|mut statement| statement.execute(params![transaction])),
-            )?;
-        }
-    }
-    for record in &batch.audit {
-        let bytes = encode("audit", record)?;
-        run(
-            "append to the audit log",
-            connection
-                .prepare_cached("INSERT INTO audit (value) VALUES (?1)")
-                .and_then(|mut statement| statement.execute(params![bytes])),
-        )?;
-    }
-    for event in &batch.events {
-        let bytes = encode("outbox", event)?;
-        run(
-            "append to the outbox",
-            connection
-                .prepare_cached("INSERT INTO outbox (value) VALUES (?1)")
-                .and_then(|mut statement| statement.execute(params![bytes])),
-        )?;
-    }
-    Ok(())
-}
-
-fn next_lease(connection: &Connection, holder: &str) -> rusqlite::Result<u64> {
-    let sql = "UPDATE lease SET epoch = epoch + 1, holder = ?1, taken = strftime('%Y-%m-%dT%H:%M:%fZ') WHERE id = 1
-               RETURNING epoch";
-    let epoch: i64 = connection.query_row(sql, params![holder], |row| row.get(0))?;
-    Ok(u64::try_from(epoch).unwrap_or_default())
-}
-
 fn connect(path: &Path, shown: &str) -> Result<Connection, StoreError> {
     let open = || {
         let connection = Connection::open(path)?;
@@ -528,14 +301,6 @@ fn explain(doing: &str, path: &str, source: rusqlite::Error) -> StoreError {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy { path },
         _ => StoreError::Engine { doing: format!("{doing} ({path})"), source: Box::new(source) },
     }
-}
-
-fn encode<T: Serialize>(key: &str, value: &T) -> Result<Vec<u8>, StoreError> {
-    serde_json::to_vec(value).map_err(|source| StoreError::Encode {
-        table: Table::Transactions,
-        key: key.into(),
-        source,
-    })
 }
 
 fn parse<T: DeserializeOwned>(table: Table, key: &str, bytes: &[u8]) -> Result<T, StoreError> {

@@ -135,6 +135,8 @@ pub(super) struct Crew {
     plan: ElementPlan,
     south: Arc<dyn Southbound>,
     writer: Option<Box<dyn Writer>>,
+    // The session read for the plan, and may have died since: nothing was checked on it yet.
+    carried: bool,
     locked: bool,
     /// The confirmed commit, once it is journaled (class A).
     pub confirm: Option<Confirm>,
@@ -189,6 +191,7 @@ impl Crew {
             plan,
             south,
             writer: None,
+            carried: false,
             locked: false,
             confirm: None,
             edited: false,
@@ -269,8 +272,17 @@ impl Crew {
     }
 
     async fn prepare(&mut self, tools: &Tools) -> Answer {
-        match self.unmoved(tools).await {
-            Ok(tree) => self.earlier = Some(tree),
+        let mut unmoved = self.unmoved(tools).await;
+        // Where a lock is nothing that is sent, the reading is the first that is said on the session.
+        let unread = unmoved.as_ref().is_err_and(|cause| cause.kind == CauseKind::Unreachable);
+        if unread && self.died_unchecked(tools).await {
+            if let refused @ Answer::Refused(_) = self.lock(tools).await {
+                return refused;
+            }
+            unmoved = self.unmoved(tools).await;
+        }
+        match unmoved {
+            Ok(tree) => (self.earlier, self.carried) = (Some(tree), false),
             Err(cause) => return Answer::Refused(cause),
         }
         if let Err(cause) = self.state_before(tools).await {

@@ -17,6 +17,7 @@
 mod crew;
 mod journal;
 pub mod machine;
+mod opened;
 mod pace;
 mod progress;
 mod queues;
@@ -26,6 +27,7 @@ mod ride;
 mod runner;
 mod side;
 
+pub use opened::Opened;
 pub use progress::{Progress, Timing};
 pub use queues::Queues;
 pub use recovery::Recovery;

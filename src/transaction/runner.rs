@@ -5,6 +5,7 @@
 
 use super::crew::{ATTEMPTS, Crew, Lease, Tools};
 use super::machine::Machine;
+use super::opened::Opened;
 use super::pace::Paces;
 use super::progress::Progress;
 use super::queues::{Queues, Turns};
@@ -16,9 +17,11 @@ use crate::domain::{ElementProgress, Principal, ServiceTouched, TransactionRecor
 use crate::plan::{Plan, ServiceChange};
 use crate::store::Store;
 use futures::future::{Either, select};
+use futures::poll;
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +39,8 @@ pub struct TransactionRequest {
     pub closing: Arc<dyn Closing>,
     /// Gets every new state of the record, if someone wants to watch.
     pub progress: Option<watch::Sender<Progress>>,
+    /// Sessions that read for the plan, to go on with.
+    pub opened: Opened,
 }
 
 /// Runs transactions. One for the whole process; cheap to clone.
@@ -102,7 +107,7 @@ impl Runner {
         if let Err(error) = ride.write_planned(&request.plan).await {
             return ride.refused(cause(CauseKind::Internal, None, chain(&error)));
         }
-        let taken = self.take_turns(&request.plan, elements, &stop).await;
+        let taken = self.take_turns(&request.plan, elements, request.opened, &stop).await;
         let (crews, turns) = match taken {
             Ok(taken) => taken,
             Err(cause) => return ride.end_unsent(cause).await,
@@ -121,6 +126,7 @@ impl Runner {
         &self,
         plan: &Plan,
         elements: &BTreeMap<String, Arc<dyn Southbound>>,
+        mut opened: Opened,
         stop: &StopSignal,
     ) -> Result<(BTreeMap<String, Crew>, Turns), Cause> {
         let names = plan.elements.iter().map(|of| of.element.as_str());
@@ -129,16 +135,31 @@ impl Runner {
                 Either::Left((cause, _)) | Either::Right((cause, _)) => cause,
             }
         };
-        let turns = match select(pin!(self.queues.turns(names)), pin!(stopped)).await {
-            Either::Left((turns, _)) => turns,
-            Either::Right((cause, _)) => return Err(cause),
+        let mut turns = pin!(self.queues.turns(names));
+        let turns = match poll!(turns.as_mut()) {
+            Poll::Ready(turns) => turns,
+            Poll::Pending => {
+                // No session is kept from those whose turn it is.
+                opened.end().await;
+                match select(turns, pin!(stopped)).await {
+                    Either::Left((turns, _)) => turns,
+                    Either::Right((cause, _)) => return Err(cause),
+                }
+            }
         };
         if let Some((holder, element, path)) = self.queues.holder(plan) {
             let message = format!("{path} is held by the unresolved transaction {holder}; resolve it first");
             let path = Some(path.to_string());
+            opened.end().await;
             return Err(Cause { path, ..cause(CauseKind::Locked, Some(&element), message) });
         }
-        Ok((self.crews(plan, elements)?, turns))
+        let mut crews = self.crews(plan, elements)?;
+        for (name, crew) in &mut crews {
+            if let Some(writer) = opened.take(name) {
+                crew.go_on(writer);
+            }
+        }
+        Ok((crews, turns))
     }
 
     /// One crew per element of the plan.

@@ -15,7 +15,7 @@ use andante::domain::{AuditRecord, Event, Outcome, Principal, TransactionRecord}
 use andante::plan::{ElementPlan, Plan};
 use andante::store::{Batch, Store, StoreError, Table};
 use andante::transaction::{
-    Ambient, Closing, Probe, Progress, Recovery, Runner, StopSignal, TransactionLimits, TransactionRequest, Undo,
+    Ambient, Closing, Opened, Probe, Progress, Recovery, Runner, StopSignal, TransactionLimits, TransactionRequest, Undo,
 };
 use andante::tree::ConfigTree;
 use futures::StreamExt;
@@ -283,6 +283,7 @@ impl Stage {
             summary: "simulated".into(),
             closing: Arc::new(Notary),
             progress: Some(progress),
+            opened: Opened::default(),
         };
         let signal = StopSignal::new();
         let stopper = {

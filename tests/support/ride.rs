@@ -9,7 +9,7 @@ use andante::domain::{Class, Principal, TransactionRecord};
 use andante::plan::{ElementPlan, Plan, ReadEntry, digest_at, matches_at, touched_state};
 use andante::store::{Batch, MemoryStore, Store};
 use andante::transaction::{
-    Probe, Recovery, Runner, StopSignal, SystemAmbient, TransactionLimits, TransactionRequest, Undo,
+    Opened, Probe, Recovery, Runner, StopSignal, SystemAmbient, TransactionLimits, TransactionRequest, Undo,
 };
 use andante::tree::{After, ConfigTree, Path, diff, inverse};
 use futures::future::BoxFuture;
@@ -72,6 +72,7 @@ impl Rider {
             summary: "a test".into(),
             closing: Arc::new(Batch::default()),
             progress: None,
+            opened: Opened::default(),
         };
         tokio::select! {
             record = runner.run(request, south, stop) => Some(record),

@@ -11,7 +11,7 @@ use andante::domain::outcome::CauseKind;
 use andante::domain::{CheckVerdict, Class, Element, Outcome, Principal, TransactionRecord};
 use andante::plan::{ElementPlan, Plan, toward};
 use andante::store::{Batch, MemoryStore, Store};
-use andante::transaction::{NoProbe, Runner, StopSignal, SystemAmbient, TransactionLimits, TransactionRequest, Undo};
+use andante::transaction::{NoProbe, Opened, Runner, StopSignal, SystemAmbient, TransactionLimits, TransactionRequest, Undo};
 use andante::tree::{ConfigTree, diff};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -78,6 +78,7 @@ async fn run(adapter: &Arc<Adapter>, element: &Element, of: ElementPlan, id: &st
         summary: "live".into(),
         closing: Arc::new(Batch::default()),
         progress: None,
+        opened: Opened::default(),
     };
     runner.run(request, &south, StopSignal::new()).await
 }

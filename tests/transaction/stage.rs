@@ -16,7 +16,7 @@ use andante::domain::{Class, Element, Outcome, Principal, TransactionRecord};
 use andante::plan::{ElementPlan, Plan, as_sent, toward};
 use andante::store::{Batch, MemoryStore, Store};
 use andante::transaction::{
-    Probe, Progress, Recovery, Runner, StopSignal, SystemAmbient, TransactionLimits, TransactionRequest, Undo,
+    Opened, Probe, Progress, Recovery, Runner, StopSignal, SystemAmbient, TransactionLimits, TransactionRequest, Undo,
 };
 use andante::tree::{ConfigTree, diff};
 use futures::future::BoxFuture;
@@ -215,6 +215,7 @@ impl Stage {
             summary: "staged".into(),
             closing: Arc::new(Batch::default()),
             progress,
+            opened: Opened::default(),
         };
         self.runner.run(request, &self.south, StopSignal::new()).await
     }

@@ -40,6 +40,10 @@ impl Crew {
                 Ok(_) => return self.locked(tools).await,
                 Err(error) => error,
             };
+            // The word of the transport, not of the element.
+            if error.tag.is_none() && error.class == ErrorClass::Transient && self.died_unchecked(tools).await {
+                continue;
+            }
             if is_lost(&error) {
                 return Err(Failed::Driver(Box::new(error), CauseKind::Unreachable));
             }

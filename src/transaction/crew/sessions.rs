@@ -6,7 +6,7 @@
 use super::order::{Order, is_lost, unknown, within};
 use super::{Crew, Tools};
 use crate::adagio::driver::Residue;
-use crate::adagio::{DriverError, Reading, Southbound};
+use crate::adagio::{DriverError, Reading, Southbound, Writer};
 use futures::future::{Either, select};
 use std::pin::pin;
 
@@ -18,13 +18,34 @@ impl Crew {
         }
         let opening = self.south.open_writer();
         let writer = within(tools, &self.name, "open a session", tools.limits.connect, opening).await?;
+        self.take_over(writer);
+        Ok(())
+    }
+
+    /// Goes on with a session that read for the plan. It may have died since: until the read-set was checked on it, a lost
+    /// answer says nothing of the element, and another session is opened.
+    pub(in crate::transaction) fn go_on(&mut self, writer: Box<dyn Writer>) {
+        self.take_over(writer);
+        self.carried = true;
+    }
+
+    /// After an answer that did not come: whether that was on the session that read for the plan, before anything was
+    /// checked on it. Then it is gone, and the next one is a new one.
+    pub(super) async fn died_unchecked(&mut self, tools: &Tools) -> bool {
+        let carried = std::mem::take(&mut self.carried);
+        if carried {
+            self.release(tools).await;
+        }
+        carried
+    }
+
+    fn take_over(&mut self, writer: Box<dyn Writer>) {
         if let Some(session) = writer.session() {
             self.ours.insert(session);
             self.report.session = Some(session);
         }
         self.writer = Some(writer);
         self.locked = false;
-        Ok(())
     }
 
     /// Makes running survive a restart. A refusal is an alarm, not a reason to turn back, and it is tried again in the

@@ -2,67 +2,27 @@
 //!
 //! Recursive descent along the schema; the depth is checked before each step down. With [`Unknown::Opaque`] an element that
 //! does not fit is read again from its start tag, as an opaque one.
+//!
+//! Here is the descent. `plain` reads what needs no events, `known` what an element of the schema holds, `marks` the
+//! attributes of an `edit-config`.
 
-use super::entries::{self, Entries, Memory};
-use super::source::{Attributes, Binding, Item, Source};
+mod known;
+mod marks;
+mod plain;
+
+pub use marks::{EditConfig, Insert, Mark, Operation};
+
+use super::entries::{Entries, Memory};
+use super::source::{Binding, Item, Source};
 use super::{NETCONF, RESTCONF};
-use crate::tree::codec::{CodecError, CodecErrorKind, Limits, Met, Policy, Ranks, State, Trail, Unknown, below};
-use crate::tree::hash::{self, Hash};
+use crate::tree::codec::{CodecError, CodecErrorKind, Limits, Met, Policy, Ranks, Trail, Unknown, below};
+use crate::tree::hash::Hash;
 use crate::tree::lexical::{is_name, is_space, shown};
-use crate::tree::schema::{SchemaIndex, SchemaKind, SchemaNode};
+use crate::tree::schema::{SchemaIndex, SchemaKind};
 use crate::tree::value::Pool;
-use crate::tree::{ConfigTree, Key, Name, Node, Path, QName, SchemaId, Step, Value};
+use crate::tree::{Name, Node, Path, QName, SchemaId, Step, Value};
 use quick_xml::events::BytesStart;
-use std::borrow::Cow;
 use std::collections::HashMap;
-
-/// What an `edit-config` says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EditConfig {
-    /// All nodes but those to be removed.
-    pub tree: ConfigTree,
-    /// The elements that carry attributes, in the order of their ends: inner ones first.
-    pub marks: Vec<Mark>,
-}
-
-/// The attributes of one element.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mark {
-    /// The node.
-    pub path: Path,
-    /// Its operation, if it carries one.
-    pub operation: Option<Operation>,
-    /// Where it is put among its siblings, if it says so.
-    pub insert: Option<Insert>,
-}
-
-/// Operations of RFC 6241 §7.2 and of `default-operation`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
-    /// Merge.
-    Merge,
-    /// Replace.
-    Replace,
-    /// Create; an error if it is there.
-    Create,
-    /// Delete; an error if it is not there.
-    Delete,
-    /// Remove.
-    Remove,
-}
-
-/// Places of RFC 7950 §7.7.9 and §7.8.6.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Insert {
-    /// Before all siblings.
-    First,
-    /// Behind all siblings.
-    Last,
-    /// Directly before this sibling.
-    Before(Step),
-    /// Directly behind this sibling.
-    After(Step),
-}
 
 /// What a document is read for.
 #[derive(Clone, Copy)]
@@ -267,137 +227,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads `<name>value</name>` of a known leaf or leaf-list, the shape of nearly all there is to read, without events.
-    /// `None`: it is something else, or something is wrong with it; nothing was read then.
-    fn plain_leaf(&mut self, content: &mut Content) -> Option<()> {
-        let all = self.source.ahead()?;
-        let text = all.trim_start_matches(is_space);
-        let rest = text.strip_prefix('<')?;
-        let name = rest.get(..rest.bytes().take(NAME_MAX).position(|byte| byte == b'>')?)?;
-        let rest = rest.get(name.len() + 1..)?;
-        let (place, id, schema) = self.near(name, content)?;
-        let user_ordered = match schema.kind {
-            SchemaKind::Leaf => None,
-            SchemaKind::LeafList { user_ordered } => Some(user_ordered),
-            _ => return None,
-        };
-        // What is not plain, an end of line from elsewhere or a reference, is read by events.
-        let plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\n' | b'\t') && !matches!(byte, b'<' | b'&' | b'>');
-        let (value, rest) = rest.split_at_checked(rest.bytes().position(|byte| !plain(byte))?)?;
-        let rest = rest.strip_prefix("</")?.strip_prefix(name)?.strip_prefix('>')?;
-        if !schema.config || value.len() > self.limits.value_bytes {
-            return None;
-        }
-        let source = &self.source;
-        let resolve = |prefix: Option<&str>| source.module_of(prefix.unwrap_or(""));
-        let (kind, canonical) = schema.ty.as_ref()?.canonical(value, &resolve).ok()?;
-        if self.nodes >= self.limits.nodes {
-            return None;
-        }
-        let value = self.pool.value(kind, &canonical);
-        match user_ordered {
-            Some(user_ordered) => {
-                let node = Node::member(schema.name.clone(), value, user_ordered);
-                if content.again(id, &node, self.edit) {
-                    return None;
-                }
-                content.nodes.push(node);
-            }
-            None => {
-                if !content.single.insert(self.index.rank(id)) {
-                    return None;
-                }
-                match self.key_place(id, schema, content) {
-                    Some(slot) => {
-                        self.trail.key(&schema.name.name, &value);
-                        *slot = Some(value);
-                    }
-                    None => content.nodes.push(Node::leaf(schema.name.clone(), value)),
-                }
-            }
-        }
-        // A leaf is given once, a leaf-list goes on.
-        content.near = place + usize::from(user_ordered.is_none());
-        self.nodes += 1;
-        self.source.advance(all.len() - rest.len());
-        Some(())
-    }
-
-    /// The child of this name and of the default namespace, if it is the next one that the schema has here or nearly.
-    fn near(&self, name: &str, content: &Content) -> Option<(usize, SchemaId, &'a SchemaNode)> {
-        let module = self.source.binding("")?.module.as_ref()?;
-        let mut near = self.index.children(content.parent).iter().enumerate().skip(content.near).take(3);
-        near.find_map(|(at, id)| {
-            let schema = self.index.node(*id);
-            (schema.name.name.as_str() == name && schema.name.module == *module).then_some((at, *id, schema))
-        })
-    }
-
-    /// Takes over the next entry, if the last document had it with the same bytes. False: nothing was read. One that is
-    /// given twice is read, so that the error says where.
-    fn entry_again(&mut self, depth: usize, content: &mut Content) -> bool {
-        let Some((place, list, node, length)) = self.remembered(depth, content) else { return false };
-        if !self.index.node(list).keys.is_empty() && content.again(list, &node, false) {
-            return false;
-        }
-        content.run(list, false).number += 1;
-        content.near = place;
-        self.nodes += node.count() as usize;
-        content.nodes.push(node);
-        self.source.advance(length);
-        true
-    }
-
-    /// The next entry as the last document had it: its place in the schema, its list, its node, its bytes with the white
-    /// space before it.
-    fn remembered(&mut self, depth: usize, content: &mut Content) -> Option<(usize, SchemaId, Node, usize)> {
-        if self.memory.as_ref()?.is_new() {
-            return None;
-        }
-        let all = self.source.ahead()?;
-        let text = all.trim_start_matches(is_space);
-        let name = entries::name(text)?;
-        let (place, list, schema) = self.near(name, content)?;
-        if !schema.config || !matches!(schema.kind, SchemaKind::List { .. }) {
-            return None;
-        }
-        let piece = entries::piece(text, name)?;
-        let context = self.context(depth, content);
-        let node = self.memory.as_mut()?.again(context, list, piece)?;
-        let fits = self.nodes + node.count() as usize <= self.limits.nodes;
-        fits.then_some((place, list, node, all.len() - text.len() + piece.len()))
-    }
-
-    /// Keeps an entry that was read, the last one of `content`: it began at `offset`, when `mark` were known.
-    fn learn(&mut self, list: SchemaId, (offset, mark): (usize, usize), depth: usize, content: &mut Content) {
-        let Some(text) = self.source.text().get(offset..self.source.offset()) else { return };
-        let Some(piece) = entries::name(text).and_then(|name| entries::piece(text, name)) else { return };
-        // Another one of its name stands in it: it would not be found.
-        if piece.len() != text.len() || !self.index.node(list).config {
-            return;
-        }
-        let context = self.context(depth, content);
-        if let (Some(memory), Some(node)) = (&mut self.memory, content.nodes.last()) {
-            memory.learn(mark, context, list, piece, node);
-        }
-    }
-
-    fn context(&self, depth: usize, content: &mut Content) -> Hash {
-        *content.context.get_or_insert_with(|| hash::of_context(depth, self.source.bindings()))
-    }
-
-    /// Where a leaf belongs among the keys of the entry that is being read; `None` if it is no key.
-    fn key_place<'c>(
-        &self,
-        id: SchemaId,
-        schema: &SchemaNode,
-        content: &'c mut Content,
-    ) -> Option<&'c mut Option<Value>> {
-        let list = content.parent.filter(|list| content.keys.contains(&None) && self.index.is_key(*list, id))?;
-        let place = self.index.node(list).keys.iter().position(|key| *key == schema.name.name)?;
-        content.keys.get_mut(place)
-    }
-
     /// One element: known, unknown, or known and of another shape than the schema says.
     fn element(
         &mut self,
@@ -508,144 +337,6 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn known(
-        &mut self,
-        id: SchemaId,
-        attributes: Attributes,
-        depth: usize,
-        content: &mut Content,
-    ) -> Result<(), CodecError> {
-        self.count()?;
-        let schema = self.index.node(id);
-        let name = || schema.name.clone();
-        let operation = self.operation(&attributes)?;
-        if !schema.config && self.leaves_out_state()? {
-            return self.skip();
-        }
-        let removed = matches!(operation, Some(Operation::Delete | Operation::Remove));
-        let marks = self.marks.len();
-        let node = match schema.kind {
-            SchemaKind::Container { .. } | SchemaKind::Operation => {
-                let mut inner = Content { parent: Some(id), ..Content::default() };
-                self.children(depth + 1, &mut inner)?;
-                self.once(id, content)?;
-                let presence = matches!(schema.kind, SchemaKind::Container { presence: true });
-                Node::container(name(), presence, inner.nodes)
-            }
-            SchemaKind::List { user_ordered } => {
-                let keys = vec![None; schema.keys.len()];
-                let nodes = Vec::with_capacity(schema.children.len().min(16));
-                let mut inner = Content { parent: Some(id), keys, nodes, ..Content::default() };
-                self.children(depth + 1, &mut inner)?;
-                let mut full: Vec<(Name, Value)> = Vec::with_capacity(schema.keys.len());
-                for (name, value) in schema.keys.iter().zip(inner.keys) {
-                    let Some(value) = value else {
-                        let message = format!("the key '{name}' is missing");
-                        return Err(self.error(CodecErrorKind::MissingKey, message));
-                    };
-                    full.push((name.clone(), value));
-                }
-                let node = Node::entry(name(), full, user_ordered, inner.nodes);
-                if !schema.keys.is_empty() && content.again(id, &node, self.edit) {
-                    let message = "two entries of the list have the same keys".into();
-                    return Err(self.error(CodecErrorKind::DuplicateEntry, message));
-                }
-                node
-            }
-            SchemaKind::LeafList { user_ordered } => {
-                let value = self.value(schema, removed)?;
-                let node = Node::member(name(), value, user_ordered);
-                if content.again(id, &node, self.edit) {
-                    if !schema.config {
-                        return Ok(());
-                    }
-                    let message = "the leaf-list has this value twice".into();
-                    return Err(self.error(CodecErrorKind::DuplicateEntry, message));
-                }
-                node
-            }
-            SchemaKind::Leaf | SchemaKind::Any => {
-                let value = self.value(schema, removed)?;
-                self.once(id, content)?;
-                if let Some(slot) = self.key_place(id, schema, content) {
-                    *slot = Some(value.clone());
-                    self.trail.pop();
-                    self.trail.key(&schema.name.name, &value);
-                    self.trail.push(name(), None);
-                    return Ok(());
-                }
-                match attributes.default.as_deref().map(|text| text.trim_matches(is_space)) {
-                    None | Some("false" | "0") => Node::leaf(name(), value),
-                    Some("true" | "1") => Node::default_leaf(name(), value),
-                    Some(other) => {
-                        let message = format!("the attribute 'default' is true or false, not {}", shown(other));
-                        return Err(self.error(CodecErrorKind::BadAttribute, message));
-                    }
-                }
-            }
-        };
-        for (steps, ..) in &mut self.marks[marks..] {
-            steps.push(node.step());
-        }
-        let insert = self.insert(&attributes, schema)?;
-        if operation.is_some() || insert.is_some() {
-            self.marks.push((vec![node.step()], operation, insert));
-        }
-        if !removed {
-            content.nodes.push(node);
-        }
-        Ok(())
-    }
-
-    /// Notes the operation on an `anydata` that was just kept.
-    fn mark_anything(&mut self, operation: Option<Operation>, content: &mut Content) {
-        let Some(step) = content.nodes.last().map(Node::step).filter(|_| operation.is_some()) else { return };
-        if matches!(operation, Some(Operation::Delete | Operation::Remove)) {
-            content.nodes.pop();
-        }
-        self.marks.push((vec![step], operation, None));
-    }
-
-    /// Whether state is read over; an error where it is refused.
-    fn leaves_out_state(&self) -> Result<bool, CodecError> {
-        match self.policy.state {
-            State::Keep => Ok(false),
-            State::Drop => Ok(true),
-            State::Refuse => Err(self.error(CodecErrorKind::NotConfiguration, "is state, not configuration".into())),
-        }
-    }
-
-    /// Reads the value of a leaf up to the end of its element. Of a leaf that is to be removed the value does not matter.
-    fn value(&mut self, schema: &SchemaNode, removed: bool) -> Result<Value, CodecError> {
-        let mut text: Cow<'a, str> = Cow::Borrowed("");
-        loop {
-            match self.item()? {
-                Item::Text(piece) if text.is_empty() && piece.len() <= self.limits.value_bytes => text = piece,
-                Item::Text(piece) => self.append(text.to_mut(), &piece)?,
-                Item::Close => break,
-                Item::Open { .. } => {
-                    return Err(self.malformed("a single value is expected, not elements".into()));
-                }
-                Item::End => return Err(self.malformed("the document ends inside an element".into())),
-            }
-        }
-        let source = &self.source;
-        let resolve = |prefix: Option<&str>| source.module_of(prefix.unwrap_or(""));
-        let read = match &schema.ty {
-            Some(ty) => ty.canonical(&text, &resolve).or_else(|fault| {
-                // A pretty printer puts line ends around a value of a union.
-                let trimmed = text.trim_matches(is_space);
-                if trimmed.len() < text.len() { ty.canonical(trimmed, &resolve) } else { Err(fault) }
-            }),
-            None => Err("the schema gives no type".into()),
-        };
-        match read {
-            Err(_) if removed || self.policy.unknown == Unknown::Opaque => Ok(Value::text(text.trim_matches(is_space))),
-            Err(message) => Err(self.error(CodecErrorKind::InvalidValue, message)),
-            Ok((kind, canonical)) => Ok(self.pool.value(kind, &canonical)),
-        }
-    }
-
     /// Reads the element again, which the bookmark has put in front of us, and keeps its text.
     fn opaque(&mut self, name: QName, depth: usize, content: &mut Content) -> Result<(), CodecError> {
         let Item::Open { start, .. } = self.item()? else {
@@ -657,88 +348,6 @@ impl<'a> Reader<'a> {
         content.nodes.push(Node::opaque(name, &text, *nth, Vec::new()));
         *nth += 1;
         Ok(())
-    }
-
-    /// Reads up to the end of the element that was just entered.
-    fn skip(&mut self) -> Result<(), CodecError> {
-        let mut open = 1;
-        while open > 0 {
-            match self.item()? {
-                Item::Open { .. } => open += 1,
-                Item::Close => open -= 1,
-                Item::Text(_) => {}
-                Item::End => return Err(self.malformed("the document ends inside an element".into())),
-            }
-        }
-        Ok(())
-    }
-
-    fn operation(&self, attributes: &Attributes) -> Result<Option<Operation>, CodecError> {
-        if self.policy.unknown == Unknown::Refuse {
-            let stray = attributes.others.first().map(|(_, _, local, _)| local.as_str());
-            let edit = attributes.operation.as_ref().map(|_| "operation");
-            let edit = edit.or(attributes.insert.as_ref().or(attributes.anchor.as_ref()).map(|_| "insert"));
-            if let Some(name) = stray.or(edit.filter(|_| !self.edit)) {
-                let message = format!("the attribute {} is not accepted", shown(name));
-                return Err(self.error(CodecErrorKind::BadAttribute, message));
-            }
-        }
-        match attributes.operation.as_deref().filter(|_| self.edit) {
-            None => Ok(None),
-            Some("merge") => Ok(Some(Operation::Merge)),
-            Some("replace") => Ok(Some(Operation::Replace)),
-            Some("create") => Ok(Some(Operation::Create)),
-            Some("delete") => Ok(Some(Operation::Delete)),
-            Some("remove") => Ok(Some(Operation::Remove)),
-            Some(other) => {
-                Err(self.error(CodecErrorKind::BadAttribute, format!("{} is not an operation", shown(other))))
-            }
-        }
-    }
-
-    fn insert(&self, attributes: &Attributes, schema: &SchemaNode) -> Result<Option<Insert>, CodecError> {
-        let Some(place) = attributes.insert.as_deref().filter(|_| self.edit) else { return Ok(None) };
-        let anchor = || -> Option<Step> {
-            let text = attributes.anchor.as_deref()?;
-            let resolve = |prefix: Option<&str>| self.source.module_of(prefix.unwrap_or(""));
-            match schema.kind {
-                SchemaKind::LeafList { .. } => {
-                    let value = schema.ty.as_ref()?.lexical(text, &resolve).ok()?;
-                    Some(Step::member(schema.name.clone(), value))
-                }
-                SchemaKind::List { .. } => {
-                    let given = predicates(text)?;
-                    let list = content_of(self.index, schema)?;
-                    let keys: Option<Vec<(Name, Value)>> = schema
-                        .keys
-                        .iter()
-                        .map(|key| {
-                            let (_, text) = given.iter().find(|(name, _)| *name == key.as_str())?;
-                            let leaf = self.index.child_named(Some(list), schema.name.module.as_str(), key.as_str())?;
-                            let value = self.index.node(leaf).ty.as_ref()?.lexical(text, &resolve).ok()?;
-                            Some((key.clone(), value))
-                        })
-                        .collect();
-                    Some(Step { name: schema.name.clone(), key: Key::Entry(keys?.into()) })
-                }
-                _ => None,
-            }
-        };
-        let bad = || self.error(CodecErrorKind::BadAttribute, "the place of an insertion is not understood".into());
-        Ok(Some(match place {
-            "first" => Insert::First,
-            "last" => Insert::Last,
-            "before" => Insert::Before(anchor().ok_or_else(bad)?),
-            "after" => Insert::After(anchor().ok_or_else(bad)?),
-            _ => return Err(bad()),
-        }))
-    }
-
-    fn once(&self, id: SchemaId, content: &mut Content) -> Result<(), CodecError> {
-        if content.single.insert(self.index.rank(id)) {
-            return Ok(());
-        }
-        Err(self.error(CodecErrorKind::DuplicateEntry, "is given twice".into()))
     }
 
     fn only_space(&self, text: &str) -> Result<(), CodecError> {
@@ -793,28 +402,4 @@ impl<'a> Reader<'a> {
     pub(super) fn error(&self, kind: CodecErrorKind, message: String) -> CodecError {
         CodecError::at(kind, self.trail.to_string(), message, self.source.text(), self.source.offset())
     }
-}
-
-/// Longer names are read by events, in bytes.
-const NAME_MAX: usize = 128;
-
-/// The number of a list, found from its node.
-fn content_of(index: &SchemaIndex, schema: &SchemaNode) -> Option<SchemaId> {
-    index.child(schema.parent, &schema.name)
-}
-
-/// The names (without prefix) and values of `[p:name='value'][…]`.
-fn predicates(text: &str) -> Option<Vec<(&str, &str)>> {
-    let mut found = Vec::new();
-    let mut rest = text.trim_matches(is_space);
-    while !rest.is_empty() {
-        let (name, tail) = rest.strip_prefix('[')?.split_once('=')?;
-        let tail = tail.trim_start_matches(is_space);
-        let quote = tail.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
-        let (value, tail) = tail[1..].split_once(quote)?;
-        rest = tail.trim_start_matches(is_space).strip_prefix(']')?.trim_start_matches(is_space);
-        let name = name.trim_matches(is_space);
-        found.push((name.split_once(':').map_or(name, |(_, name)| name), value));
-    }
-    Some(found)
 }
