@@ -156,6 +156,8 @@ pub(super) struct Crew {
     pub ours: BTreeSet<u32>,
     /// What an earlier transaction may have left in the candidate.
     pub stale: Option<StaleCandidate>,
+    // When the timer of our confirmed commit was last started, at the earliest.
+    timer: Duration,
     /// How long the last commit took.
     pub took: Option<Duration>,
     // Read when the read-set was checked.
@@ -202,6 +204,7 @@ impl Crew {
             report: Report::default(),
             ours: BTreeSet::new(),
             stale: None,
+            timer: Duration::ZERO,
             took: None,
             earlier: None,
             cancelled: false,
@@ -309,6 +312,7 @@ impl Crew {
         }
         let (payload, confirm) = (self.plan.payload.clone(), self.confirm.clone());
         let since = tools.ambient.elapsed();
+        self.timer = since;
         match self.order(tools, Order::Apply(&payload, confirm.as_ref())).await {
             Ok(residue) => {
                 (self.edited, self.unseen) = (false, true);
@@ -354,6 +358,7 @@ impl Crew {
 
     async fn extend(&mut self, tools: &Tools) -> Answer {
         let Some(confirm) = self.confirm.clone() else { return Answer::done() };
+        self.timer = tools.ambient.elapsed();
         match self.order(tools, Order::Extend(&confirm)).await {
             Ok(_) => Answer::done(),
             Err(error) => self.failed(&error),

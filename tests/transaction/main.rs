@@ -23,3 +23,4 @@ mod protected;
 mod readings;
 mod stage;
 mod variants;
+mod words;

@@ -161,17 +161,19 @@ impl Crew {
         Reading { tree: tools.undo.meant(&self.name, &self.plan, reading.tree), ..reading }
     }
 
-    /// Does something on another session, and starts the timer of our confirmed commit anew meanwhile: an element may be
-    /// so slow that its own window would run out while it answers.
+    /// Does something on another session, and starts the timer of our confirmed commit anew meanwhile, at its half: an
+    /// element may be so slow that its own window would run out while it answers.
     pub(super) async fn keeping<T>(&mut self, tools: &Tools, work: impl Future<Output = T>) -> T {
         let Some(confirm) = self.confirm.clone().filter(|_| self.writer.is_some()) else { return work.await };
         let half = confirm.timeout / 2;
         let point = self.point(Order::Extend(&confirm).point());
         let mut work = pin!(work);
         loop {
-            if let Either::Left((done, _)) = select(&mut work, tools.ambient.sleep(half)).await {
+            let rest = (self.timer + half).saturating_sub(tools.ambient.elapsed());
+            if let Either::Left((done, _)) = select(&mut work, tools.ambient.sleep(rest)).await {
                 return done;
             }
+            self.timer = tools.ambient.elapsed();
             let Some(writer) = self.writer.as_mut() else { return work.await };
             writer.patience(tools.limits.confirm);
             let (done, extended) = {
