@@ -67,4 +67,8 @@ fn an_element_that_stays_away_keeps_no_other_transaction_waiting() {
     };
     assert!((1..5).all(|n| took(&format!("t{n}")) >= 300), "they were not away");
     assert!(took("t5") <= 30, "it was back after 20 s, and waited {} s", took("t5"));
+    // That it is unresolved is said once, not with each try: by the daemon that found it so, and at its end.
+    let audit = stage.world.run(stage.disk.store.audit(1_000)).unwrap().unwrap();
+    let said = audit.iter().filter(|line| line.transaction.as_deref() == Some("t1")).count();
+    assert_eq!(said, 2, "{audit:#?}");
 }

@@ -160,12 +160,15 @@ impl Ride<'_> {
     /// The end, or the word that it cannot end yet. Durable: whoever was told an outcome must find it after a loss of
     /// power, also when somebody has changed the element since.
     pub(super) async fn write_end(&mut self, machine: &Machine) -> Result<(), Unwritten> {
-        self.record.outcome = machine.outcome();
+        let was = std::mem::replace(&mut self.record.outcome, machine.outcome());
         let left = self.left_behind()?;
         if matches!(self.record.outcome, Some(Outcome::Unresolved { .. })) {
             let batch = journal::noted(&self.record, &self.unsaid, None).and_then(|mut batch| {
                 batch.extend(left);
-                batch.extend(self.closing.closed(&self.record)?);
+                // Audit and events say it once, not with each try that changes nothing.
+                if self.record.outcome != was {
+                    batch.extend(self.closing.closed(&self.record)?);
+                }
                 Ok(batch)
             });
             let written = self.commit(batch.map_err(Unwritten::Not)?, Durability::Now).await;
