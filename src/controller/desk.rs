@@ -12,11 +12,13 @@ use super::model::{ClaimChange, Model, claim_change, owner_of};
 use super::rewrite::{as_meant, heard};
 use crate::adapter::{Adapter, AdapterError, Mapped};
 use crate::domain::{Class, Fault, FaultTag, ServiceKey};
-use crate::plan::{Allowed, ElementInput, ElementPlan, Plan, Refused, ServiceChange, ServiceEffect, plan_element};
+use crate::plan::{
+    Allowed, ElementInput, ElementPlan, Plan, Refused, ServiceChange, ServiceEffect, plan_element, relied_on,
+};
 use crate::service::explicit_numbers;
 use crate::service::ledger::{Draft, Exclusions, Ledger, Ranges, Take};
 use crate::service::{ElementService, ErrorTag, NumberUse, PortUse, Service, ServiceError, admit, decompose};
-use crate::tree::{Claims, ConfigTree, Intended, Layer};
+use crate::tree::{Claims, ConfigTree, Intended, Layer, Path};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -51,6 +53,16 @@ pub struct Drafted {
     numbers: Vec<Take>,
     warnings: Vec<String>,
     touched: BTreeMap<String, Vec<ClaimChange>>,
+}
+
+/// By element: what a plan takes for granted where it has nothing to send.
+pub type Relied = BTreeMap<String, Vec<Path>>;
+
+/// What a request does to one element.
+enum OnElement {
+    Changes(Box<ElementPlan>),
+    /// All is there, or gone, already; this is what that rests on.
+    Stands(Vec<Path>),
 }
 
 impl Drafted {
@@ -114,19 +126,22 @@ impl Desk<'_> {
         Ok(Drafted { changes, numbers, warnings, touched })
     }
 
-    /// The plan of a drafted request. `readings` are complete readings of all its elements.
+    /// The plan of a drafted request, and what it takes for granted on elements to which it has nothing to send. `readings`
+    /// are complete readings of all its elements.
     pub fn plan(
         &self,
         drafted: Drafted,
         readings: &BTreeMap<String, (ConfigTree, Class)>,
         allowed: &Allowed,
-    ) -> Result<Plan, Failure> {
-        let (mut elements, mut refused) = (Vec::new(), BTreeMap::new());
+    ) -> Result<(Plan, Relied), Failure> {
+        let (mut elements, mut refused, mut relied) = (Vec::new(), BTreeMap::new(), Relied::new());
         for (element, changes) in &drafted.touched {
             let (actual, class) =
                 readings.get(element).ok_or_else(|| Failure::Internal(format!("{element} was not read")))?;
             match self.element_plan(element, changes, actual, *class, allowed) {
-                Ok(plan) => elements.extend(plan),
+                Ok(OnElement::Changes(plan)) => elements.push(*plan),
+                Ok(OnElement::Stands(paths)) if paths.is_empty() => {}
+                Ok(OnElement::Stands(paths)) => drop(relied.insert(element.clone(), paths)),
                 Err(Failure::Refused { element, reasons }) => drop(refused.insert(element, reasons)),
                 Err(other) => return Err(other),
             }
@@ -135,7 +150,7 @@ impl Desk<'_> {
             return Err(Failure::of_elements(refused));
         }
         let Drafted { changes: services, numbers, warnings, .. } = drafted;
-        Ok(Plan { id: String::new(), services, elements, numbers, warnings }.sealed())
+        Ok((Plan { id: String::new(), services, elements, numbers, warnings }.sealed(), relied))
     }
 
     /// A check that no touched element can make is a slip of the pen: without a word it would not be made.
@@ -164,7 +179,7 @@ impl Desk<'_> {
         actual: &ConfigTree,
         class: Class,
         allowed: &Allowed,
-    ) -> Result<Option<ElementPlan>, Failure> {
+    ) -> Result<OnElement, Failure> {
         let claimed = self.model.claimed_on(element);
         let adapter = self.adapter_of(element)?;
         let refused = |reasons: Vec<Refused>| Failure::Refused { element: element.into(), reasons };
@@ -188,10 +203,13 @@ impl Desk<'_> {
             inventory: self.model.inventory.get(element).map(AsRef::as_ref),
         };
         let plan = plan_element(&input).map_err(refused)?;
-        Ok(plan.map(|plan| {
-            let echoes = heard(self.model, &plan, actual, &views);
-            ElementPlan { echoes, ..plan }
-        }))
+        Ok(match plan {
+            Some(plan) => {
+                let echoes = heard(self.model, &plan, actual, &views);
+                OnElement::Changes(Box::new(ElementPlan { echoes, ..plan }))
+            }
+            None => OnElement::Stands(relied_on(&input)),
+        })
     }
 
     /// What one service asks of each element, as claims.

@@ -17,7 +17,7 @@ use crate::store::{self, Batch, Change, Durability, Store};
 use crate::transaction::{Opened, TransactionRequest, in_time};
 use crate::tree::Path;
 use futures::{FutureExt, poll};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -284,6 +284,10 @@ impl Controller {
                     }
                 };
             }
+            if !proposal.relied.is_empty() && pass.covers(&proposal.names()) {
+                let again = errand.unless_cancelled(self.read_as_ours(work, &pass, leave, opened)).await?;
+                proposal = again.map_err(still)?;
+            }
             if !pass.covers(&proposal.names()) {
                 continue;
             }
@@ -322,6 +326,31 @@ impl Controller {
             }
             return Ok(record);
         }
+    }
+
+    /// The plan made again with readings taken while its elements are ours. Where nothing is to be sent nobody looks again: a
+    /// first reading may have shown an element half way through a transaction that turned back since. What an unresolved
+    /// transaction has left there is nothing to rely on either.
+    async fn read_as_ours(
+        &self,
+        work: &Work,
+        pass: &Pass<'_>,
+        leave: &Leave,
+        opened: &mut Opened,
+    ) -> Result<Proposal, Failure> {
+        // Before the reading: what is let go while we read may have been read before.
+        let held = self.runner.queues().held();
+        let proposal = self.planned(work, Some(pass), leave, opened).await?;
+        let mut refused: BTreeMap<String, Vec<Refused>> = BTreeMap::new();
+        for (element, paths) in &proposal.relied {
+            let mut holders = held.iter().filter(|(_, of, _)| of == element);
+            let Some((transaction, _, path)) = holders.find(|(.., at)| paths.iter().any(|path| path.touches(at)))
+            else {
+                continue;
+            };
+            refused.insert(element.clone(), vec![self.held_at(path, transaction).await]);
+        }
+        if refused.is_empty() { Ok(proposal) } else { Err(Failure::of_elements(refused)) }
     }
 
     /// The refusing element that a transaction holds, or waits for.
@@ -518,11 +547,7 @@ pub(super) fn ended<T>(told: Result<Result<T, Failure>, oneshot::error::RecvErro
 fn moved(failure: Failure) -> Failure {
     match failure {
         // That is told as it is: a new plan would meet it as well.
-        Failure::Refused { .. } | Failure::RefusedBy(_)
-            if failure.reasons().iter().any(|(_, all)| all.iter().any(|one| matches!(one, Refused::Held { .. }))) =>
-        {
-            failure
-        }
+        Failure::Refused { .. } | Failure::RefusedBy(_) if failure.is_held() => failure,
         Failure::Refused { .. } | Failure::RefusedBy(_) => {
             let reasons = failure.reasons();
             let path = reasons.iter().find_map(|(_, all)| all.iter().find_map(Refused::path));

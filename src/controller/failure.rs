@@ -145,6 +145,11 @@ impl Failure {
         }
     }
 
+    /// Whether an unresolved transaction is in the way: then it may go when that is resolved.
+    pub(super) fn is_held(&self) -> bool {
+        self.reasons().iter().any(|(_, all)| all.iter().any(|one| matches!(one, Refused::Held { .. })))
+    }
+
     /// The same as the cause of a transaction that never began.
     pub(super) fn cause(&self) -> Cause {
         let (kind, element, path) = match self {

@@ -4,7 +4,7 @@
 //! it creates no deviation and removes none.
 
 use super::Controller;
-use super::desk::not_found;
+use super::desk::{Relied, not_found};
 use super::failure::Failure;
 use super::gate::Pass;
 use super::model::{Model, service_of};
@@ -272,10 +272,14 @@ impl Controller {
                 return Err(Failure::Stale { element: Some(element.into()), path });
             }
         }
+        let mut relied = Relied::new();
+        if plan.is_none() {
+            relied.insert(element.into(), paths.to_vec());
+        }
         let elements = plan.into_iter().collect();
         let plan = Plan { id: String::new(), services: vec![], elements, numbers: vec![], warnings }.sealed();
         let (held, put_off) = (BTreeSet::new(), BTreeSet::new());
-        Ok(Proposal { plan, generation: model.generation, held, put_off, source: None })
+        Ok(Proposal { plan, generation: model.generation, held, put_off, relied, source: None })
     }
 
     /// A complete reading of an element that is going to be changed.
@@ -298,7 +302,8 @@ impl Controller {
             let (reading, class) = self.complete(model, element).await?;
             return Ok((reading, class, None));
         }
-        let (reading, writer) = self.read_on(model, element, |south| Box::pin(async move { south.open_writer().await })).await?;
+        let (reading, writer) =
+            self.read_on(model, element, |south| Box::pin(async move { south.open_writer().await })).await?;
         match whole(element, reading) {
             Ok(reading) => Ok((reading, writer.class(), Some(writer))),
             Err(failure) => {
@@ -309,7 +314,8 @@ impl Controller {
     }
 
     pub(super) async fn read(&self, model: &Model, element: &str) -> Result<(Reading, Class), Failure> {
-        let (reading, reader) = self.read_on(model, element, |south| Box::pin(async move { south.open_reader().await })).await?;
+        let (reading, reader) =
+            self.read_on(model, element, |south| Box::pin(async move { south.open_reader().await })).await?;
         let class = reader.class();
         reader.close().await;
         Ok((reading, class))

@@ -52,8 +52,9 @@ pub struct Model {
     pub(super) gone_since: Map<(Timestamp, ServiceKey), ()>,
     /// What elements write in their own way, by element, then by key in the store.
     pub(super) rewrites: Map<String, Arc<BTreeMap<String, Rewrite>>>,
-    /// Changes for elements that are away, by element and place.
-    queue: Map<(String, u64), Arc<QueuedChange>>,
+    /// Changes for elements that are away, by element and place. The service is part of the key: older versions gave two
+    /// services of one request the same place.
+    queue: Map<(String, u64, ServiceKey), Arc<QueuedChange>>,
     /// Their places, by service and element.
     queued: Map<(ServiceKey, String), u64>,
     /// Counts the changes of documents, claims, numbers, rewrites and inventory.
@@ -170,26 +171,27 @@ impl Model {
 
     /// The queued changes of an element, in their order.
     pub(super) fn queued_on<'a>(&'a self, element: &'a str) -> impl Iterator<Item = &'a QueuedChange> {
-        let here = self.queue.range((element.to_string(), 0)..).take_while(move |((on, _), _)| on == element);
+        let first = (element.to_string(), 0, ServiceKey { face: String::new(), id: String::new() });
+        let here = self.queue.range(first..).take_while(move |((on, ..), _)| on == element);
         here.map(|(_, change)| &**change)
     }
 
     /// The queued changes of a service, by element.
     pub(super) fn queued_for<'a>(&'a self, key: &'a ServiceKey) -> impl Iterator<Item = &'a QueuedChange> {
         let of = self.queued.range((key.clone(), String::new())..).take_while(move |((of, _), _)| of == key);
-        of.filter_map(|((_, element), index)| Some(&**self.queue.get(&(element.clone(), *index))?))
+        of.filter_map(|((key, element), index)| Some(&**self.queue.get(&(element.clone(), *index, key.clone()))?))
     }
 
     /// The queued change of a service on an element.
     pub(super) fn queued(&self, element: &str, key: &ServiceKey) -> Option<&QueuedChange> {
         let index = self.queued.get(&(key.clone(), element.to_string()))?;
-        self.queue.get(&(element.to_string(), *index)).map(|change| &**change)
+        self.queue.get(&(element.to_string(), *index, key.clone())).map(|change| &**change)
     }
 
     fn unqueue(&mut self, element: &str, key: &ServiceKey) {
         let of = (key.clone(), element.to_string());
         if let Some(index) = self.queued.get(&of).copied() {
-            self.queue.remove(&(element.to_string(), index));
+            self.queue.remove(&(element.to_string(), index, key.clone()));
             self.queued.remove(&of);
         }
     }
@@ -251,7 +253,8 @@ impl Model {
                 let change: QueuedChange = decode(table, key, bytes)?;
                 self.unqueue(&change.element, &change.key);
                 self.queued.insert((change.key.clone(), change.element.clone()), change.index);
-                self.queue.insert((change.element.clone(), change.index), Arc::new(change));
+                let place = (change.element.clone(), change.index, change.key.clone());
+                self.queue.insert(place, Arc::new(change));
                 self.generation += 1;
             }
             Table::Claims

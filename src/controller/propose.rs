@@ -4,7 +4,7 @@
 //! it reads on the sessions that will write, and hands them on ([`Opened`]).
 
 use super::Controller;
-use super::desk::{Desk, Faults, Wanted, not_found, refused_document};
+use super::desk::{Desk, Faults, Relied, Wanted, not_found, refused_document};
 use super::failure::Failure;
 use super::gate::Pass;
 use super::model::Model;
@@ -33,6 +33,8 @@ pub(super) struct Proposal {
     pub held: BTreeSet<String>,
     /// What is put off by that.
     pub put_off: BTreeSet<(String, ServiceKey)>,
+    /// What it takes for granted on elements to which it has nothing to send: no read-set guards that.
+    pub relied: Relied,
     /// What it was made of; `None` where only the elements can say it again (heal).
     pub source: Option<Source>,
 }
@@ -130,12 +132,13 @@ impl Controller {
             }
             put_off.extend(drafted.hold(&model, &away));
             held.extend(away);
-            let plan = self.sendable_plan(desk.plan(drafted, &readings, allowed)?)?;
+            let (plan, relied) = desk.plan(drafted, &readings, allowed)?;
+            let plan = self.sendable_plan(plan)?;
             if let Some(opened) = opened {
                 opened.end_but(&plan).await;
             }
             let (generation, source) = (model.generation, Some(Source { model, wanted, readings }));
-            return Ok(Proposal { plan, generation, held, put_off, source });
+            return Ok(Proposal { plan, generation, held, put_off, relied, source });
         }
         Err(Failure::Internal("elements change their modules faster than they can be read; try again later".into()))
     }
@@ -178,10 +181,11 @@ impl Controller {
         if !drafted.elements().all(|element| readings.contains_key(element)) {
             return None;
         }
-        let plan = desk.plan(drafted, &readings, allowed).and_then(|plan| self.sendable_plan(plan));
-        Some(plan.map(|plan| {
+        let planned = desk.plan(drafted, &readings, allowed);
+        let planned = planned.and_then(|(plan, relied)| Ok((self.sendable_plan(plan)?, relied)));
+        Some(planned.map(|(plan, relied)| {
             let (generation, source) = (model.generation, Some(Source { model, wanted, readings }));
-            Proposal { plan, generation, held, put_off, source }
+            Proposal { plan, generation, held, put_off, relied, source }
         }))
     }
 
@@ -368,8 +372,8 @@ mod tests {
             warnings: vec![],
         };
         let names = |service: &str| {
-            let (held, put_off) = (BTreeSet::new(), BTreeSet::new());
-            Proposal { plan: plan(service), generation: 1, held, put_off, source: None }.names()
+            let (held, put_off, relied) = (BTreeSet::new(), BTreeSet::new(), Relied::new());
+            Proposal { plan: plan(service), generation: 1, held, put_off, relied, source: None }.names()
         };
         assert!(!names("a").is_disjoint(&names("b")), "both would be given route target 65000:7");
     }

@@ -107,6 +107,8 @@ impl Queueing {
             self.same_document(model, run, batch)?;
             batch.events.push(event("queued-change-done", run, now));
         }
+        // Several services of one plan stand one behind the other.
+        let mut last: BTreeMap<&String, u64> = BTreeMap::new();
         for change in &plan.services {
             for known in model.queued_for(&change.key) {
                 let left = match &self.run {
@@ -121,11 +123,16 @@ impl Queueing {
             let revision = change.document.as_ref().map(|_| revision_in(batch, model, &change.key));
             for (element, _) in self.put_off.iter().filter(|(_, key)| *key == change.key) {
                 let known = model.queued(element, &change.key).filter(|known| in_line(known));
-                let last = model.queued_on(element).last().map_or(0, |last| last.index);
+                let index = known.map(|known| known.index).unwrap_or_else(|| {
+                    let end = || model.queued_on(element).last().map_or(0, |last| last.index);
+                    let last = last.entry(element).or_insert_with(end);
+                    *last += 1;
+                    *last
+                });
                 let queued = QueuedChange {
                     element: element.clone(),
                     key: change.key.clone(),
-                    index: known.map_or(last + 1, |known| known.index),
+                    index,
                     revision,
                     base: known.map_or(change.base_revision, |known| known.base),
                     policy,
@@ -208,6 +215,8 @@ impl Controller {
         again: bool,
     ) -> Result<(), Failure> {
         authorize(principal, Verb::Write, &key.to_string())?;
+        // What replaces the change, or carries it out, holds its service.
+        let pass = self.gate.enter(BTreeSet::from([format!("service {key}")])).await;
         let model = self.model();
         let gone = || Failure::NotFound { what: format!("a queued change of {key} on {element}") };
         let mut change = model.queued(element, key).cloned().ok_or_else(gone)?;
@@ -220,6 +229,7 @@ impl Controller {
         let action = if again { "retry-queued-change" } else { "drop-queued-change" };
         self.audited(&mut batch, principal, action, &change.store_key(), "done");
         self.commit_batch(batch).await?;
+        drop(pass);
         self.pace.forget(element);
         let this = self.clone();
         self.parts.ambient.spawn(Box::pin(async move {
@@ -305,6 +315,8 @@ impl Controller {
                 | Failure::Store(_)
                 | Failure::Internal(_)),
             ) => Tried::Later(failure.to_string(), None),
+            // Until the transaction that holds it is resolved, the element shows what nobody is to keep.
+            Err(failure) if failure.is_held() => Tried::Later(failure.to_string(), None),
             Err(failure) => Tried::Failed(failure.to_string(), None),
         }
     }
@@ -353,6 +365,8 @@ impl Controller {
     /// Notes how a try ended. A change that was replaced meanwhile is left alone.
     async fn note_queued(&self, change: &QueuedChange, state: QueueState, reason: String, attempt: Option<String>) {
         let now = self.parts.ambient.now();
+        // What replaces it holds its service until the mirror has followed.
+        let _pass = self.gate.enter(BTreeSet::from([format!("service {}", change.key)])).await;
         let same = self.model().queued(&change.element, &change.key).is_some_and(|known| {
             (known.transaction.as_str(), known.revision) == (change.transaction.as_str(), change.revision)
         });

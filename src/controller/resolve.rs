@@ -223,10 +223,7 @@ impl Controller {
         });
         let mut standings = BTreeMap::new();
         for transaction in held.collect::<BTreeSet<_>>() {
-            let standing = match self.transaction(&Principal::daemon(), &transaction).await {
-                Ok(Some(record)) => side_of(&record),
-                _ => "unresolved".into(),
-            };
+            let standing = self.standing_of(&transaction).await;
             standings.insert(transaction, standing);
         }
         match &mut failure {
@@ -241,6 +238,19 @@ impl Controller {
             _ => {}
         }
         failure
+    }
+
+    /// The refusal of what rests on a path that an unresolved transaction holds.
+    pub(super) async fn held_at(&self, path: &Path, transaction: &str) -> Refused {
+        let standing = self.standing_of(transaction).await;
+        Refused::Held { path: path.clone(), transaction: transaction.to_owned(), standing }
+    }
+
+    async fn standing_of(&self, transaction: &str) -> String {
+        match self.transaction(&Principal::daemon(), transaction).await {
+            Ok(Some(record)) => side_of(&record),
+            _ => "unresolved".into(),
+        }
     }
 
     async fn not_open(&self, principal: &Principal, id: &str) -> Failure {

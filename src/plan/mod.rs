@@ -10,7 +10,7 @@ mod refused;
 mod scope;
 
 pub use compare::{Difference, differences, words};
-pub use planner::{ElementInput, adopted_owner, as_sent, plan_element, plan_heal, unified};
+pub use planner::{ElementInput, adopted_owner, as_sent, plan_element, plan_heal, relied_on, unified};
 
 pub use record::{
     ElementPlan, HandMade, Plan, ReadEntry, ServiceChange, ServiceEffect, content_digest, digest_at, matches_at,

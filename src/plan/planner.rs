@@ -63,6 +63,15 @@ pub fn plan_element(input: &ElementInput<'_>) -> Result<Option<ElementPlan>, Vec
     finish(input, old, found)
 }
 
+/// What a request takes for granted on an element: nodes that need no edit because they are, or are not, there already. Where
+/// nothing is sent at all, no read-set says it.
+pub fn relied_on(input: &ElementInput<'_>) -> Vec<Path> {
+    let (old, new) = (input.before, input.after);
+    let views = Views { old, new, recorded: input.recorded, actual: input.actual, defaults: input.defaults() };
+    let found = scope(&views, &|path| input.adapter.ownership(path), input.allowed);
+    found.relied.into_iter().chain(found.stood).collect()
+}
+
 /// Plans the healing of deviations at and below the given paths: back to what is intended, or, for what an unresolved
 /// transaction left where nobody claims anything (`left`), back to its side.
 pub fn plan_heal(
@@ -368,6 +377,11 @@ fn read_set(actual: &ConfigTree, change: &Diff, sent: &Diff, found: &Scope) -> V
         exists(path, node);
         true
     });
+    for path in &found.stood {
+        if let Some(node) = actual.at(path) {
+            exists(path, node);
+        }
+    }
     for path in whole {
         entries.insert(path.clone(), digest_at(actual, path));
     }

@@ -188,6 +188,16 @@ impl ElementPlan {
         self.diff.edits.iter().map(Edit::path)
     }
 
+    /// Whether what stands at `path`, at or below it, is touched by this plan or taken for granted by it.
+    pub fn depends_on(&self, path: &Path) -> bool {
+        let relies = |entry: &ReadEntry| match entry.digest.as_deref() {
+            // Whatever stands in it.
+            Some(EXISTS) => entry.path.starts_with(path),
+            _ => entry.path.touches(path),
+        };
+        self.touched().any(|touched| touched.touches(path)) || self.read_set.iter().any(relies)
+    }
+
     /// Whether all touched paths of `actual` are as the plan found them.
     pub fn is_before(&self, actual: &ConfigTree) -> bool {
         self.touched().all(|path| self.matches(actual, &self.before, path))

@@ -84,6 +84,8 @@ pub(super) struct Scope {
     pub refused: Vec<Refused>,
     /// Nodes that are not edited because they are, or are not, there already: the plan depends on them all the same.
     pub relied: Vec<Path>,
+    /// Entries that are there already, whatever stands in them: the plan depends on their being there.
+    pub stood: Vec<Path>,
     /// What deserves a look before the commit.
     pub warnings: Vec<String>,
 }
@@ -292,8 +294,10 @@ impl Walk<'_> {
                     }
                 }
             }
-            if have.value().is_some() && have.value() == new.value() {
-                self.found.relied.push(path.clone());
+            match have.value() {
+                Some(_) if have.value() == new.value() => self.found.relied.push(path.clone()),
+                None if new.value().is_none() => self.found.stood.push(path.clone()),
+                _ => {}
             }
         }
         if have.value().is_some() != new.value().is_some() {

@@ -59,14 +59,13 @@ impl Queues {
         Turns { _guards: guards }
     }
 
-    /// The unresolved transaction that holds a path which this plan touches, with element and path.
+    /// The unresolved transaction that holds a path which this plan touches or relies on, with element and path.
     pub fn holder(&self, plan: &Plan) -> Option<(String, String, Path)> {
         let inner = self.inner();
         inner.held.iter().find_map(|(transaction, held)| {
             held.iter().find_map(|(element, path)| {
                 let of = plan.elements.iter().find(|of| &of.element == element)?;
-                let hit = of.touched().any(|touched| touched.touches(path));
-                hit.then(|| (transaction.clone(), element.clone(), path.clone()))
+                of.depends_on(path).then(|| (transaction.clone(), element.clone(), path.clone()))
             })
         })
     }
@@ -76,6 +75,16 @@ impl Queues {
         let inner = self.inner();
         let holds = |held: &[(String, Path)]| held.iter().any(|(of, at)| of == element && at.touches(path));
         inner.held.iter().find(|(_, held)| holds(held)).map(|(transaction, _)| transaction.clone())
+    }
+
+    /// What unresolved transactions hold now: transaction, element and path.
+    pub fn held(&self) -> Vec<(String, String, Path)> {
+        let inner = self.inner();
+        let of = |(transaction, held): (&String, &Vec<(String, Path)>)| {
+            let paths = held.iter().map(|(element, path)| (transaction.clone(), element.clone(), path.clone()));
+            paths.collect::<Vec<_>>()
+        };
+        inner.held.iter().flat_map(of).collect()
     }
 
     /// Lets an unresolved transaction hold what its plan touches on these elements.
@@ -195,5 +204,38 @@ pub(super) struct Mark {
 impl Drop for Mark {
     fn drop(&mut self) {
         self.queues.inner().running.remove(&self.transaction);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Class;
+    use crate::plan::ReadEntry;
+    use crate::transaction::side::tests::plan_of;
+
+    /// Where a plan edits nothing, but takes for granted what an unresolved transaction has put there, it would lose that
+    /// with the way back.
+    #[test]
+    fn what_a_plan_takes_for_granted_is_held_as_well_as_what_it_touches() {
+        let queues = Queues::default();
+        let unresolved = plan_of(&[("pe1", Class::D)]);
+        queues.hold("t1", &unresolved, &["pe1".to_owned()]);
+        let path = unresolved.elements[0].touched().next().cloned().unwrap();
+        assert_eq!(queues.held(), [("t1".to_owned(), "pe1".to_owned(), path.clone())]);
+        let mut later = plan_of(&[("pe1", Class::D)]);
+        assert_eq!(queues.holder(&later).map(|(transaction, ..)| transaction).as_deref(), Some("t1"));
+        later.elements[0].diff.edits.clear();
+        assert_eq!(queues.holder(&later), None);
+        for digest in [None, Some("exists".to_owned()), Some("1".to_owned())] {
+            later.elements[0].read_set = vec![ReadEntry { path: path.clone(), digest }];
+            assert_eq!(queues.holder(&later).map(|(transaction, ..)| transaction).as_deref(), Some("t1"));
+        }
+        // What stands above it, by its existence alone, is there with it and without.
+        let above = path.parent().unwrap();
+        later.elements[0].read_set = vec![ReadEntry { path: above, digest: Some("exists".into()) }];
+        assert_eq!(queues.holder(&later), None);
+        queues.release("t1");
+        assert_eq!(queues.held(), []);
     }
 }

@@ -9,7 +9,7 @@ use super::path::{Key, Path, Step};
 use super::schema::{SchemaIndex, SchemaKind};
 use super::tree::ConfigTree;
 use super::value::Value;
-use super::{Children, Node};
+use super::{Children, Node, SchemaId};
 use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::fmt;
@@ -156,6 +156,33 @@ impl fmt::Display for CodecError {
     }
 }
 
+/// What every document is held against before it is read: its text, and the schema node that it stands below (`None`: the
+/// root).
+pub(super) fn opened<'b>(
+    bytes: &'b [u8],
+    index: &SchemaIndex,
+    at: Option<&Path>,
+    limits: &Limits,
+) -> Result<(&'b str, Option<SchemaId>), CodecError> {
+    let whole = |kind, message: String| {
+        let path = Trail::new(at).to_string();
+        CodecError { kind, path, message, line: 0, column: 0 }
+    };
+    if bytes.len() > limits.bytes {
+        let message = format!("the document has {} bytes, {} are allowed", bytes.len(), limits.bytes);
+        return Err(whole(CodecErrorKind::TooBig, message));
+    }
+    let text = std::str::from_utf8(bytes)
+        .map_err(|fault| whole(CodecErrorKind::Malformed, format!("not UTF-8 at byte {}", fault.valid_up_to())))?;
+    let parent = match at.filter(|path| !path.steps().is_empty()) {
+        None => None,
+        Some(path) => Some(index.resolve(path).ok_or_else(|| {
+            whole(CodecErrorKind::UnknownElement, "the schema does not know the parent of the document".into())
+        })?),
+    };
+    Ok((text, parent))
+}
+
 /// Where a reader stands, for the paths of errors.
 #[derive(Debug, Default)]
 pub(super) struct Trail {
@@ -297,8 +324,8 @@ pub(super) fn in_schema_order<'a>(
     index: &SchemaIndex,
     parent: Option<SchemaIdAt>,
     children: Children<'a>,
-) -> Vec<(Option<super::SchemaId>, &'a Node)> {
-    let mut last: Option<(&QName, Option<super::SchemaId>)> = None;
+) -> Vec<(Option<SchemaId>, &'a Node)> {
+    let mut last: Option<(&QName, Option<SchemaId>)> = None;
     let mut ordered: Vec<_> = children
         .iter()
         .map(|child| {
@@ -322,7 +349,7 @@ pub(super) fn in_schema_order<'a>(
 #[derive(Clone, Copy, Debug)]
 pub(super) enum SchemaIdAt {
     Top,
-    Below(super::SchemaId),
+    Below(SchemaId),
 }
 
 impl SchemaIdAt {

@@ -6,7 +6,7 @@
 //! §7.5.1), so it is never the place of an edit. Whoever removed `/vrfs` because the last VRF in it goes would take along
 //! the one that somebody adds meanwhile. Edits stand in canonical order of their paths.
 //!
-//! Guarantees (property tests in `tests/laws.rs`): `apply(diff(a, b), a) == b`, `diff(a, a)` is empty,
+//! Guarantees (property tests in `tests/laws`): `apply(diff(a, b), a) == b`, `diff(a, a)` is empty,
 //! `apply(inverse(d), apply(d, a)) == a`.
 
 mod line;

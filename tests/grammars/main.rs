@@ -14,6 +14,9 @@ mod laws;
 mod sros;
 mod vyos;
 
+#[path = "../support/splitmix.rs"]
+mod splitmix;
+
 use andante::adapter::grammar::{Grammar, Parsed};
 use andante::tree::diff;
 

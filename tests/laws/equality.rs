@@ -4,20 +4,17 @@
 //! in which elements and people spell it. Addresses are held against the parsers of the standard library and of `ipnet`.
 
 use super::law;
+use crate::arbitrary::splitmix;
 use andante::tree::canon::{FORMS, Form, Prefixes, Words, form};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// A small generator (splitmix64).
+/// A small generator.
 struct Draw(u64);
 
 impl Draw {
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
+        splitmix(&mut self.0)
     }
 
     fn below(&mut self, bound: u64) -> u64 {

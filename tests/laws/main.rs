@@ -22,6 +22,8 @@ mod wide;
 mod arbitrary;
 #[path = "../support/fleet.rs"]
 mod fleet;
+#[path = "../support/inhabited.rs"]
+mod inhabited;
 #[path = "../support/law.rs"]
 mod law;
 #[path = "../support/paper.rs"]

@@ -147,6 +147,31 @@ async fn locks_are_kept_from_the_edit_to_the_confirmation() {
     assert!(after.filter(|session| session.contains("<get-config>")).count() >= 1);
 }
 
+/// A write asks an element for two sessions: the one that read for the plan writes, and another one reads back. A dry-run
+/// asks for one, and nothing that writes is sent on it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_asks_each_element_for_two_sessions() {
+    let Some(domain) = Domain::start().await else { return };
+    let sessions = || (domain.pe1.wire().len(), domain.pe2.wire().len());
+    // Its YANG modules are read, and it is looked at, before anybody counts.
+    domain.plan(vec![domain.put(FILE, |text| text)]).await.unwrap();
+    let before = sessions();
+    domain.plan(vec![domain.put(FILE, |text| text)]).await.unwrap();
+    assert_eq!(sessions(), (before.0 + 1, before.1 + 1));
+    assert_eq!(domain.writers(), (0, 0));
+    let before = sessions();
+    applied(&domain.write(vec![domain.put(FILE, |text| text)]).await.unwrap());
+    assert_eq!(sessions(), (before.0 + 2, before.1 + 2));
+    assert_eq!(domain.writers(), (1, 1));
+    let wire = domain.pe1.wire();
+    let (wrote, read) = (wire[before.0].text(), wire[before.0 + 1].text());
+    let at = |word: &str| wrote.find(word).unwrap_or_else(|| panic!("{word} is missing: {wrote}"));
+    assert!(at("<get-config>") < at("<lock>") && at("<lock>") < at("<edit-config"), "{wrote}");
+    assert!(read.contains("<get-config>") && !read.contains("<lock>"), "{read}");
+    // Those to which there is nothing to send are ended in good order as well.
+    assert!(wire.iter().all(|session| session.text().contains("<close-session")));
+}
+
 /// F9: `198.51.100.200/25` is what FRR prints as `198.51.100.128/25`.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_prefix_with_host_bits_is_no_deviation() {

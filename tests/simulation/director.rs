@@ -160,6 +160,12 @@ impl Director {
         }
     }
 
+    /// Whether something that has a time is still to happen.
+    pub fn more_to_come(&self) -> bool {
+        let twists = self.twists.lock().unwrap();
+        twists.iter().flatten().any(|twist| matches!(twist.when, When::At(_)))
+    }
+
     /// A daemon passes a probe point.
     pub fn point(&self, process: usize, name: &str) {
         let (step, nth) = {

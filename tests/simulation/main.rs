@@ -41,8 +41,12 @@ mod world;
 
 #[path = "../support/bare_plan.rs"]
 mod bare_plan;
+#[path = "../support/inhabited.rs"]
+mod inhabited;
 #[path = "../support/paper.rs"]
 mod paper;
+#[path = "../support/splitmix.rs"]
+mod splitmix;
 #[path = "../support/through.rs"]
 mod through;
 
@@ -116,9 +120,7 @@ pub fn word(outcome: Option<&Outcome>) -> &'static str {
 /// The same story with everything left out that is not needed to break the same law.
 pub fn shrunk(story: &Story, planted: &Planted) -> Story {
     let law = |story: &Story| simulate(story, planted.clone()).err().map(|broken| broken.laws[0].0);
-    let Some(first) = law(story) else { return story.clone() };
-    let mut best = story.clone();
-    loop {
+    smallest(story, law, |best| {
         let mut smaller: Vec<Story> = Vec::new();
         for at in 0..best.twists.len() {
             let mut one = best.clone();
@@ -150,9 +152,20 @@ pub fn shrunk(story: &Story, planted: &Planted) -> Story {
                 smaller.push(one);
             }
         }
-        match smaller.into_iter().find(|one| *one != best && law(one) == Some(first)) {
-            Some(one) => best = one,
-            None => return best,
-        }
+        smaller
+    })
+}
+
+/// From `all` step by step to one that still breaks the same law, and of which no smaller one does.
+pub fn smallest<S: Clone + PartialEq>(
+    all: &S,
+    law: impl Fn(&S) -> Option<&'static str>,
+    smaller: impl Fn(&S) -> Vec<S>,
+) -> S {
+    let mut best = all.clone();
+    let Some(first) = law(all) else { return best };
+    while let Some(one) = smaller(&best).into_iter().find(|one| *one != best && law(one) == Some(first)) {
+        best = one;
     }
+    best
 }

@@ -38,6 +38,8 @@ pub enum Bug {
     DiscardsFirst,
     /// The read-set is taken for unmoved, whatever was read.
     SkipsTheReadSet,
+    /// What is sent says the same in other bytes.
+    OtherBytes,
 }
 
 type Done<T> = Result<T, DriverError>;
@@ -67,6 +69,17 @@ struct Session {
     plan: Option<ElementPlan>,
     presumed_failed: Arc<AtomicBool>,
     calls: usize,
+}
+
+impl Session {
+    fn dressed(&self, payload: &Payload) -> Payload {
+        match payload {
+            Payload::Netconf { config } if self.bug == Bug::OtherBytes => {
+                Payload::Netconf { config: format!("{config}\n") }
+            }
+            other => other.clone(),
+        }
+    }
 }
 
 struct Credulous {
@@ -174,12 +187,13 @@ impl Writer for Session {
     }
 
     async fn prepare(&mut self, payload: &Payload) -> Done<()> {
-        self.inner.prepare(payload).await
+        self.inner.prepare(&self.dressed(payload)).await
     }
 
     async fn apply(&mut self, payload: &Payload, confirm: Option<&Confirm>) -> Done<Residue> {
         let limit = Duration::from_secs(4);
         let (world, name) = (self.element.world.clone(), self.element.name.clone());
+        let payload = &self.dressed(payload);
         match self.bug {
             Bug::ConfirmsAtOnce => {
                 let residue = self.inner.apply(payload, confirm).await?;

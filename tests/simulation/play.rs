@@ -15,7 +15,8 @@ use andante::domain::{AuditRecord, Event, Outcome, Principal, TransactionRecord}
 use andante::plan::{ElementPlan, Plan};
 use andante::store::{Batch, Store, StoreError, Table};
 use andante::transaction::{
-    Ambient, Closing, Opened, Probe, Progress, Recovery, Runner, StopSignal, TransactionLimits, TransactionRequest, Undo,
+    Ambient, Closing, Opened, Probe, Progress, Recovery, Runner, StopSignal, TransactionLimits, TransactionRequest,
+    Undo,
 };
 use andante::tree::ConfigTree;
 use futures::StreamExt;

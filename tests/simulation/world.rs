@@ -1,5 +1,6 @@
 //! Virtual time, chance from a seed, and an event loop of one thread: nothing in a simulation happens twice differently.
 
+use crate::splitmix::splitmix;
 use futures::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -48,14 +49,10 @@ impl World {
         self.inner.lock().unwrap().now
     }
 
-    /// The next number of the seed's sequence (splitmix64).
+    /// The next number of the seed's sequence.
     pub fn chance(&self) -> u64 {
         let mut inner = self.inner.lock().unwrap();
-        inner.chance = inner.chance.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = inner.chance;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        splitmix(&mut inner.chance)
     }
 
     pub fn below(&self, n: usize) -> usize {

@@ -2,23 +2,24 @@
 // A part of a test: not every test uses all of it, and a panic is a failed test.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "splitmix.rs"]
+mod splitmix;
+
+pub use splitmix::splitmix;
+
 use andante::tree::schema::{Canonical, SchemaIndex, SchemaKind, SchemaModule, SchemaNode, Tables, TypeSpec};
 use andante::tree::{Children, ConfigTree, Keys, Name, Node, QName, SchemaId, Value};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// A generator of numbers (splitmix64).
+/// A generator of numbers.
 #[derive(Clone, Debug, Default)]
 pub struct Dice(pub u64);
 
 impl Dice {
     /// A number below `n`.
     pub fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) % n as u64) as usize
+        (splitmix(&mut self.0) % n as u64) as usize
     }
 
     /// True in `percent` of a hundred cases.

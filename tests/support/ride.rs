@@ -3,15 +3,17 @@
 #![allow(dead_code, missing_docs)] // each test binary uses its own part
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use andante::adagio::{Payload, Southbound};
+#[path = "by_adapter.rs"]
+mod by_adapter;
+
+use andante::adagio::Southbound;
 use andante::adapter::Adapter;
 use andante::domain::{Class, Principal, TransactionRecord};
-use andante::plan::{ElementPlan, Plan, ReadEntry, digest_at, matches_at, touched_state};
+use andante::plan::{ElementPlan, Plan, ReadEntry, digest_at, touched_state};
 use andante::store::{Batch, MemoryStore, Store};
-use andante::transaction::{
-    Opened, Probe, Recovery, Runner, StopSignal, SystemAmbient, TransactionLimits, TransactionRequest, Undo,
-};
-use andante::tree::{After, ConfigTree, Path, diff, inverse};
+use andante::transaction::{Opened, Probe, Recovery, Runner, StopSignal, SystemAmbient, TransactionLimits, TransactionRequest};
+use andante::tree::{ConfigTree, Path, diff, inverse};
+use by_adapter::ByAdapter;
 use futures::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -87,39 +89,9 @@ impl Rider {
 
     async fn runner(&self, probe: Arc<Watch>) -> Runner {
         let epoch = self.store.take_lease("tests").await.unwrap();
-        let undo = Arc::new(ByAdapter(self.adapter.clone()));
+        let undo = Arc::new(ByAdapter(BTreeMap::from([("pe1".to_owned(), self.adapter.clone())])));
         let ambient = Arc::new(SystemAmbient::new());
         Runner::new(self.store.clone(), epoch, ambient, undo, probe, self.limits.clone())
-    }
-}
-
-/// The adapter's part, as the controller would give it.
-struct ByAdapter(Arc<Adapter>);
-
-impl ByAdapter {
-    fn toward(&self, plan: &ElementPlan, actual: &ConfigTree, side: &ConfigTree) -> Result<Option<Payload>, String> {
-        let mut target = actual.clone();
-        for path in plan.touched().filter(|path| !matches_at(actual, side, path)) {
-            target = match (side.at(path), path.parent()) {
-                (Some(node), Some(parent)) => target.with(&parent, node.clone(), After::Keep),
-                _ => target.without(path),
-            };
-        }
-        let change = diff(actual, &target);
-        if change.is_empty() {
-            return Ok(None);
-        }
-        self.0.render(&change, actual, &target).map(Some).map_err(|error| error.to_string())
-    }
-}
-
-impl Undo for ByAdapter {
-    fn toward_before(&self, _: &str, plan: &ElementPlan, actual: &ConfigTree) -> Result<Option<Payload>, String> {
-        self.toward(plan, actual, &plan.before)
-    }
-
-    fn toward_after(&self, _: &str, plan: &ElementPlan, actual: &ConfigTree) -> Result<Option<Payload>, String> {
-        self.toward(plan, actual, &plan.after)
     }
 }
 

@@ -1,44 +1,21 @@
 //! Against real servers: netconfd for holders and drafts, a pair of FRR for a BGP session that our change takes down.
 
+use crate::by_adapter::ByAdapter;
 use crate::plans::element_plan;
 use crate::stage::limits;
 use crate::support::{Access, FrrElement, FrrOptions, NetconfElement, or_skip, wait_until};
-use andante::adagio::Payload;
 use andante::adagio::connect::Connector;
 use andante::adagio::secret::NoSecrets;
 use andante::adapter::Adapter;
 use andante::domain::outcome::CauseKind;
 use andante::domain::{CheckVerdict, Class, Element, Outcome, Principal, TransactionRecord};
-use andante::plan::{ElementPlan, Plan, toward};
+use andante::plan::{ElementPlan, Plan};
 use andante::store::{Batch, MemoryStore, Store};
-use andante::transaction::{NoProbe, Opened, Runner, StopSignal, SystemAmbient, TransactionLimits, TransactionRequest, Undo};
-use andante::tree::{ConfigTree, diff};
+use andante::transaction::{NoProbe, Opened, Runner, StopSignal, SystemAmbient, TransactionLimits, TransactionRequest};
+use andante::tree::ConfigTree;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-
-struct ByAdapter(Arc<Adapter>);
-
-impl ByAdapter {
-    fn way(&self, plan: &ElementPlan, actual: &ConfigTree, side: &ConfigTree) -> Result<Option<Payload>, String> {
-        let target = toward(actual, side, plan.touched());
-        let change = diff(actual, &target);
-        if change.is_empty() {
-            return Ok(None);
-        }
-        self.0.render(&change, actual, &target).map(Some).map_err(|error| error.to_string())
-    }
-}
-
-impl Undo for ByAdapter {
-    fn toward_before(&self, _: &str, plan: &ElementPlan, actual: &ConfigTree) -> Result<Option<Payload>, String> {
-        self.way(plan, actual, &plan.before)
-    }
-
-    fn toward_after(&self, _: &str, plan: &ElementPlan, actual: &ConfigTree) -> Result<Option<Payload>, String> {
-        self.way(plan, actual, &plan.after)
-    }
-}
 
 fn connector() -> Connector {
     Connector {
@@ -67,7 +44,7 @@ async fn run(adapter: &Arc<Adapter>, element: &Element, of: ElementPlan, id: &st
     let store = Arc::new(MemoryStore::new());
     let epoch = store.take_lease("live").await.unwrap();
     let limits = TransactionLimits { check: Duration::from_secs(5), margin: Duration::from_millis(500), ..limits() };
-    let undo = Arc::new(ByAdapter(adapter.clone()));
+    let undo = Arc::new(ByAdapter(BTreeMap::from([(element.name.clone(), adapter.clone())])));
     let runner = Runner::new(store, epoch, Arc::new(SystemAmbient::new()), undo, Arc::new(NoProbe), limits);
     let south = BTreeMap::from([(element.name.clone(), connector().southbound(element, adapter).unwrap())]);
     let plan = Plan { id: String::new(), services: vec![], elements: vec![of], numbers: vec![], warnings: vec![] };

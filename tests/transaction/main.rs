@@ -4,8 +4,12 @@
 
 #[path = "../support/bare_plan.rs"]
 mod bare_plan;
+#[path = "../support/by_adapter.rs"]
+mod by_adapter;
 #[path = "../support/platforms.rs"]
 mod platforms;
+#[path = "../support/simulated.rs"]
+mod simulated;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -16,6 +20,7 @@ mod live;
 mod locks;
 mod mixed;
 mod older;
+mod opened;
 mod others;
 mod patience;
 mod plans;

@@ -1,8 +1,11 @@
 //! The stage: simulated elements over real SSH, our own drivers and adapters, a runner with short limits.
 
+use crate::by_adapter::ByAdapter;
 use crate::plans::element_plan;
 use crate::platforms::{adapter_folder, platforms};
+use crate::simulated::simulated;
 use crate::support::changed_adapters;
+use andante::adagio::Southbound;
 use andante::adagio::cli::CliLimits;
 use andante::adagio::connect::Connector;
 use andante::adagio::netconf::{NetconfLimits, NetconfSession, ReadingCount};
@@ -10,15 +13,14 @@ use andante::adagio::secret::NoSecrets;
 use andante::adagio::sim::{Fault, Login, SimElement, SimHandle, SimOptions, serve};
 use andante::adagio::ssh::SshLimits;
 use andante::adagio::tap::Tap;
-use andante::adagio::{Payload, Southbound};
 use andante::adapter::Adapter;
 use andante::domain::{Class, Element, Outcome, Principal, TransactionRecord};
-use andante::plan::{ElementPlan, Plan, as_sent, toward};
+use andante::plan::Plan;
 use andante::store::{Batch, MemoryStore, Store};
 use andante::transaction::{
-    Opened, Probe, Progress, Recovery, Runner, StopSignal, SystemAmbient, TransactionLimits, TransactionRequest, Undo,
+    Opened, Probe, Progress, Recovery, Runner, StopSignal, SystemAmbient, TransactionLimits, TransactionRequest,
 };
-use andante::tree::{ConfigTree, diff};
+use andante::tree::ConfigTree;
 use futures::future::BoxFuture;
 use russh::keys::PrivateKey;
 use std::collections::BTreeMap;
@@ -67,32 +69,6 @@ impl Probe for At {
             Some(found) => (deeds.remove(found).1)(),
             None => Box::pin(std::future::ready(())),
         }
-    }
-}
-
-/// Undo by the adapters, as the controller does it.
-struct ByAdapter(BTreeMap<String, Arc<Adapter>>);
-
-impl ByAdapter {
-    fn way(&self, plan: &ElementPlan, actual: &ConfigTree, side: &ConfigTree) -> Result<Option<Payload>, String> {
-        let adapter = &self.0[&plan.element];
-        let target = toward(actual, side, plan.touched());
-        let change = diff(actual, &target);
-        if change.is_empty() {
-            return Ok(None);
-        }
-        let sent = as_sent(adapter, &change, actual, &target);
-        adapter.render(&sent, actual, &target).map(Some).map_err(|error| error.to_string())
-    }
-}
-
-impl Undo for ByAdapter {
-    fn toward_before(&self, _: &str, plan: &ElementPlan, actual: &ConfigTree) -> Result<Option<Payload>, String> {
-        self.way(plan, actual, &plan.before)
-    }
-
-    fn toward_after(&self, _: &str, plan: &ElementPlan, actual: &ConfigTree) -> Result<Option<Payload>, String> {
-        self.way(plan, actual, &plan.after)
     }
 }
 
@@ -208,6 +184,15 @@ impl Stage {
     }
 
     pub async fn watched(&self, id: &str, progress: Option<watch::Sender<Progress>>) -> TransactionRecord {
+        self.request(id, progress, Opened::default()).await
+    }
+
+    /// Goes on with these sessions.
+    pub async fn run_with(&self, id: &str, opened: Opened) -> TransactionRecord {
+        self.request(id, None, opened).await
+    }
+
+    async fn request(&self, id: &str, progress: Option<watch::Sender<Progress>>, opened: Opened) -> TransactionRecord {
         let request = TransactionRequest {
             id: id.into(),
             plan: self.plan.clone().sealed(),
@@ -215,7 +200,7 @@ impl Stage {
             summary: "staged".into(),
             closing: Arc::new(Batch::default()),
             progress,
-            opened: Opened::default(),
+            opened,
         };
         self.runner.run(request, &self.south, StopSignal::new()).await
     }
@@ -239,14 +224,7 @@ impl Stage {
     }
 
     pub fn element(&self, name: &str, user: &str) -> Element {
-        let adapter = self.sim.adapter(name).unwrap();
-        let text = format!(
-            "name='{name}'\nadapter='{adapter}'\naddress='{}'\nusername='{user}'\nhost_key='{}'\nprivate_key='{}'",
-            self.sim.address(name).unwrap(),
-            self.sim.host_key(name).unwrap(),
-            self.folder.path().join("key").display(),
-        );
-        toml::from_str(&text).unwrap()
+        simulated(&self.sim, name, user, &self.folder.path().join("key"))
     }
 
     /// A NETCONF session of somebody.

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::adapter::Adapter;
-use crate::controller::desk::{Desk, Wanted};
-use crate::domain::{Class, Effect, Element, Port, Principal, Stamp};
+use crate::controller::desk::{Desk, Relied, Wanted};
+use crate::controller::queue::Queueing;
+use crate::domain::{Class, Effect, Element, Port, Principal, QueuePolicy, QueueState, Stamp, TransactionRecord};
 use crate::plan::{Allowed, Plan, adopted_owner};
 use crate::service::Ranges;
 use crate::service::canonical::{
@@ -152,6 +153,17 @@ impl House {
         let drafted = desk.draft(wanted).unwrap();
         let actual = |name: &str| self.intended(name).tree.overlay(beside);
         let readings = drafted.elements().map(|name| (name.to_string(), (actual(name), Class::D))).collect();
+        desk.plan(drafted, &readings, &Allowed::default()).unwrap().0
+    }
+
+    /// What the plan of a request takes for granted where it sends nothing, on elements on which nothing stands.
+    fn relied(&self, wanted: Vec<Wanted>) -> (Plan, Relied) {
+        let (own, ranges, excluded) = (BTreeMap::new(), Ranges::default(), BTreeMap::new());
+        let (model, adapters) = (&self.model, &self.adapters);
+        let desk = Desk { model, adapters, own: &own, ranges: &ranges, excluded: &excluded };
+        let drafted = desk.draft(wanted).unwrap();
+        let nothing = |name: &str| (name.to_owned(), (ConfigTree::default(), Class::D));
+        let readings = drafted.elements().map(nothing).collect();
         desk.plan(drafted, &readings, &Allowed::default()).unwrap()
     }
 
@@ -445,4 +457,51 @@ async fn the_past_is_kept_as_long_as_there_is_room() {
     assert_eq!((numbers(&rows, "a"), numbers(&rows, "b")), (vec![], vec![1, 2]), "one deleted service is remembered");
     assert_eq!(house.model.gone.len(), 1);
     assert_eq!(house.model.gone_since.len(), 1);
+}
+
+/// Nothing is sent to an element that shows nothing of a service any more, and so no read-set guards that: whoever carries
+/// out the plan has to know what it rests on.
+#[tokio::test]
+async fn what_a_plan_rests_on_where_it_sends_nothing_is_named() {
+    let mut house = House::with(Batch::default()).await;
+    house.write("a", Some(&[PE1, PE2]), &ConfigTree::default()).await;
+    let (plan, relied) = house.relied(vec![house.wanted("a", None)]);
+    assert!(plan.elements.is_empty());
+    assert_eq!(relied.keys().collect::<Vec<_>>(), ["pe1", "pe2"]);
+    let gone = |path: &Path| path.to_string().contains("interface[name='eth1.100']");
+    assert!(relied.values().all(|paths| paths.iter().any(gone)), "{relied:?}");
+}
+
+/// They once got the same place: one of them was never carried out, and nobody was told.
+#[tokio::test]
+async fn services_of_one_request_that_wait_for_one_element_stand_one_behind_the_other() {
+    let mut house = House::with(Batch::default()).await;
+    let plan = house.plan(
+        vec![house.wanted("b", Some(&[PE1])), house.wanted("a", Some(&[("pe1", "eth1", 101)]))],
+        &ConfigTree::default(),
+    );
+    let put_off = ["a", "b"].map(|id| ("pe1".to_owned(), key(id))).into_iter().collect();
+    let queueing = Queueing { policy: Some(QueuePolicy::Skip), put_off, run: None };
+    let record = TransactionRecord::new("t", Principal::daemon(), house.now);
+    let mut batch = Batch::default();
+    queueing.decided(&house.model, &plan, &record, house.now, &mut batch).unwrap();
+    house.store.commit(house.epoch, batch.clone(), Durability::Now).await.unwrap();
+    house.model.apply(&batch, &meaning).unwrap();
+    let line = |model: &Model| -> Vec<(u64, String)> {
+        model.queued_on("pe1").map(|change| (change.index, change.key.id.clone())).collect()
+    };
+    assert_eq!(line(&house.model), [(1, "b".into()), (2, "a".into())], "in the order of the request");
+    assert_eq!(house.model.queued("pe1", &key("b")).map(|change| change.key.id.as_str()), Some("b"));
+    // As older versions left them in the store.
+    let mut twice = Batch::default();
+    for id in ["a", "b"] {
+        let known = house.model.queued("pe1", &key(id)).unwrap().clone();
+        let known = crate::domain::QueuedChange { index: 1, state: QueueState::Blocked, ..known };
+        twice.put(Table::Queue, &known.store_key(), &known).unwrap();
+    }
+    house.store.commit(house.epoch, twice.clone(), Durability::Now).await.unwrap();
+    house.model.apply(&twice, &meaning).unwrap();
+    let fresh = Model::load(&house.store, &meaning).await.unwrap();
+    assert_eq!(line(&house.model), [(1, "a".into()), (1, "b".into())]);
+    assert_eq!(line(&house.model), line(&fresh));
 }

@@ -165,3 +165,14 @@ fn one_change_among_thousands_is_found_in_bounded_steps() {
     let found: Vec<Difference> = differences(&after, &old, &old, &Defaults::default());
     assert_eq!(found.len(), 1);
 }
+
+#[test]
+fn an_entry_that_is_there_already_is_relied_on_whatever_stands_in_it() {
+    let old = tree(vec![entry("vrf", "red", vec![])]);
+    let new = tree(vec![entry("vrf", "red", vec![entry("redistribute", "static", vec![])])]);
+    let more = tree(vec![entry("vrf", "red", vec![entry("redistribute", "static", vec![leaf("metric", "1")])])]);
+    let found = strict(&old, &new, &more);
+    assert!(found.refused.is_empty(), "{:?}", found.refused);
+    assert_eq!(found.target, more);
+    assert_eq!(paths(&found.stood), ["/m:vrf[name='red']/redistribute[name='static']"]);
+}

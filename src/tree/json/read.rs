@@ -4,7 +4,9 @@
 //! of the stack. With [`Unknown::Opaque`] a node that does not fit is read again, as an opaque one.
 
 use super::text::{Cursor, Fault};
-use crate::tree::codec::{CodecError, CodecErrorKind, Limits, Met, Policy, Ranks, State, Trail, Unknown, below};
+use crate::tree::codec::{
+    CodecError, CodecErrorKind, Limits, Met, Policy, Ranks, State, Trail, Unknown, below, opened,
+};
 use crate::tree::lexical::{Token, is_name, shown};
 use crate::tree::schema::{SchemaIndex, SchemaKind, SchemaNode};
 use crate::tree::value::Pool;
@@ -20,19 +22,7 @@ pub(super) fn parse(
     limits: &Limits,
 ) -> Result<ConfigTree, CodecError> {
     let trail = Trail::new(at);
-    let whole = |kind, message: String| CodecError { kind, path: trail.to_string(), message, line: 0, column: 0 };
-    if bytes.len() > limits.bytes {
-        let message = format!("the document has {} bytes, {} are allowed", bytes.len(), limits.bytes);
-        return Err(whole(CodecErrorKind::TooBig, message));
-    }
-    let text = std::str::from_utf8(bytes)
-        .map_err(|fault| whole(CodecErrorKind::Malformed, format!("not UTF-8 at byte {}", fault.valid_up_to())))?;
-    let parent = match at.filter(|path| !path.steps().is_empty()) {
-        None => None,
-        Some(path) => Some(index.resolve(path).ok_or_else(|| {
-            whole(CodecErrorKind::UnknownElement, "the schema does not know the parent of the document".into())
-        })?),
-    };
+    let (text, parent) = opened(bytes, index, at, limits)?;
     let cursor = Cursor { text, at: 0, value_bytes: limits.value_bytes };
     let mut reader =
         Reader { cursor, index, policy, limits, trail, nodes: 0, broken: false, pool: Pool::for_bytes(text.len()) };

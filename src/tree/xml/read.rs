@@ -15,7 +15,7 @@ pub use marks::{EditConfig, Insert, Mark, Operation};
 use super::entries::{Entries, Memory};
 use super::source::{Binding, Item, Source};
 use super::{NETCONF, RESTCONF};
-use crate::tree::codec::{CodecError, CodecErrorKind, Limits, Met, Policy, Ranks, Trail, Unknown, below};
+use crate::tree::codec::{CodecError, CodecErrorKind, Limits, Met, Policy, Ranks, Trail, Unknown, below, opened};
 use crate::tree::hash::Hash;
 use crate::tree::lexical::{is_name, is_space, shown};
 use crate::tree::schema::{SchemaIndex, SchemaKind};
@@ -44,19 +44,7 @@ pub(super) fn parse(
     purpose: Purpose<'_>,
 ) -> Result<(EditConfig, Entries), CodecError> {
     let trail = Trail::new(at);
-    let whole = |kind, message: String| CodecError { kind, path: trail.to_string(), message, line: 0, column: 0 };
-    if bytes.len() > limits.bytes {
-        let message = format!("the document has {} bytes, {} are allowed", bytes.len(), limits.bytes);
-        return Err(whole(CodecErrorKind::TooBig, message));
-    }
-    let text = std::str::from_utf8(bytes)
-        .map_err(|fault| whole(CodecErrorKind::Malformed, format!("not UTF-8 at byte {}", fault.valid_up_to())))?;
-    let parent = match at.filter(|path| !path.steps().is_empty()) {
-        None => None,
-        Some(path) => Some(index.resolve(path).ok_or_else(|| {
-            whole(CodecErrorKind::UnknownElement, "the schema does not know the parent of the document".into())
-        })?),
-    };
+    let (text, parent) = opened(bytes, index, at, limits)?;
     let source = Source::new(text, limits.attributes);
     let mut reader = Reader {
         source,

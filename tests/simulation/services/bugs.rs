@@ -4,10 +4,12 @@ use super::laws::{JUDGED, LAWS};
 use super::play::{OnSouth, OnStore, Planted};
 use super::simulate;
 use super::tale::Tale;
+use crate::plants::{Bug, Bugged};
 use crate::through::{Between, Through};
 use andante::adagio::driver::{Holder, Residue};
 use andante::adagio::{Confirm, DriverError, Payload, Reader, Reading, Southbound, Writer};
-use andante::domain::{Class, Deviation};
+use andante::domain::outcome::{Cause, CauseKind};
+use andante::domain::{Class, Deviation, Outcome, Revision, StoredDocument, TransactionRecord};
 use andante::store::{Batch, Change, Durability, Store, StoreError, Table};
 use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,11 +47,54 @@ enum Wrong {
     ForgetsNumbers,
     /// A deviation belongs to nobody.
     NamesNobody,
+    /// Records of transactions stay as they were before the end.
+    ForgetsTheEnd,
+    /// In the place of what a document replaces the history keeps what replaces it.
+    KeepsTheNewInTheHistory,
+    /// What was called off is written down as decided.
+    DecidesWhatWasCalledOff,
+    /// A way back keeps the document that it was to replace.
+    StaysWhereItIs,
+    /// What an operator lets stand is not kept with the transaction.
+    ForgetsWords,
+}
+
+impl Wrong {
+    fn spoils(self, record: &mut TransactionRecord) {
+        match self {
+            Wrong::ForgetsTheEnd => (record.outcome, record.finished) = (None, None),
+            Wrong::DecidesWhatWasCalledOff => {
+                let called_off = |cause: &Cause| cause.kind == CauseKind::Cancelled;
+                if matches!(&record.outcome, Some(Outcome::NotApplied { cause }) if called_off(cause)) {
+                    record.decided = Some(record.started);
+                }
+            }
+            Wrong::ForgetsWords => {
+                record.resolutions.clear();
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A document that is replaced, by its service.
+fn replaced(change: &Change) -> Option<(String, String)> {
+    let Change::Put(Table::History, _, bytes) = change else { return None };
+    let old = serde_json::from_slice::<Revision>(bytes).ok()?;
+    Some((old.key.to_string(), old.body?))
+}
+
+/// A document that is written, by its service.
+fn written(change: &Change) -> Option<(String, String)> {
+    let Change::Put(Table::Documents, key, bytes) = change else { return None };
+    Some((key.clone(), serde_json::from_slice::<StoredDocument>(bytes).ok()?.body))
 }
 
 struct Bad {
     store: Arc<dyn Store>,
     wrong: Wrong,
+    /// The transactions that are ways back.
+    back: Mutex<BTreeSet<String>>,
 }
 
 #[async_trait]
@@ -70,11 +115,36 @@ impl Between for Bad {
             )
         };
         batch.changes.retain(|change| !lost(change));
+        let written: BTreeMap<String, String> = batch.changes.iter().filter_map(written).collect();
+        let replaced: BTreeMap<String, String> = batch.changes.iter().filter_map(replaced).collect();
         for change in &mut batch.changes {
-            if let (Wrong::NamesNobody, Change::Put(Table::Deviations, _, bytes)) = (wrong, change) {
+            if let (Wrong::NamesNobody, Change::Put(Table::Deviations, _, bytes)) = (wrong, &mut *change) {
                 let mut found: Deviation = serde_json::from_slice(bytes).unwrap();
                 found.services.clear();
                 *bytes = serde_json::to_vec(&found).unwrap();
+            }
+            if let (Wrong::KeepsTheNewInTheHistory, Change::Put(Table::History, _, bytes)) = (wrong, &mut *change)
+                && let Ok(mut old) = serde_json::from_slice::<Revision>(bytes)
+                && let Some(body) = written.get(&old.key.to_string())
+            {
+                old.body = Some(body.clone());
+                *bytes = serde_json::to_vec(&old).unwrap();
+            }
+            if let (Wrong::StaysWhereItIs, Change::Put(Table::Documents, key, bytes)) = (wrong, &mut *change)
+                && let Ok(mut new) = serde_json::from_slice::<StoredDocument>(bytes)
+                && let Some(old) = replaced.get(key)
+                && new.transaction.as_ref().is_some_and(|id| self.back.lock().unwrap().contains(id))
+            {
+                new.body = old.clone();
+                *bytes = serde_json::to_vec(&new).unwrap();
+            }
+            if let Change::Put(Table::Transactions, _, bytes) = change {
+                let mut record: TransactionRecord = serde_json::from_slice(bytes).unwrap();
+                if record.summary.starts_with("rollback") || record.summary.starts_with("undo") {
+                    self.back.lock().unwrap().insert(record.id.clone());
+                }
+                wrong.spoils(&mut record);
+                *bytes = serde_json::to_vec(&record).unwrap();
             }
         }
         self.store.commit(epoch, batch, durability).await
@@ -82,7 +152,8 @@ impl Between for Bad {
 }
 
 fn bad(wrong: Wrong) -> Planted {
-    let store: Arc<OnStore> = Arc::new(move |store| Arc::new(Through(Arc::new(Bad { store, wrong }))));
+    let store: Arc<OnStore> =
+        Arc::new(move |store| Arc::new(Through(Arc::new(Bad { store, wrong, back: Mutex::default() }))));
     Planted { store: Some(store), ..Planted::default() }
 }
 
@@ -109,6 +180,41 @@ fn numbers_that_are_not_kept_are_found() {
 #[test]
 fn a_deviation_of_nobody_is_found() {
     found("names nobody", &bad(Wrong::NamesNobody), 60, "every deviation has its services");
+}
+
+#[test]
+fn an_end_that_is_not_kept_is_found() {
+    found("forgets the end", &bad(Wrong::ForgetsTheEnd), 60, "every request ends");
+}
+
+#[test]
+fn a_history_that_lies_is_found() {
+    let wrong = bad(Wrong::KeepsTheNewInTheHistory);
+    found("keeps the new in the history", &wrong, 60, "the history of a service is true");
+}
+
+#[test]
+fn a_way_back_that_stays_where_it_is_is_found() {
+    let wrong = bad(Wrong::StaysWhereItIs);
+    found("stays where it is", &wrong, 200, "a way back leads where it was asked to");
+}
+
+#[test]
+fn what_was_called_off_and_carried_out_is_found() {
+    let wrong = bad(Wrong::DecidesWhatWasCalledOff);
+    found("decides what was called off", &wrong, 200, "what was called off is not carried out");
+}
+
+#[test]
+fn a_word_of_an_operator_that_is_not_kept_is_found() {
+    found("forgets words", &bad(Wrong::ForgetsWords), 300, "an operator's word holds");
+}
+
+#[test]
+fn other_bytes_than_those_of_the_plan_are_found() {
+    let south: Arc<OnSouth> = Arc::new(|south, element| Arc::new(Bugged::new(Bug::OtherBytes, south, element, None)));
+    let planted = Planted { south: Some(south), ..Planted::default() };
+    found("sends other bytes", &planted, 60, "a pinned plan is sent as it was looked at");
 }
 
 #[test]

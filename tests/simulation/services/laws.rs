@@ -1,13 +1,15 @@
 //! What has to hold for services when everything has come to rest. Judged from the elements and their diaries, from the
 //! durable store, and from what callers were told; what the daemon believes is itself on trial.
 
+mod verbs;
+
 use super::house::house;
 use super::play::{Heard, Stage, Told, request};
 use super::tale::{Ask, Want, key};
 use crate::element::{By, Did, Element, Entry};
 use crate::story::Call;
 use andante::controller::meaning;
-use andante::domain::{DeviationKind, Inventory, Outcome, QueueState, ServiceKey, StoredDocument, SyncState};
+use andante::domain::{DeviationKind, Inventory, Offer, Outcome, QueueState, ServiceKey, StoredDocument, SyncState};
 use andante::plan::Plan;
 use andante::service::decompose;
 use andante::service::ledger::{Draft, Exclusions, Ledger, Take};
@@ -18,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub type Verdict = Result<(), String>;
 pub type Law = (&'static str, fn(&Judged<'_>) -> Verdict);
 
-pub const LAWS: [Law; 9] = [
+pub const LAWS: [Law; 13] = [
     ("every request ends", every_request_ends),
     ("elements carry the services that are there, and nothing else changed", elements_carry_the_services),
     ("a request is carried out once", once),
@@ -28,6 +30,10 @@ pub const LAWS: [Law; 9] = [
     ("what is told of services and elements is true", told_is_true),
     ("what people changed is not overwritten knowingly", not_overwritten_knowingly),
     ("a pinned plan is sent as it was looked at", pinned_as_looked_at),
+    ("the history of a service is true", verbs::histories_are_true),
+    ("a way back leads where it was asked to", verbs::ways_back_lead_there),
+    ("what was called off is not carried out", verbs::called_off_is_not_carried_out),
+    ("an operator's word holds", verbs::words_hold),
 ];
 
 /// What stands in the store of a service says what it asks for.
@@ -55,6 +61,10 @@ pub fn judge(stage: &Stage) -> Result<(), Vec<(&'static str, String)>> {
     let judged = Judged::new(stage, &told).map_err(|why| vec![(JUDGED, why)])?;
     let broken: Vec<_> = LAWS.iter().filter_map(|(name, law)| Some((*name, law(&judged).err()?))).collect();
     if broken.is_empty() { Ok(()) } else { Err(broken) }
+}
+
+fn covers(told: &str, path: &str) -> bool {
+    path == told || path.starts_with(&format!("{told}/"))
 }
 
 pub fn said(tree: &ConfigTree) -> Said {
@@ -112,6 +122,12 @@ impl<'a> Judged<'a> {
     /// Something of a service still waits for this element, or was given up there.
     fn waits(&self, element: &str) -> bool {
         self.told.queued.iter().any(|change| change.element == element)
+    }
+
+    /// An operator said so about this element.
+    fn spoke(&self, element: &str, offer: Offer) -> bool {
+        let mut all = self.told.transactions.iter().flat_map(|record| &record.resolutions);
+        all.any(|said| said.element == element && said.offer == offer)
     }
 
     fn asks(&self) -> impl Iterator<Item = (usize, &Ask)> {
@@ -196,7 +212,15 @@ fn elements_carry_the_services(judged: &Judged<'_>) -> Verdict {
             if judged.is_loose(&element.name, &path) {
                 continue;
             }
-            let theirs = people.get(&path).is_some_and(|values| values.contains(&is))
+            // What an operator let stand is told as long as it is there.
+            let accepted = judged.spoke(&element.name, Offer::AcceptActual)
+                && judged
+                    .told
+                    .deviations
+                    .iter()
+                    .any(|found| found.element == element.name && covers(&found.path, &path.to_string()));
+            let theirs = accepted
+                || people.get(&path).is_some_and(|values| values.contains(&is))
                 || people.contains_key(&path) && (is == start.get(&path).cloned() || is == wanted.get(&path).cloned());
             if !theirs {
                 let should = expected.get(&path);
@@ -244,9 +268,11 @@ fn told_is_stored(judged: &Judged<'_>) -> Verdict {
     let answers = judged.stage.answers();
     let stored: BTreeMap<&ServiceKey, &StoredDocument> =
         judged.told.documents.iter().map(|document| (&document.key, document)).collect();
-    let services: BTreeSet<u8> = judged.asks().flat_map(|(_, ask)| ask.want.services()).collect();
+    let tale = &judged.stage.tale;
+    let services: BTreeSet<u8> = judged.asks().flat_map(|(_, ask)| tale.services(&ask.want)).collect();
     for service in services {
-        let of: Vec<(usize, &Ask)> = judged.asks().filter(|(_, ask)| ask.want.services().contains(&service)).collect();
+        let of: Vec<(usize, &Ask)> =
+            judged.asks().filter(|(_, ask)| tale.services(&ask.want).contains(&service)).collect();
         let Some((at, ask, ended)) = of.iter().find_map(|(at, ask)| {
             let all = judged.stage.heard.lock().unwrap().get(at)?.clone();
             // The first time that it was sent, up to the last answer.
@@ -263,11 +289,9 @@ fn told_is_stored(judged: &Judged<'_>) -> Verdict {
         let now = stored.get(&key(service));
         let right = match (&record.outcome, &ask.want) {
             (Some(Outcome::Applied), Want::Delete(_)) => now.is_none(),
-            (Some(Outcome::Applied), Want::Put(all)) => {
-                let spec = all.iter().find(|(one, _)| *one == service).map(|(_, spec)| spec).unwrap();
-                let tree = house().tree(&spec.document(service, &judged.stage.tale.elements));
-                let body = andante::tree::json::print(&tree, &house().north.index, false);
-                now.is_some_and(|document| document.body == body)
+            (Some(Outcome::Applied), Want::Put(_)) => {
+                let body = verbs::body(tale, &ask.want, &key(service));
+                now.is_some_and(|document| Some(&document.body) == body.as_ref())
             }
             _ => true,
         };
@@ -288,10 +312,7 @@ fn deviations_are_true(judged: &Judged<'_>) -> Verdict {
             continue;
         }
         let at = |said: &Said| -> Said {
-            let below = |path: &Path| {
-                let text = path.to_string();
-                text == found.path || text.starts_with(&format!("{}/", found.path))
-            };
+            let below = |path: &Path| covers(&found.path, &path.to_string());
             said.iter().filter(|(path, _)| below(path)).map(|(path, value)| (path.clone(), value.clone())).collect()
         };
         let (wanted, running) = (at(&judged.wanted(&found.element)), at(&judged.running(element)));
@@ -310,7 +331,6 @@ fn deviations_have_their_services(judged: &Judged<'_>) -> Verdict {
             continue;
         }
         let running = judged.running(element);
-        let covers = |told: &str, path: &str| path == told || path.starts_with(&format!("{told}/"));
         for (path, value) in judged.wanted(&element.name) {
             if running.get(&path) == Some(&value) {
                 continue;
@@ -390,7 +410,8 @@ fn not_overwritten_knowingly(judged: &Judged<'_>) -> Verdict {
     if judged.asks().any(|(_, ask)| ask.anyway || matches!(ask.want, Want::Heal(_))) {
         return Ok(());
     }
-    for element in &judged.stage.elements {
+    let forced = |element: &&std::sync::Arc<Element>| judged.spoke(&element.name, Offer::ForceIntent);
+    for element in judged.stage.elements.iter().filter(|element| !forced(element)) {
         // What stands there by somebody's hand; and whether we have seen it there.
         let mut theirs: BTreeMap<Path, (String, bool)> = BTreeMap::new();
         for Entry { by, did, .. } in element.diary() {

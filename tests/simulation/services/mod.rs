@@ -9,6 +9,7 @@
 //!                                  elements (XR edit-config, FRR lines)  store     afterwards: laws
 //! ```
 
+mod asks;
 mod bugs;
 mod dice;
 pub mod house;
@@ -18,7 +19,7 @@ mod seeds;
 mod stories;
 mod tale;
 
-use crate::Broken;
+use crate::{Broken, smallest};
 use crate::element::{Did, Entry};
 use andante::tree::ConfigTree;
 use play::{Planted, Stage, play};
@@ -36,14 +37,10 @@ pub fn simulate(tale: &Tale, planted: Planted) -> Result<Arc<Stage>, Broken> {
 /// The same tale with everything left out that is not needed to break the same law.
 pub fn shrunk(tale: &Tale, planted: &Planted) -> Tale {
     let law = |tale: &Tale| simulate(tale, planted.clone()).err().map(|broken| broken.laws[0].0);
-    let Some(first) = law(tale) else { return tale.clone() };
-    let mut best = tale.clone();
-    loop {
+    smallest(tale, law, |best| {
         let mut smaller: Vec<Tale> = Vec::new();
         for at in 0..best.asks.len() {
-            let mut one = best.clone();
-            one.asks.remove(at);
-            smaller.push(one);
+            smaller.push(best.without(at));
             let mut one = best.clone();
             let ask = &mut one.asks[at];
             (ask.named, ask.again, ask.pinned, ask.queue, ask.anyway) = (false, None, None, None, false);
@@ -61,11 +58,8 @@ pub fn shrunk(tale: &Tale, planted: &Planted) -> Tale {
                 smaller.push(one);
             }
         }
-        match smaller.into_iter().find(|one| *one != best && law(one) == Some(first)) {
-            Some(one) => best = one,
-            None => return best,
-        }
-    }
+        smaller
+    })
 }
 
 /// What happened, line by line, for whoever has to understand it.

@@ -1,9 +1,10 @@
 //! Plays a tale: whole daemons (the real controller with everything below it) that start, recover, look, work on their
-//! queues, and may die at any moment; and orchestrators beside them, who ask again when nobody answers.
+//! queues, and may die at any moment. Who asks them for something is in `asks`.
 
+use super::asks::Aim;
 use super::house::{Remembered, house, worker};
-use super::tale::{Ask, Tale, Want, key, platform, port};
-use crate::director::{Director, Process, START};
+use super::tale::{SERVICES, Tale, key, platform, port};
+use crate::director::{Director, Process};
 use crate::disk::Disk;
 use crate::element::Element;
 use crate::play::{WINDOW, limits};
@@ -16,15 +17,11 @@ use andante::adagio::cli::session::CliLimits;
 use andante::adagio::connect::Connector;
 use andante::adagio::netconf::NetconfLimits;
 use andante::adagio::ssh::SshLimits;
-use andante::controller::{
-    Absent, Controller, DocumentEdit, Failure, HistoryLimits, KeptPlan, Parts, RequestLimits, RequestName,
-    SchemaSettings, Terms, Vault,
-};
+use andante::controller::{Absent, Controller, HistoryLimits, KeptPlan, Parts, RequestLimits, SchemaSettings, Vault};
 use andante::domain::{
-    Deviation, Element as Known, ElementState, Outcome, Principal, QueueState, QueuedChange, Role, StoredDocument,
-    TransactionRecord,
+    Deviation, Element as Known, ElementState, Outcome, Principal, QueueState, QueuedChange, Revision, Role,
+    ServiceKey, StoredDocument, SyncState, TransactionRecord,
 };
-use andante::plan::{Allowed, Permit};
 use andante::service::ledger::Ranges;
 use andante::store::{Store, Table};
 use andante::transaction::StopSignal;
@@ -34,12 +31,12 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
-use tokio::sync::oneshot;
 
 /// When nobody waits any longer.
 const LATEST: Duration = Duration::from_secs(700);
-/// How often a request is sent again when nobody answers.
-const PATIENCE: usize = 40;
+
+/// How often everything is looked at in the end.
+const LOOKS: usize = 10;
 
 pub type OnSouth = dyn Fn(Arc<dyn Southbound>, &Arc<Element>) -> Arc<dyn Southbound> + Send + Sync;
 pub type OnStore = dyn Fn(Arc<dyn Store>) -> Arc<dyn Store> + Send + Sync;
@@ -65,6 +62,8 @@ pub enum Heard {
 #[derive(Clone, Debug, Default)]
 pub struct Told {
     pub documents: Vec<StoredDocument>,
+    /// The revisions of each service, newest first.
+    pub histories: BTreeMap<ServiceKey, Vec<Revision>>,
     pub elements: Vec<(Known, ElementState)>,
     pub deviations: Vec<Deviation>,
     pub queued: Vec<QueuedChange>,
@@ -82,13 +81,17 @@ pub struct Stage {
     pub disk: Arc<Disk>,
     planted: Planted,
     /// Who can be asked now.
-    open: Mutex<Option<(Arc<Process>, Arc<Controller>)>>,
+    pub(super) open: Mutex<Option<(Arc<Process>, Arc<Controller>)>>,
     /// By request, in order.
     pub heard: Mutex<BTreeMap<usize, Vec<(u64, u64, Heard)>>>,
     /// The plans that were looked at before they were committed.
     pub kept: Mutex<BTreeMap<usize, KeptPlan>>,
-    done: Mutex<usize>,
-    last: Mutex<bool>,
+    /// Where ways back were to lead, by request.
+    pub aims: Mutex<BTreeMap<usize, Aim>>,
+    /// So many requests have their answer.
+    pub(super) done: Mutex<usize>,
+    /// Since when the last daemon is there, after everything else.
+    pub last: Mutex<Option<Duration>>,
     pub told: Mutex<Option<Told>>,
 }
 
@@ -115,6 +118,7 @@ pub fn play(tale: &Tale, planted: Planted) -> Result<Arc<Stage>, String> {
         open: Mutex::default(),
         heard: Mutex::default(),
         kept: Mutex::default(),
+        aims: Mutex::default(),
         done: Mutex::default(),
         last: Mutex::default(),
         told: Mutex::default(),
@@ -124,9 +128,10 @@ pub fn play(tale: &Tale, planted: Planted) -> Result<Arc<Stage>, String> {
         (0..tale.asks.len()).map(|at| Box::pin(stage.clone().asks(at)) as BoxFuture<'static, ()>).collect();
     world.run(stage.clone().lives(vec![alive], asked))?;
     world.run(world.wait(WINDOW * 3))?;
-    // Power, and one more start: what is told then comes from the disk and from the elements alone.
+    // Everything that has a time has happened, and the timers of elements have run out. Power, and one more start: what is
+    // told then comes from the disk and from the elements alone.
     stage.disk.power_loss(0);
-    *stage.last.lock().unwrap() = true;
+    *stage.last.lock().unwrap() = Some(world.now());
     let alive = stage.clone().born(0);
     world.run(stage.clone().lives(vec![alive], vec![]))?;
     stage.director.end();
@@ -155,10 +160,6 @@ pub fn noc(ticket: usize) -> Principal {
 
 pub fn request(at: usize) -> String {
     format!("request-{at}")
-}
-
-fn name(at: usize, ask: &Ask) -> RequestName {
-    RequestName { id: request(at), digest: format!("{ask:?}"), creates: None }
 }
 
 impl Stage {
@@ -286,7 +287,8 @@ impl Stage {
                 break controller;
             }
             self.world.wait(Duration::from_secs(5)).await;
-            if !self.newest(&process) {
+            // One that was started later has the lease: it goes on from there.
+            if self.director.newest() > process.number {
                 return;
             }
         };
@@ -299,7 +301,8 @@ impl Stage {
                 let queued = controller.queued(&noc(0)).await.unwrap();
                 let waits = queued.iter().any(|change| change.state == QueueState::Waiting);
                 let late = self.world.now() > since + LATEST;
-                if !self.newest(&process) || all && (!open && !waits || late) {
+                let more = self.director.more_to_come();
+                if !self.newest(&process) || all && !more && (!open && !waits || late) {
                     return;
                 }
             }
@@ -330,7 +333,7 @@ impl Stage {
             Either::Left(_) | Either::Right(_) => {}
         }
         self.closes(&process);
-        if *self.last.lock().unwrap() {
+        if self.last.lock().unwrap().is_some() {
             let told = self.last_words(&controller).await;
             *self.told.lock().unwrap() = Some(told);
         }
@@ -357,8 +360,17 @@ impl Stage {
     /// What it says of everything, after a look at every element.
     async fn last_words(&self, controller: &Arc<Controller>) -> Told {
         let who = Principal::daemon();
-        for element in &self.elements {
-            let _ = controller.check(&who, &element.name).await;
+        // What had no time may strike the last look as well: then everything is looked at again.
+        for _ in 0..LOOKS {
+            let (struck, mut whole) = (self.director.used().len(), true);
+            for element in &self.elements {
+                let seen = controller.check(&who, &element.name).await;
+                whole &= seen.is_ok_and(|seen| seen.state.sync != SyncState::Partial);
+            }
+            if whole && self.director.used().len() == struck {
+                break;
+            }
+            self.world.wait(Duration::from_secs(20)).await;
         }
         let documents = controller.documents(&who, "ietf-l3vpn-ntw").await.unwrap();
         let elements = controller.elements(&who).await.unwrap();
@@ -367,6 +379,10 @@ impl Stage {
         let deviations: Vec<Deviation> = rows.into_iter().map(|(_, found)| found).collect();
         let queued = controller.queued(&who).await.unwrap();
         let transactions = controller.transactions_page(&who, None, 1_000).await.unwrap();
+        let mut histories = BTreeMap::new();
+        for service in 1..=SERVICES {
+            histories.insert(key(service), controller.history(&who, &key(service)).await.unwrap());
+        }
         let state = |document: &StoredDocument| {
             let fact = andante::presto::view::ServiceFact { document: document.clone(), kind: None, customer: None };
             let shown =
@@ -376,112 +392,7 @@ impl Stage {
             leaf.value().unwrap().as_str().to_owned()
         };
         let states = documents.iter().map(state).collect();
-        Told { documents, elements, deviations, queued, states, transactions }
-    }
-
-    // ── orchestrators ────────────────────────────────────────────────────────────────────────────────────────────────
-
-    async fn asks(self: Arc<Self>, at: usize) {
-        let ask = self.tale.asks[at].clone();
-        let due = START + Duration::from_millis(ask.at);
-        self.world.wait(due.saturating_sub(self.world.now())).await;
-        self.until_answered(at, &ask).await;
-        if let Some(later) = ask.again.filter(|_| ask.named) {
-            self.world.wait(Duration::from_millis(later)).await;
-            self.until_answered(at, &ask).await;
-        }
-        *self.done.lock().unwrap() += 1;
-    }
-
-    async fn until_answered(self: &Arc<Self>, at: usize, ask: &Ask) {
-        for _ in 0..PATIENCE {
-            let open = self.open.lock().unwrap().clone().filter(|(process, _)| !process.is_dead());
-            let Some((process, controller)) = open else {
-                self.world.wait(Duration::from_secs(2)).await;
-                continue;
-            };
-            let since = self.world.tick();
-            let (tell, told) = oneshot::channel();
-            let (this, mine) = (self.clone(), ask.clone());
-            let work = async move { drop(tell.send(this.once(at, &mine, &controller).await)) };
-            andante::transaction::Ambient::spawn(process.as_ref(), Box::pin(work));
-            // The loop looks for new tasks when it is woken.
-            self.world.wait(Duration::ZERO).await;
-            let heard = match told.await {
-                Err(_) => Heard::Nothing,
-                Ok(Ok(record)) => Heard::Record(Box::new(record)),
-                Ok(Err(failure)) => Heard::Refused(failure.to_string()),
-            };
-            let again = ask.named && matches!(heard, Heard::Nothing);
-            self.heard.lock().unwrap().entry(at).or_default().push((since, self.world.tick(), heard));
-            if !again {
-                return;
-            }
-            self.world.wait(Duration::from_secs(2)).await;
-        }
-    }
-
-    /// As every front end asks: a name that is known is answered as it was.
-    async fn once(
-        self: &Arc<Self>,
-        at: usize,
-        ask: &Ask,
-        controller: &Arc<Controller>,
-    ) -> Result<TransactionRecord, Failure> {
-        let who = noc(at);
-        let name = name(at, ask);
-        let given = async || match ask.named {
-            true => Ok(controller.given(&who, &name, None).await?.map(|repeated| repeated.record)),
-            false => Ok::<_, Failure>(None),
-        };
-        if let Some(record) = given().await? {
-            return Ok(record);
-        }
-        match self.sent(at, ask, controller).await {
-            Err(failure) => given().await?.ok_or(failure),
-            done => done,
-        }
-    }
-
-    async fn sent(
-        self: &Arc<Self>,
-        at: usize,
-        ask: &Ask,
-        controller: &Arc<Controller>,
-    ) -> Result<TransactionRecord, Failure> {
-        let who = noc(at);
-        let request = ask.named.then(|| name(at, ask));
-        let terms = Terms { queue: ask.queue, request, ..Terms::default() };
-        let permit = if ask.anyway { Permit::All } else { Permit::Nothing };
-        let allowed = Allowed { overwrite: permit.clone(), collateral: permit, ..Allowed::default() };
-        let edits: Vec<DocumentEdit> = match &ask.want {
-            Want::Heal(element) => {
-                let element = &self.elements[*element].name;
-                return controller.heal(&who, element, &[], &terms).await;
-            }
-            Want::Delete(service) => vec![DocumentEdit::Delete { key: key(*service), expect: None }],
-            Want::Put(all) => {
-                let put = |(service, spec): &(u8, super::tale::Spec)| DocumentEdit::Put {
-                    key: key(*service),
-                    document: house().tree(&spec.document(*service, &self.tale.elements)),
-                    expect: None,
-                };
-                all.iter().map(put).collect()
-            }
-        };
-        let Some(later) = ask.pinned else { return controller.write(&who, edits, &allowed, &terms).await };
-        let known = self.kept.lock().unwrap().get(&at).map(|kept| kept.plan.id.clone());
-        let id = match known {
-            Some(id) => id,
-            None => {
-                let kept = controller.keep(&who, edits, &allowed, None).await?;
-                let id = kept.plan.id.clone();
-                self.kept.lock().unwrap().insert(at, kept);
-                self.world.wait(Duration::from_millis(later)).await;
-                id
-            }
-        };
-        controller.commit_kept(&who, &id, &terms).await
+        Told { documents, histories, elements, deviations, queued, states, transactions }
     }
 
     /// How each request ended for its caller: the last that he heard.

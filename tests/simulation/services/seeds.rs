@@ -32,8 +32,11 @@ fn run(seeds: impl Iterator<Item = u64>) -> Tally {
     for seed in seeds {
         match simulate(&Tale::from_seed(seed), Planted::default()) {
             Ok(stage) => {
-                for (.., heard) in stage.answers().values() {
-                    tally.one("requests", word(heard));
+                for (at, (.., heard)) in stage.answers() {
+                    match stage.tale.asks[at].want.verb() {
+                        None => tally.one("requests", word(&heard)),
+                        Some(verb) => tally.one("verbs", format!("{verb} {}", word(&heard))),
+                    }
                 }
                 for used in stage.director.used() {
                     tally.one("faults", used);

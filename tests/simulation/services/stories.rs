@@ -1,11 +1,15 @@
 //! Named tales.
 
 use super::play::{Planted, Stage, Told, word};
-use super::tale::{Ask, End, Spec, Tale, Want};
+use super::tale::{Ask, End, Spec, Tale, Want, key};
 use super::{chronicle, simulate};
-use crate::story::{Call, Fault, Meddling, Twist, What, When, Wish};
-use andante::domain::{Class, QueuePolicy, SyncState};
+use crate::director::START;
+use crate::play::WINDOW;
+use crate::story::{Call, DiskFault, Fault, Meddling, Twist, What, When, Wish};
+use andante::domain::{Class, Offer, QueuePolicy, SyncState};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 fn told(tale: &Tale) -> (Arc<Stage>, Told, Vec<&'static str>) {
     let stage = simulate(tale, Planted::default())
@@ -119,4 +123,191 @@ fn an_element_with_an_unresolved_transaction_is_not_said_to_be_in_sync() {
     assert_eq!(words, ["unresolved"]);
     let states: Vec<SyncState> = told.elements.iter().map(|(_, state)| state.sync).collect();
     assert_eq!(states, [SyncState::InSync, SyncState::Unresolved]);
+}
+
+#[test]
+fn a_daemon_that_dies_while_the_disk_takes_nothing_is_started_until_it_does() {
+    // Seed 1062, and every other step of the way.
+    for fault in [DiskFault::ReadOnly(30), DiskFault::FullFor(20)] {
+        for step in [0, 9, 20, 24] {
+            let ask = Ask { named: true, ..Ask::put(0, 1, &[(0, 1, 100), (1, 1, 100)]) };
+            let mut tale = Tale::of(1_062, &[Class::A, Class::C], vec![ask]);
+            tale.twists.push(Twist { when: When::Step(step), what: What::Disk(fault) });
+            tale.twists.push(Twist { when: When::Step(step), what: What::Kill(1_334) });
+            let (stage, _, words) = told(&tale);
+            assert!(matches!(words[..], ["applied"] | ["not applied"]), "{fault:?}, step {step}: {words:?}");
+            assert_eq!(stage.director.used().len(), 2, "{fault:?}, step {step}");
+        }
+    }
+}
+
+#[test]
+fn what_has_a_time_happens_before_all_is_quiet() {
+    // Seeds 583, 815, 1489, 2347, 2690: nobody asks anything any more when the disk fills.
+    for what in [What::Disk(DiskFault::FullFor(20)), What::Disk(DiskFault::ReadOnly(30)), What::Away(0, 60)] {
+        let mut tale = Tale::of(583, &[Class::B], vec![]);
+        tale.twists.push(at(56_783, what.clone()));
+        let (stage, told, _) = told(&tale);
+        assert_eq!(stage.director.used().len(), 1, "{what:?}");
+        assert!(stage.last.lock().unwrap().unwrap() > START + Duration::from_millis(56_783) + WINDOW * 3, "{what:?}");
+        assert_eq!(told.elements[0].1.sync, SyncState::InSync, "{what:?}");
+    }
+}
+
+#[test]
+fn what_strikes_the_last_look_is_looked_at_again() {
+    // Seeds 246 and 622. Reads of the first phase: four looks in eleven seconds; the last daemon's are the next ones.
+    for nth in 0..8 {
+        let mut tale = Tale::of(246, &[Class::C], vec![]);
+        tale.twists.push(Twist { when: When::Call(0, Call::Read, nth), what: What::Strike(Fault::PartialRead) });
+        let (_, told, _) = told(&tale);
+        assert_eq!(told.elements[0].1.sync, SyncState::InSync, "reading {nth}");
+    }
+}
+
+fn changed(at: u64, service: u8, vlan: u16) -> Ask {
+    Ask::put(at, service, &[(0, 1, vlan)])
+}
+
+#[test]
+fn a_service_goes_back_to_an_older_revision_and_a_deleted_one_comes_back() {
+    for class in [Class::A, Class::D] {
+        let asks = vec![
+            changed(0, 1, 100),
+            changed(10_000, 1, 101),
+            Ask::of(20_000, Want::Rollback(1, 1)),
+            Ask::delete(30_000, 1),
+            Ask::of(40_000, Want::Rollback(1, 2)),
+        ];
+        let (stage, told, words) = told(&Tale::of(8, &[class], asks));
+        assert_eq!(words, ["applied"; 5], "{class:?}");
+        let history = &told.histories[&key(1)];
+        let same = |one: usize, other: usize| history[5 - one].body == history[5 - other].body;
+        assert!(same(3, 1) && same(5, 2) && history[1].body.is_none(), "{class:?}: {history:?}");
+        let running = format!("{:?}", stage.elements[0].running());
+        assert!(running.contains("101") && told.states == ["deployed"], "{class:?}");
+    }
+}
+
+#[test]
+fn an_undo_takes_back_all_services_of_its_transaction_and_refuses_where_others_came_later() {
+    let both = |vlan| {
+        let spec = |port| Spec { ends: vec![End { element: 0, port, vlan }], routes: 0, customer: 1 };
+        Want::Put(vec![(1, spec(1)), (2, spec(2))])
+    };
+    let asks = vec![
+        Ask::of(0, both(100)),
+        Ask::of(10_000, both(101)),
+        Ask::of(20_000, Want::Undo(1)),
+        changed(30_000, 2, 104),
+        Ask::of(40_000, Want::Undo(0)),
+        Ask { anyway: true, ..Ask::of(50_000, Want::Undo(0)) },
+    ];
+    let (stage, told, words) = told(&Tale::of(9, &[Class::C], asks));
+    assert_eq!(words, ["applied", "applied", "applied", "applied", "refused", "applied"], "{:?}", stage.answers());
+    // The undo of a creation is a deletion.
+    assert!(told.documents.is_empty());
+    let lengths: Vec<usize> = told.histories.values().map(Vec::len).filter(|length| *length > 0).collect();
+    assert_eq!(lengths, [4, 5]);
+}
+
+#[test]
+fn what_is_called_off_in_time_is_not_carried_out_and_too_late_is_said() {
+    let mut ends = BTreeMap::new();
+    for later in (0..400).step_by(20) {
+        for class in [Class::A, Class::D] {
+            let cancel = Ask { pinned: Some(later), ..Ask::of(3_000, Want::Cancel(0)) };
+            let (stage, told, words) = told(&Tale::of(10, &[class], vec![changed(3_500, 1, 100), cancel]));
+            // The caller of what was called off before its first record hears that it is refused.
+            let fits = match words[..] {
+                ["applied", "refused"] => told.documents.len() == 1,
+                ["not applied" | "refused", "not applied"] => told.documents.is_empty(),
+                _ => false,
+            };
+            assert!(fits, "{class:?}, {later} ms: {words:?} {:?}", stage.answers());
+            *ends.entry(words[1]).or_insert(0) += 1;
+        }
+    }
+    assert!(ends.len() == 2 && ends.values().all(|count| *count > 2), "{ends:?}");
+}
+
+#[test]
+fn an_operator_ends_what_is_unresolved() {
+    for offer in [Offer::Retry, Offer::AcceptActual, Offer::ForceIntent] {
+        // The element makes another number of ours, which recovery takes for somebody else's.
+        let asks = vec![Ask::put(0, 1, &[(0, 1, 104), (1, 2, 101)]), Ask::of(5_000, Want::Resolve(offer))];
+        let mut tale = Tale::of(282, &[Class::C, Class::C], asks);
+        tale.twists.push(Twist { when: When::Call(1, Call::Apply, 0), what: What::Strike(Fault::Rewrite) });
+        let (stage, told, words) = told(&tale);
+        let end = if offer == Offer::Retry { "unresolved" } else { "not applied" };
+        assert_eq!(words, ["unresolved", end], "{offer:?}");
+        assert!(told.documents.is_empty(), "{offer:?}");
+        let left = told.deviations.iter().filter(|found| found.left.is_some()).count();
+        let (before, now) = (stage.elements[1].start(), stage.elements[1].running());
+        match offer {
+            Offer::Retry => assert!(left == 0 && before != now),
+            Offer::AcceptActual => assert!(left > 0 && before != now, "what was let stand is told"),
+            Offer::ForceIntent => assert!(left == 0 && before == now, "{left}"),
+        }
+    }
+}
+
+#[test]
+fn two_services_that_wait_for_one_element_both_get_there() {
+    // Both had the same place in its queue; the second took the first one's, and the first was told as deployed.
+    for policy in [QueuePolicy::Block, QueuePolicy::Skip, QueuePolicy::RevertService] {
+        let spec = |port, vlan| Spec { ends: vec![End { element: 0, port, vlan }], routes: 0, customer: 1 };
+        let both = Want::Put(vec![(2, spec(1, 100)), (3, spec(2, 101))]);
+        let ask = Ask { queue: Some(policy), ..Ask::of(5_000, both) };
+        let changed = Ask { queue: Some(policy), ..Ask::of(20_000, Want::Put(vec![(2, spec(1, 102))])) };
+        let mut tale = Tale::of(514, &[Class::A], vec![ask, changed]);
+        tale.twists.push(at(0, What::Away(0, 60)));
+        let (_, told, words) = told(&tale);
+        assert_eq!((words, told.states), (vec!["applied"; 2], vec!["deployed".to_owned(); 2]), "{policy:?}");
+    }
+}
+
+#[test]
+fn one_of_two_that_wait_for_an_element_is_deleted_and_the_other_gets_there() {
+    let spec = |port, vlan| Spec { ends: vec![End { element: 0, port, vlan }], routes: 0, customer: 1 };
+    let both = Want::Put(vec![(4, spec(1, 102)), (1, spec(2, 100))]);
+    let ask = Ask { queue: Some(QueuePolicy::Block), ..Ask::of(5_000, both) };
+    let delete = Ask { queue: Some(QueuePolicy::Block), ..Ask::delete(20_000, 4) };
+    let mut tale = Tale::of(588, &[Class::A], vec![ask, delete]);
+    tale.twists.push(at(0, What::Away(0, 60)));
+    let (_, told, words) = told(&tale);
+    assert_eq!(words, ["applied"; 2]);
+    assert_eq!(told.states, ["deployed"]);
+    assert_eq!(told.documents[0].key.id, "s1");
+}
+
+#[test]
+fn what_was_read_half_way_through_a_transaction_that_turned_back_is_not_taken_for_gone() {
+    // The service leaves pe2; the answer is lost, and it is put back. In between it is asked to leave pe2 again: there was
+    // nothing of it to be seen, and so nothing was sent.
+    for class in [Class::B, Class::D] {
+        let first = Ask::put(7_490, 1, &[(0, 2, 100), (1, 2, 101)]);
+        let (leave, move_on) = (Ask::put(13_476, 1, &[(0, 2, 100)]), Ask::put(14_787, 1, &[(0, 1, 103)]));
+        let mut tale = Tale::of(923, &[Class::C, class], vec![first, leave, move_on]);
+        tale.twists.push(Twist { when: When::Call(1, Call::Apply, 1), what: What::Strike(Fault::LateReply(20)) });
+        let (stage, _, words) = told(&tale);
+        assert_eq!(words, ["applied", "not applied", "applied"], "{class:?}");
+        assert_eq!(stage.elements[1].running(), stage.elements[1].start(), "{class:?}");
+    }
+}
+
+#[test]
+fn what_an_unresolved_transaction_is_to_bring_is_not_taken_for_gone() {
+    // Decided, and then the element is away until its timer has taken the commit back: it shows nothing of the service when
+    // its removal comes up, and recovery brings the service forward after that.
+    for policy in [QueuePolicy::Block, QueuePolicy::Skip, QueuePolicy::RevertService] {
+        let delete = Ask { queue: Some(policy), ..Ask::delete(34_097, 1) };
+        let mut tale = Tale::of(2386, &[Class::A], vec![Ask::put(8_823, 1, &[(0, 2, 101)]), delete]);
+        let when = When::Point("before-confirm:pe1".into(), 0);
+        tale.twists.push(Twist { when, what: What::Away(0, 52) });
+        let (stage, told, words) = told(&tale);
+        assert_eq!(words, ["unresolved", "applied"], "{policy:?}");
+        assert!(told.documents.is_empty() && told.queued.is_empty(), "{policy:?}");
+        assert_eq!(stage.elements[0].running(), stage.elements[0].start(), "{policy:?}");
+    }
 }

@@ -1,9 +1,14 @@
 //! A story of services: orchestrators ask a daemon for them, in a world that breaks. Plain words, as in `story.rs`.
 
 use crate::story::{Nature, Twist};
-use andante::domain::{Class, QueuePolicy, ServiceKey};
+use andante::domain::{Class, Offer, QueuePolicy, ServiceKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+/// How long people ask and things happen, milliseconds.
+pub const LENGTH: u64 = 90_000;
+/// The services of a tale are numbered from 1 to this.
+pub const SERVICES: u8 = 4;
 
 /// One run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,7 +32,8 @@ pub struct Ask {
     /// It is sent once more, under the same name, so many milliseconds after it was answered.
     #[serde(default)]
     pub again: Option<u64>,
-    /// It is planned first, and the plan that was looked at is committed so many milliseconds later.
+    /// It is planned first, and the plan that was looked at is committed so many milliseconds later. Who wants to call
+    /// something off waits so long after he has seen it.
     #[serde(default)]
     pub pinned: Option<u64>,
     /// Elements that are away get it later.
@@ -46,6 +52,14 @@ pub enum Want {
     Delete(u8),
     /// Everything on this element is to be as intended.
     Heal(usize),
+    /// This service is to be again as it was so many revisions ago.
+    Rollback(u8, u8),
+    /// What this request did is to be undone.
+    Undo(usize),
+    /// This request is to be called off, as soon as it is seen to run.
+    Cancel(usize),
+    /// The first unresolved transaction that is seen is to be ended so.
+    Resolve(Offer),
 }
 
 /// What a service asks for. Everything else of its document follows from its number.
@@ -82,12 +96,15 @@ pub fn port(platform: &str, number: u8) -> String {
 }
 
 impl Want {
-    pub fn services(&self) -> Vec<u8> {
-        match self {
-            Want::Put(all) => all.iter().map(|(service, _)| *service).collect(),
-            Want::Delete(service) => vec![*service],
-            Want::Heal(_) => vec![],
-        }
+    /// What else it is than a wish for services.
+    pub fn verb(&self) -> Option<&'static str> {
+        Some(match self {
+            Want::Put(_) | Want::Delete(_) | Want::Heal(_) => return None,
+            Want::Rollback(..) => "rollback",
+            Want::Undo(_) => "undo",
+            Want::Cancel(_) => "cancel",
+            Want::Resolve(offer) => offer.as_str(),
+        })
     }
 }
 
@@ -159,5 +176,30 @@ impl Tale {
     pub fn of(seed: u64, classes: &[Class], asks: Vec<Ask>) -> Self {
         let elements = classes.iter().map(|class| Nature { class: *class, startup: true, habits: vec![] }).collect();
         Self { seed, elements, asks, twists: vec![] }
+    }
+
+    /// The services that a request may change.
+    pub fn services(&self, want: &Want) -> Vec<u8> {
+        match want {
+            Want::Put(all) => all.iter().map(|(service, _)| *service).collect(),
+            Want::Delete(service) | Want::Rollback(service, _) => vec![*service],
+            Want::Undo(other) => self.services(&self.asks[*other].want),
+            Want::Heal(_) | Want::Cancel(_) | Want::Resolve(_) => vec![],
+        }
+    }
+
+    /// The same without one of its requests, and without those that are about it.
+    pub fn without(&self, at: usize) -> Self {
+        let about = |ask: &Ask| if let Want::Undo(other) | Want::Cancel(other) = ask.want { Some(other) } else { None };
+        let mut asks = Vec::new();
+        for (_, ask) in self.asks.iter().enumerate().filter(|(nth, ask)| *nth != at && about(ask) != Some(at)) {
+            let mut ask = ask.clone();
+            if let Want::Undo(other) | Want::Cancel(other) = &mut ask.want {
+                // Only requests that come before may be meant.
+                *other -= usize::from(*other > at);
+            }
+            asks.push(ask);
+        }
+        Self { asks, ..self.clone() }
     }
 }
