@@ -6,6 +6,7 @@ use crate::play::{Planted, Stage, limits};
 use crate::simulate;
 use crate::story::{Call, Fault, Order, Story, What, When, Wish};
 use andante::domain::{Class, Outcome};
+use andante::store::Store;
 use std::sync::Arc;
 use std::time::Duration;
 
