@@ -52,9 +52,17 @@ impl Machine {
     pub fn new(elements: impl IntoIterator<Item = (String, Class)>, window: Duration) -> Self {
         let members = elements.into_iter().map(|(name, class)| {
             let progress = ElementProgress::untouched(class);
-            (name, Member { progress, busy: None, extend_at: None, asked: Duration::ZERO, to_check: false, settled: false })
+            (name, Member::at(progress))
         });
-        Self { state: State::Planned, members: members.collect(), cause: None, writing: None, decided: false, window, now: Duration::ZERO }
+        Self {
+            state: State::Planned,
+            members: members.collect(),
+            cause: None,
+            writing: None,
+            decided: false,
+            window,
+            now: Duration::ZERO,
+        }
     }
 
     /// The same, with the state of these elements compared before the decision.
@@ -79,9 +87,7 @@ impl Machine {
     }
 
     fn resumed(elements: impl IntoIterator<Item = (String, ElementProgress)>) -> Self {
-        let members = elements.into_iter().map(|(name, progress)| {
-            (name, Member { progress, busy: None, extend_at: None, asked: Duration::ZERO, to_check: false, settled: false })
-        });
+        let members = elements.into_iter().map(|(name, progress)| (name, Member::at(progress)));
         let mut machine = Self::new([], Duration::ZERO);
         machine.members = members.collect();
         machine

@@ -19,6 +19,13 @@ pub(super) struct Member {
     pub(super) settled: bool,
 }
 
+impl Member {
+    /// One of which nothing was asked yet.
+    pub(super) fn at(progress: ElementProgress) -> Self {
+        Self { progress, busy: None, extend_at: None, asked: Duration::ZERO, to_check: false, settled: false }
+    }
+}
+
 impl Machine {
     /// Takes an answer into the element's progress. `None` when that verb was not in flight.
     pub(super) fn take(&mut self, element: &str, verb: Verb, answer: &Answer) -> Option<()> {
