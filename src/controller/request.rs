@@ -73,7 +73,7 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// How long a request of the same name that runs is waited for.
+    /// How long a request of the same name that runs is waited for; zero: until it was planned once.
     pub fn patience(&self) -> Option<Duration> {
         if self.at_once { Some(Duration::ZERO) } else { self.wait }
     }

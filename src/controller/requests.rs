@@ -190,6 +190,12 @@ impl Controller {
                 errand.ended.cancelled().await;
                 true
             }
+            // At once is when the first one was planned: what can be refused by looking is refused to both.
+            Some(Duration::ZERO) => tokio::select! {
+                biased;
+                () = errand.ended.cancelled() => true,
+                () = errand.understood.cancelled() => false,
+            },
             Some(wait) => in_time(self.parts.ambient.as_ref(), wait, errand.ended.cancelled()).await.is_some(),
         };
         if !ended {
