@@ -24,7 +24,9 @@ use crate::domain::chain;
 use crate::service::ElementService;
 use crate::tree::secret::disarmed;
 use crate::tree::xml::{self, Entries};
-use crate::tree::{ConfigTree, Defaults, DefaultsMode, Diff, Edit, Key, Limits, Path, Policy, SchemaIndex};
+use crate::tree::{
+    ConfigTree, Defaults, DefaultsMode, Diff, Edit, Key, Limits, Path, Policy, QName, SchemaIndex, Step,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -47,7 +49,7 @@ struct Parts {
 #[derive(Clone, Debug)]
 enum Language {
     /// The element's own YANG modules; the schema comes with the element (or from the profiles in `yang/`).
-    Netconf { schema: Option<Arc<SchemaIndex>>, rules: Arc<Rules> },
+    Netconf { schema: Option<Arc<SchemaIndex>>, rules: Arc<Rules>, filter: Arc<str> },
     /// Lines; the grammar is the schema and judges paths.
     Cli { grammar: Grammar, schema: Arc<SchemaIndex> },
 }
@@ -83,7 +85,10 @@ impl Adapter {
     /// The same adapter for an element with this module set. A CLI adapter stays as it is: its grammar is its schema.
     pub fn with_schema(&self, schema: Arc<SchemaIndex>) -> Self {
         let language = match &self.language {
-            Language::Netconf { rules, .. } => Language::Netconf { schema: Some(schema), rules: rules.clone() },
+            Language::Netconf { rules, .. } => {
+                let filter = self.read_by(&schema).into();
+                Language::Netconf { schema: Some(schema), rules: rules.clone(), filter }
+            }
             Language::Cli { .. } => self.language.clone(),
         };
         Self { parts: self.parts.clone(), language }
@@ -143,6 +148,24 @@ impl Adapter {
             Language::Netconf { schema, .. } => schema.as_ref(),
             Language::Cli { schema, .. } => Some(schema),
         }
+    }
+
+    /// The subtree filter (RFC 6241 §6) of the top-level nodes that are read from an element: at least all that the templates
+    /// can touch. Empty for a command line, and as long as there is no schema.
+    pub fn read_filter(&self) -> &str {
+        match &self.language {
+            Language::Netconf { filter, .. } => filter,
+            Language::Cli { .. } => "",
+        }
+    }
+
+    fn read_by(&self, schema: &SchemaIndex) -> String {
+        let Some(options) = &self.manifest().netconf else { return String::new() };
+        let top = options.read.iter().filter_map(|node| {
+            let (module, name) = node.trim_start_matches('/').split_once(':')?;
+            schema.module(module).map(|_| Path::new(vec![Step::single(QName::new(module, name))]))
+        });
+        xml::subtree_filter(&top.collect::<Vec<Path>>(), schema)
     }
 
     /// The defaults of the schema, as an element with this basic mode handles them.
@@ -350,7 +373,7 @@ impl Adapter {
             Transport::Netconf => {
                 let rules =
                     Rules::compile(&manifest.paths, &manifest.names).map_err(|what| file("adapter.toml", what))?;
-                Language::Netconf { schema: None, rules: Arc::new(rules) }
+                Language::Netconf { schema: None, rules: Arc::new(rules), filter: "".into() }
             }
             Transport::Cli => {
                 let text =

@@ -20,7 +20,7 @@ use crate::adagio::tap::Tap;
 use crate::adapter::manifest::{ElementLimits, Validation};
 use crate::adapter::{Adapter, Payload};
 use crate::domain::{Class, ErrorClass, chain};
-use crate::tree::{ConfigTree, Path, QName, Step, xml};
+use crate::tree::ConfigTree;
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,8 +122,8 @@ impl Session {
     /// Reads a datastore as far as the adapter looks at it.
     async fn read(&self, source: Datastore) -> Result<Reading, DriverError> {
         let doing = format!("read {}", source.as_str());
-        let filter = subtree_filter(&self.adapter);
-        let read = self.netconf.get_config(source, Some(Filter::Subtree(&filter)), None).await;
+        let filter = self.adapter.read_filter();
+        let read = self.netconf.get_config(source, Some(Filter::Subtree(filter)), None).await;
         let data = read.map_err(|error| self.failed(&doing, Effect::None, &error))?;
         let tree = self.tree_of(&data).map_err(|message| self.unreadable(&doing, message))?;
         let defaults =
@@ -371,18 +371,6 @@ impl Writer for Session {
         }
         self.read(Datastore::Candidate).await.map(Some)
     }
-}
-
-/// Asks for the top-level nodes that the adapter's templates can touch.
-fn subtree_filter(adapter: &Adapter) -> String {
-    let (Some(options), Some(schema)) = (&adapter.manifest().netconf, adapter.schema()) else {
-        return String::new();
-    };
-    let top = options.read.iter().filter_map(|node| {
-        let (module, name) = node.trim_start_matches('/').split_once(':')?;
-        schema.module(module).map(|_| Path::new(vec![Step::single(QName::new(module, name))]))
-    });
-    xml::subtree_filter(&top.collect::<Vec<Path>>(), schema)
 }
 
 fn failed(element: &str, doing: &str, effect: Effect, error: &NetconfError) -> DriverError {
