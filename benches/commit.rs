@@ -301,7 +301,7 @@ async fn leaf(house: &House, fleets: &[usize]) {
     println!(
         "\none leaf on one of N elements of {ENTRIES} entries, over SSH and NETCONF (elements in another process)"
     );
-    println!("a transaction opens three sessions: to plan, to write, to read back\n");
+    println!("a transaction opens two sessions: to plan and write, to read back\n");
     println!("{:<10} {:>9} {:>9} {:>12} {:>12}", "elements", "wall p50", "wall p99", "cpu daemon", "of it libyang");
     let running = by_hand(house, "iosxr");
     let text = house.adapters["iosxr"].text(&running);
