@@ -157,3 +157,24 @@ async fn a_verb_that_is_called_again_under_its_name_answers_as_before() {
     assert!(heal(Terms::default()).await.is_err());
     assert_eq!(fleet.controller.transactions_page(&noc(), None, usize::MAX).await.unwrap().len(), 2);
 }
+
+/// They stand in line for the same elements, and each draws numbers while others draw theirs: nobody is refused for it, and
+/// no number is drawn twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_new_services_on_the_same_elements_at_once_are_all_applied() {
+    let house = House::new().await;
+    let fleet = Arc::new(Fleet::of(&house, 2, "iosxr", &ConfigTree::default()).await);
+    let writing = (0..24).map(|number| {
+        let id = format!("s{number:02}");
+        let ends = [0, 1].map(|element| End { element, port: 0, vlan: 100 + number });
+        let document = house.tree(&document(&id, "iosxr", &ends));
+        let (fleet, edits) = (fleet.clone(), vec![DocumentEdit::Put { key: key(&id), document, expect: None }]);
+        tokio::spawn(async move { fleet.write(edits).await })
+    });
+    for written in writing.collect::<Vec<_>>() {
+        tokio::time::timeout(Duration::from_secs(120), written).await.expect("somebody waits for ever").unwrap();
+    }
+    let taken = andante::store::list::<Take>(&Through(fleet.store.clone()), Table::Numbers, "").await.unwrap();
+    let numbers: BTreeSet<(&str, u64)> = taken.iter().map(|(_, take)| (take.pool.as_str(), take.number)).collect();
+    assert!(taken.len() >= 24 && numbers.len() == taken.len(), "{taken:#?}");
+}
