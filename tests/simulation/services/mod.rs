@@ -19,8 +19,8 @@ mod seeds;
 mod stories;
 mod tale;
 
-use crate::{Broken, smallest};
 use crate::element::{Did, Entry};
+use crate::{Broken, smallest};
 use andante::tree::ConfigTree;
 use play::{Planted, Stage, play};
 use std::sync::Arc;
