@@ -21,6 +21,7 @@ mod gate;
 mod history;
 mod inventory;
 mod kept;
+mod left;
 mod look;
 mod model;
 mod numbers;

@@ -7,6 +7,7 @@ use super::Controller;
 use super::desk::{Relied, not_found};
 use super::failure::Failure;
 use super::gate::Pass;
+use super::left::still_left;
 use super::model::{Model, service_of};
 use super::propose::Proposal;
 use super::request::{CheckReport, Why};
@@ -16,7 +17,7 @@ use crate::adapter::Adapter;
 use crate::domain::{
     Class, Deviation, ElementState, Event, Principal, Reachability, ServiceKey, SyncState, Verb, authorize,
 };
-use crate::plan::{Allowed, Difference, ElementInput, Plan, content_digest, differences, matches_at, plan_heal, words};
+use crate::plan::{Allowed, Difference, ElementInput, Plan, content_digest, differences, plan_heal, words};
 use crate::store::{Batch, Durability, Table};
 use crate::tree::{After, ClaimConflict, ConfigTree, DefaultsMode, Intended, Layer, Node, Path};
 use futures::future::BoxFuture;
@@ -223,8 +224,10 @@ impl Controller {
         };
         let differing = found.into_iter().map(|difference| difference.found.path);
         let mut paths: Vec<Path> = differing.filter(|path| chosen(&deviation_id(element, path))).collect();
-        let left = still_left(&model, element, &intended, &actual).filter(|found| chosen(&found.id));
-        paths.extend(left.filter_map(|found| Some(found.left.as_ref()?.path.clone())));
+        let left = still_left(&model, element, &intended, &actual);
+        paths.extend(
+            left.iter().filter(|found| chosen(&found.id)).filter_map(|found| Some(found.left.as_ref()?.path.clone())),
+        );
         if paths.is_empty() {
             return Err(Failure::NotFound { what: format!("a deviation to heal on {element}") });
         }
@@ -253,8 +256,9 @@ impl Controller {
             inventory: model.inventory.get(element).map(AsRef::as_ref),
         };
         let left: Vec<(Path, ConfigTree)> = still_left(&model, element, &intended, &actual)
-            .filter_map(|found| found.left.as_ref())
-            .map(|left| (left.path.clone(), left.side.clone()))
+            .into_iter()
+            .filter_map(|found| found.left)
+            .map(|left| (left.path, left.side))
             .collect();
         let mut plan =
             plan_heal(&input, paths, &left).map_err(|reasons| Failure::Refused { element: element.into(), reasons })?;
@@ -389,7 +393,7 @@ impl Controller {
             }
             let actual = left.left.as_ref().and_then(|left| words(actual.at(&left.path)));
             let seen = left.seen.saturating_add(1);
-            found.push(Deviation { actual, last_seen: now, seen, ..left.clone() });
+            found.push(Deviation { actual, last_seen: now, seen, ..left });
         }
         Ok(found)
     }
@@ -433,19 +437,6 @@ fn deviation(model: &Model, element: &str, found: Difference, now: Timestamp) ->
         left: None,
         id,
     }
-}
-
-/// What unresolved transactions left where nobody claims anything, as far as it still stands so.
-fn still_left<'a>(
-    model: &'a Model,
-    element: &'a str,
-    intended: &'a Intended,
-    actual: &'a ConfigTree,
-) -> impl Iterator<Item = &'a Deviation> {
-    model.deviations_of(element).filter(|found| {
-        let Some(left) = &found.left else { return false };
-        intended.tree.at(&left.path).is_none() && !matches_at(actual, &left.side, &left.path)
-    })
 }
 
 /// The services that own a path or something below it.

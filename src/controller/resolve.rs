@@ -16,6 +16,7 @@
 //! It does not decide: the side of a transaction stands in its journal.
 
 use super::execute::{as_stored, ended};
+use super::left::places;
 use super::undo::AdapterUndo;
 use super::{Controller, Failure};
 use crate::adapter::Payload;
@@ -403,12 +404,14 @@ impl Controller {
         let Some(of) = open.plan.elements.iter().find(|of| of.element == element) else { return Ok(()) };
         let side = open.side(of);
         let claimed = model.claimed_on(element);
-        let astray = |at: &&Path| found.paths.iter().any(|path| path.path.starts_with(at));
-        for at in of.touched().filter(astray) {
-            // What is claimed there is compared by every look.
-            if claimed.intended().is_ok_and(|intended| intended.tree.at(at).is_some()) {
-                continue;
-            }
+        // What is claimed there is compared by every look.
+        let nobodys = |at: &Path| match claimed.intended() {
+            Ok(intended) => places(at, &intended, [&of.before, &of.after]),
+            Err(_) => vec![at.clone()],
+        };
+        let other = if open.decided { &of.before } else { &of.after };
+        let astray = |at: &Path| found.paths.iter().any(|path| path.path.starts_with(at) || at.starts_with(&path.path));
+        for at in &of.touched().flat_map(nobodys).filter(astray).collect::<BTreeSet<Path>>() {
             let here = found.paths.iter().find(|path| &path.path == at);
             let wanted = words(side.at(at));
             let deviation = Deviation {
@@ -429,6 +432,7 @@ impl Controller {
                     transaction: open.record.id.clone(),
                     path: at.clone(),
                     side: touched_state(side, std::iter::once(at)),
+                    other: touched_state(other, std::iter::once(at)),
                 }),
             };
             batch.put(Table::Deviations, &deviation.id, &deviation)?;

@@ -64,4 +64,8 @@ pub struct Left {
     pub path: Path,
     /// What should stand there: the side to which the transaction went, cut to this path. Empty = nothing.
     pub side: ConfigTree,
+    /// What the other side of the transaction has here: what it may have put there. Empty = nothing, or noted by an older
+    /// version.
+    #[serde(default)]
+    pub other: ConfigTree,
 }

@@ -460,6 +460,10 @@ fn pinned_as_looked_at(judged: &Judged<'_>) -> Verdict {
     for (at, (.., heard)) in judged.stage.answers() {
         let (Some(kept), Heard::Record(record)) = (kept.get(&at), heard) else { continue };
         let (wanted, outcome) = (&kept.plan, &record.outcome);
+        // Called off before it was taken up: of it nothing is known but its name.
+        if record.plan.is_empty() && record.decided.is_none() {
+            continue;
+        }
         if record.plan != wanted.id {
             return Err(format!("request {at} looked at plan {}, and {} ran", wanted.id, record.plan));
         }

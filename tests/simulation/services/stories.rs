@@ -6,7 +6,7 @@ use super::{chronicle, simulate};
 use crate::director::START;
 use crate::play::WINDOW;
 use crate::story::{Call, DiskFault, Fault, Meddling, Twist, What, When, Wish};
-use andante::domain::{Class, Offer, QueuePolicy, SyncState};
+use andante::domain::{Class, Deviation, Offer, QueuePolicy, SyncState};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -310,4 +310,39 @@ fn what_an_unresolved_transaction_is_to_bring_is_not_taken_for_gone() {
         assert!(told.documents.is_empty() && told.queued.is_empty(), "{policy:?}");
         assert_eq!(stage.elements[0].running(), stage.elements[0].start(), "{policy:?}");
     }
+}
+
+#[test]
+fn what_an_operator_let_stand_is_told_after_a_service_has_claimed_around_it_and_goes_with_a_heal() {
+    // Seed 764: what is left is all of `bgp`; the next service claims it, but not the instance of the first one in there.
+    for heal in [false, true] {
+        let spec = |vlan| Spec { ends: vec![End { element: 0, port: 1, vlan }], routes: 1, customer: 2 };
+        let mut asks = vec![
+            Ask::of(986, Want::Put(vec![(1, spec(101)), (2, spec(100))])),
+            Ask::of(37_077, Want::Resolve(Offer::AcceptActual)),
+            Ask::put(60_000, 3, &[(0, 1, 100)]),
+        ];
+        asks.extend(heal.then(|| Ask::of(75_000, Want::Heal(0))));
+        let mut tale = Tale::of(764, &[Class::C], asks);
+        tale.twists.push(Twist { when: When::Call(0, Call::Apply, 0), what: What::Strike(Fault::Rewrite) });
+        let (stage, told, words) = told(&tale);
+        assert_eq!(words[..3], ["unresolved", "not applied", "applied"]);
+        let instance = |name: &str| format!("{:?}", stage.elements[0].running()).contains(&format!("\"{name}\""));
+        assert!(instance("s3") && instance("s1") != heal, "{heal}");
+        let ends = |found: &Deviation| found.path.rsplit('/').next().unwrap_or_default().to_owned();
+        let left: Vec<String> = told.deviations.iter().map(ends).collect();
+        match heal {
+            true => assert!(words[3] == "applied" && left.is_empty(), "{left:?}"),
+            false => assert_eq!(left, ["vrf[vrf-name='s1']", "vrf[vrf-name='s2']"]),
+        }
+    }
+}
+
+#[test]
+fn what_was_called_off_before_it_was_taken_up_is_told_so_to_who_asks_again() {
+    // Seeds 3153, 3965, 3984: the record knows of no plan.
+    let first = Ask { named: true, again: Some(30_000), pinned: Some(2_000), ..changed(5_000, 1, 100) };
+    let (_, told, words) = told(&Tale::of(3_153, &[Class::A], vec![first, Ask::of(4_800, Want::Cancel(0))]));
+    assert_eq!(words, ["not applied"; 2]);
+    assert!(told.documents.is_empty() && told.transactions[0].plan.is_empty());
 }
