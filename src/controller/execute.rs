@@ -33,15 +33,27 @@ impl Controller {
         allowed: &Allowed,
         terms: &Terms,
     ) -> Result<TransactionRecord, Failure> {
-        for edit in &edits {
-            authorize(principal, Verb::Write, &edit.key().to_string())?;
-        }
-        let edits = self.cut(edits)?;
-        self.carried_out(principal, Work::Edits { edits, allowed: allowed.clone(), purpose: None }, None, terms).await
+        let written = async {
+            for edit in &edits {
+                authorize(principal, Verb::Write, &edit.key().to_string())?;
+            }
+            let work = Work::Edits { edits: self.cut(edits)?, allowed: allowed.clone(), purpose: None };
+            self.carried_out(principal, work, None, terms).await
+        };
+        self.once(principal, terms, written).await
     }
 
     /// Commits a kept plan: exactly its bytes, or [`Failure::Stale`].
     pub async fn commit_kept(
+        self: &Arc<Self>,
+        principal: &Principal,
+        id: &str,
+        terms: &Terms,
+    ) -> Result<TransactionRecord, Failure> {
+        self.once(principal, terms, self.pinned(principal, id, terms)).await
+    }
+
+    async fn pinned(
         self: &Arc<Self>,
         principal: &Principal,
         id: &str,
@@ -82,9 +94,12 @@ impl Controller {
         ids: &[String],
         terms: &Terms,
     ) -> Result<TransactionRecord, Failure> {
-        authorize(principal, Verb::Heal, element)?;
-        let paths = self.deviating(element, ids).await?;
-        self.carried_out(principal, Work::Heal { element: element.into(), paths }, None, terms).await
+        let healed = async {
+            authorize(principal, Verb::Heal, element)?;
+            let paths = self.deviating(element, ids).await?;
+            self.carried_out(principal, Work::Heal { element: element.into(), paths }, None, terms).await
+        };
+        self.once(principal, terms, healed).await
     }
 
     /// Runs the work in a task of its own, so that a caller who goes away does not end it, and waits as long as asked. A
@@ -110,7 +125,7 @@ impl Controller {
                     }
                 }
                 (Err(first), Some(request)) => {
-                    if let Some(repeated) = self.joined(&first, request, terms.wait).await? {
+                    if let Some(repeated) = self.joined(&first, request, terms.patience()).await? {
                         return Ok(repeated.record);
                     }
                 }

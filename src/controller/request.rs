@@ -72,6 +72,13 @@ pub struct Terms {
     pub request: Option<RequestName>,
 }
 
+impl Terms {
+    /// How long a request of the same name that runs is waited for; zero: until it was planned once.
+    pub fn patience(&self) -> Option<Duration> {
+        if self.at_once { Some(Duration::ZERO) } else { self.wait }
+    }
+}
+
 /// A plan that was kept for a later commit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -4,9 +4,13 @@
 //! sent, or when the transaction is promised to a caller (202). What was refused before that was not carried out and binds
 //! nothing: sent again, it is judged anew. The same name with other content is refused. Names belong to their user; they
 //! are forgotten after a time, and the oldest when there are too many.
+//!
+//! Every verb that takes [`Terms`] looks at the name by itself ([`Controller::once`]), so no front end can forget it. One
+//! that looks at something else first (a document's precondition, the deviations it names) asks [`Controller::given`]
+//! before that: the first request may have moved it.
 
 use super::underway::Errand;
-use super::{Controller, Failure, closing};
+use super::{Controller, Failure, Terms, closing};
 use crate::domain::outcome::{Cause, CauseKind};
 use crate::domain::{Outcome, Phase, Principal, TransactionRecord, Verb, authorize};
 use crate::store::{self, Batch, Store, StoreError, Table};
@@ -14,6 +18,7 @@ use crate::transaction::in_time;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -125,6 +130,31 @@ impl Controller {
         self.stored_request(principal, request).await
     }
 
+    /// Carries out a verb, unless a request of its name was begun before: then what became of that one is answered, also
+    /// when it moved what this one is about (its plan is stale, its deviation is gone).
+    ///
+    /// # Errors
+    /// What the verb answers; [`Failure::RequestReused`]: the name stands for something else.
+    pub(super) async fn once(
+        &self,
+        principal: &Principal,
+        terms: &Terms,
+        doing: impl Future<Output = Result<TransactionRecord, Failure>>,
+    ) -> Result<TransactionRecord, Failure> {
+        let Some(request) = &terms.request else { return doing.await };
+        if let Some(repeated) = self.given(principal, request, terms.patience()).await? {
+            return Ok(repeated.record);
+        }
+        match doing.await {
+            // The first may have been carried out since we looked.
+            Err(failure) => match self.given(principal, request, terms.patience()).await {
+                Ok(Some(repeated)) => Ok(repeated.record),
+                _ => Err(failure),
+            },
+            done => done,
+        }
+    }
+
     /// What the store says of a name.
     pub(super) async fn stored_request(
         &self,
@@ -160,6 +190,12 @@ impl Controller {
                 errand.ended.cancelled().await;
                 true
             }
+            // At once is when the first one was planned: what can be refused by looking is refused to both.
+            Some(Duration::ZERO) => tokio::select! {
+                biased;
+                () = errand.ended.cancelled() => true,
+                () = errand.understood.cancelled() => false,
+            },
             Some(wait) => in_time(self.parts.ambient.as_ref(), wait, errand.ended.cancelled()).await.is_some(),
         };
         if !ended {

@@ -17,7 +17,7 @@ use decide::Way;
 use order::{Failed, Order, pause};
 
 use super::machine::{Answer, Verb};
-use super::{Ambient, TransactionLimits, Undo, cause};
+use super::{Ambient, Probe, TransactionLimits, Undo, cause};
 use crate::adagio::driver::StateValue;
 use crate::adagio::{Confirm, DriverError, Effect, ElementLimits, Payload, Southbound, Writer};
 use crate::domain::outcome::{Cause, CauseKind};
@@ -35,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone)]
 pub(super) struct Tools {
     pub ambient: Arc<dyn Ambient>,
+    pub probe: Arc<dyn Probe>,
     pub limits: TransactionLimits,
     pub undo: Arc<dyn Undo>,
     /// Set when the transaction has turned back: nobody waits for a lock or for a value to settle any more.
@@ -129,6 +130,8 @@ pub(super) struct StaleCandidate {
 /// One element.
 pub(super) struct Crew {
     pub name: String,
+    // What it does, for the points inside.
+    doing: &'static str,
     plan: ElementPlan,
     south: Arc<dyn Southbound>,
     writer: Option<Box<dyn Writer>>,
@@ -153,6 +156,8 @@ pub(super) struct Crew {
     pub ours: BTreeSet<u32>,
     /// What an earlier transaction may have left in the candidate.
     pub stale: Option<StaleCandidate>,
+    // When the timer of our confirmed commit was last started, at the earliest.
+    timer: Duration,
     /// How long the last commit took.
     pub took: Option<Duration>,
     // Read when the read-set was checked.
@@ -184,6 +189,7 @@ impl Crew {
     pub(super) fn new(plan: ElementPlan, south: Arc<dyn Southbound>) -> Self {
         Self {
             name: plan.element.clone(),
+            doing: "empty",
             plan,
             south,
             writer: None,
@@ -198,6 +204,7 @@ impl Crew {
             report: Report::default(),
             ours: BTreeSet::new(),
             stale: None,
+            timer: Duration::ZERO,
             took: None,
             earlier: None,
             cancelled: false,
@@ -231,6 +238,7 @@ impl Crew {
     /// Carries out a verb.
     pub(super) async fn perform(&mut self, verb: Verb, tools: &Tools) -> Answer {
         let tools = &tools.for_platform(self.south.limits());
+        self.doing = verb.word();
         match verb {
             Verb::Lock => self.lock(tools).await,
             Verb::Prepare => self.prepare(tools).await,
@@ -304,6 +312,7 @@ impl Crew {
         }
         let (payload, confirm) = (self.plan.payload.clone(), self.confirm.clone());
         let since = tools.ambient.elapsed();
+        self.timer = since;
         match self.order(tools, Order::Apply(&payload, confirm.as_ref())).await {
             Ok(residue) => {
                 (self.edited, self.unseen) = (false, true);
@@ -349,6 +358,7 @@ impl Crew {
 
     async fn extend(&mut self, tools: &Tools) -> Answer {
         let Some(confirm) = self.confirm.clone() else { return Answer::done() };
+        self.timer = tools.ambient.elapsed();
         match self.order(tools, Order::Extend(&confirm)).await {
             Ok(_) => Answer::done(),
             Err(error) => self.failed(&error),

@@ -43,6 +43,8 @@ pub struct Machine {
     // The decision stands; of an abandoned one, perhaps.
     decided: bool,
     window: Duration,
+    // The time of the present step.
+    now: Duration,
 }
 
 impl Machine {
@@ -50,9 +52,17 @@ impl Machine {
     pub fn new(elements: impl IntoIterator<Item = (String, Class)>, window: Duration) -> Self {
         let members = elements.into_iter().map(|(name, class)| {
             let progress = ElementProgress::untouched(class);
-            (name, Member { progress, busy: None, extend_at: None, to_check: false, settled: false })
+            (name, Member::at(progress))
         });
-        Self { state: State::Planned, members: members.collect(), cause: None, writing: None, decided: false, window }
+        Self {
+            state: State::Planned,
+            members: members.collect(),
+            cause: None,
+            writing: None,
+            decided: false,
+            window,
+            now: Duration::ZERO,
+        }
     }
 
     /// The same, with the state of these elements compared before the decision.
@@ -77,9 +87,7 @@ impl Machine {
     }
 
     fn resumed(elements: impl IntoIterator<Item = (String, ElementProgress)>) -> Self {
-        let members = elements.into_iter().map(|(name, progress)| {
-            (name, Member { progress, busy: None, extend_at: None, to_check: false, settled: false })
-        });
+        let members = elements.into_iter().map(|(name, progress)| (name, Member::at(progress)));
         let mut machine = Self::new([], Duration::ZERO);
         machine.members = members.collect();
         machine
@@ -147,6 +155,7 @@ impl Machine {
             Restoring, Verifying,
         };
         let illegal = Illegal { state: self.state, event: label(&event) };
+        self.now = now;
         match (self.state, event) {
             // The way forward.
             (Planned, Event::Begin) if self.members.is_empty() => Ok(self.enter(Deciding, Phase::Decided)),
@@ -159,7 +168,7 @@ impl Machine {
                 Ok(self.written(now))
             }
             (Locking | Preparing | Applying | Verifying | Checking, Event::Answered { element, verb, answer }) => {
-                self.take(now, &element, verb, &answer).ok_or(illegal)?;
+                self.take(&element, verb, &answer).ok_or(illegal)?;
                 match (verb, answer) {
                     (_, Answer::Done { .. }) => Ok(self.carry_on(now)),
                     (_, Answer::Refused(cause) | Answer::Lost(cause) | Answer::Conflict(cause)) => {
@@ -170,7 +179,7 @@ impl Machine {
             // The way on after the decision.
             (Confirming, Event::Begin) => Ok(self.settle()),
             (Confirming | Restoring, Event::Answered { element, verb, answer }) => {
-                self.take(now, &element, verb, &answer).ok_or(illegal)?;
+                self.take(&element, verb, &answer).ok_or(illegal)?;
                 Ok(self.settle())
             }
             // The way back.
@@ -205,7 +214,7 @@ impl Machine {
             ) => Ok(Vec::new()),
             // The end.
             (Closing, Event::Answered { element, verb, answer }) => {
-                self.take(now, &element, verb, &answer).ok_or(illegal)?;
+                self.take(&element, verb, &answer).ok_or(illegal)?;
                 Ok(self.close())
             }
             (Closing, Event::Written(Record::End) | Event::WriteFailed(Record::End, _))
@@ -229,7 +238,7 @@ impl Machine {
             }
             (Abandoned, Event::HandsOff(_)) => Ok(Vec::new()),
             (Abandoned, Event::Answered { element, verb, answer }) => {
-                self.take(now, &element, verb, &answer).ok_or(illegal)?;
+                self.take(&element, verb, &answer).ok_or(illegal)?;
                 Ok(Vec::new())
             }
             // Time.
@@ -395,7 +404,7 @@ impl Machine {
 
     fn send(&mut self, name: String, verb: Verb) -> Option<Act> {
         let member = self.members.get_mut(&name)?;
-        member.busy = Some(verb);
+        (member.busy, member.asked) = (Some(verb), self.now);
         Some(Act::Send(name, verb))
     }
 

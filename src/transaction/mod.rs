@@ -208,6 +208,11 @@ impl Closing for Batch {
 
 /// Called at named points of a transaction: `before-intent-applied`, `after-intent-applied`, `before-apply:pe1`,
 /// `after-apply:pe1`, … A probe that never returns ends the story there, which is what crash tests do.
+///
+/// Every write of the transaction has one before it and one after it (`intent-planned` … `intent-decided`, `note`, `word`,
+/// `mark`, `end`, `end-unsent`), and so has every verb of an element (`lock:pe1`). Inside a verb every send that may leave something at
+/// the element has its own, named after both: `before-restore.cancel:pe1`. Readings, and sessions opened and closed, have
+/// none: they leave nothing, so a death there is the death after the send before it.
 pub trait Probe: Send + Sync {
     /// At this point. The transaction goes on when the future is done.
     fn at(&self, point: &str) -> BoxFuture<'static, ()>;

@@ -67,15 +67,26 @@ impl Recovery {
         for (key, transaction) in unsaved {
             self.runner.queues.keep_unsaved(key.trim_start_matches(journal::UNSAVED), &transaction);
         }
+        let open = self.runner.store.open_transactions().await?;
+        self.all(open, elements, true).await
+    }
+
+    /// These open transactions, oldest first. What has no element in common goes at the same time: one that waits for an
+    /// element that does not answer keeps no other waiting. On one element the oldest goes first.
+    async fn all(
+        &self,
+        ids: Vec<String>,
+        elements: &BTreeMap<String, Arc<dyn Southbound>>,
+        at_start: bool,
+    ) -> Result<Vec<TransactionRecord>, StoreError> {
         let mut open = VecDeque::new();
-        for id in self.runner.store.open_transactions().await? {
+        for id in ids {
             let (_, plan) = journal::opened(&*self.runner.store, &id).await?;
             let names = plan.iter().flat_map(|plan| plan.elements.iter().map(|of| of.element.clone()));
             open.push_back((id, names.collect::<BTreeSet<String>>()));
         }
         let mut away = BTreeSet::new();
         let mut records = Vec::new();
-        // What has no element in common goes at the same time; on one element the oldest goes first.
         while !open.is_empty() {
             let mut taken: BTreeSet<String> = BTreeSet::new();
             let (mut wave, mut later) = (Vec::new(), VecDeque::new());
@@ -85,8 +96,8 @@ impl Recovery {
                 if free { wave.push(id) } else { later.push_back((id, names)) }
             }
             open = later;
-            let hurry = Hurry { connect: AT_START, away: &away };
-            let done = join_all(wave.iter().map(|id| self.one(id, elements, Some(&hurry)))).await;
+            let hurry = at_start.then_some(Hurry { connect: AT_START, away: &away });
+            let done = join_all(wave.iter().map(|id| self.one(id, elements, hurry.as_ref()))).await;
             for record in done {
                 let Some(record) = record? else { continue };
                 if record.finished.is_none() {
@@ -114,10 +125,8 @@ impl Recovery {
         live.extend(unsaved.iter().map(|element| journal::unsaved_key(element)));
         // What somebody else brought to its end is not waited for.
         self.due().retain(|key, _| live.contains(key));
-        let mut records = Vec::new();
-        for id in open.iter().filter(|id| self.is_due(id)) {
-            records.extend(self.one(id, elements, None).await?);
-        }
+        let due = open.into_iter().filter(|id| self.is_due(id)).collect();
+        let records = self.all(due, elements, false).await?;
         for element in stale.iter().filter(|element| self.is_due(&journal::stale_key(element))) {
             self.empty(element, elements).await?;
         }
@@ -329,7 +338,10 @@ impl Recovery {
         record.phase = story.phase;
         let mut batch = journal::noted(&record, &[], Some(JournalRecord::Closed { outcome }))?;
         batch.extend(self.closing.closed(&record)?);
-        self.runner.store.commit(self.runner.epoch, batch, Durability::Now).await?;
+        self.runner.probe.at("before-end").await;
+        let written = self.runner.store.commit(self.runner.epoch, batch, Durability::Now).await;
+        self.runner.probe.at("after-end").await;
+        written?;
         self.due().remove(id);
         Ok(record)
     }
@@ -345,7 +357,10 @@ impl Recovery {
     /// What this mark stands for need not be tried again; `batch` says so elsewhere.
     async fn is_done(&self, mark: &str, mut batch: Batch) -> Result<(), StoreError> {
         batch.delete(Table::Plans, mark);
-        self.runner.store.commit(self.runner.epoch, batch, Durability::Lazy).await?;
+        self.runner.probe.at("before-mark").await;
+        let written = self.runner.store.commit(self.runner.epoch, batch, Durability::Lazy).await;
+        self.runner.probe.at("after-mark").await;
+        written?;
         self.due().remove(mark);
         Ok(())
     }

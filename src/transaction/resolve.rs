@@ -66,8 +66,11 @@ impl Word {
         record: &mut TransactionRecord,
     ) -> Result<BTreeMap<String, Payload>, StoreError> {
         for said in &self.resolutions {
+            // One that recovery has brought to its end since the operator looked is not left as it was.
+            let ended = |turn| matches!(turn, Turn::Untouched | Turn::Restored | Turn::Confirmed);
+            let astray = record.elements.get_mut(&said.element).filter(|progress| !ended(progress.turn));
             if said.offer == Offer::AcceptActual
-                && let Some(progress) = record.elements.get_mut(&said.element)
+                && let Some(progress) = astray
             {
                 progress.turn = Turn::Accepted;
                 let ticket = said.principal.ticket.as_ref().map(|ticket| format!(" ({ticket})")).unwrap_or_default();
@@ -77,7 +80,10 @@ impl Word {
         record.resolutions.extend(self.resolutions);
         let mut batch = journal::noted(record, &[], None)?;
         batch.extend(self.batch);
-        runner.store.commit(runner.epoch, batch, Durability::Now).await?;
+        runner.probe.at("before-word").await;
+        let written = runner.store.commit(runner.epoch, batch, Durability::Now).await;
+        runner.probe.at("after-word").await;
+        written?;
         Ok(self.forced)
     }
 }

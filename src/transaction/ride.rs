@@ -286,7 +286,7 @@ impl<'a> Ride<'a> {
         };
         self.timing.asked(element, self.runner.ambient.now(), patience(verb, &crew.limits(&self.tools)));
         let (tools, probe) = (self.tools.clone(), self.runner.probe.clone());
-        let point = format!("{verb:?}:{element}").to_lowercase();
+        let point = format!("{}:{element}", verb.word());
         self.flights.push(Box::pin(async move {
             probe.at(&format!("before-{point}")).await;
             let answer = crew.perform(verb, &tools).await;
@@ -299,9 +299,11 @@ impl<'a> Ride<'a> {
     pub(super) async fn end_unsent(mut self, cause: Cause) -> TransactionRecord {
         let mut machine = Machine::backward([], cause);
         machine.step(self.runner.ambient.elapsed(), Event::Begin).unwrap_or_default();
-        if let Err(writing::Unwritten::Not(error) | writing::Unwritten::HandsOff(error)) =
-            self.write_end(&machine).await
-        {
+        let probe = self.runner.probe.clone();
+        probe.at("before-end-unsent").await;
+        let written = self.write_end(&machine).await;
+        probe.at("after-end-unsent").await;
+        if let Err(writing::Unwritten::Not(error) | writing::Unwritten::HandsOff(error)) = written {
             tracing::error!(transaction = %self.record.id, %error, "the end is not written; recovery will write it");
         }
         self.publish();

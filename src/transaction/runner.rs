@@ -185,6 +185,7 @@ impl Runner {
     pub(super) fn tools(&self) -> Tools {
         Tools {
             ambient: self.ambient.clone(),
+            probe: self.probe.clone(),
             limits: self.limits.clone(),
             undo: self.undo.clone(),
             turned_back: CancellationToken::new(),

@@ -3,7 +3,9 @@
 
 use crate::fleet::{Count, End, Fleet, House, document, key, noc};
 use crate::through::Through;
-use andante::controller::DocumentEdit;
+use andante::controller::{DocumentEdit, Failure, RequestName, Terms};
+use andante::domain::Outcome;
+use andante::plan::Allowed;
 use andante::service::ledger::Take;
 use andante::store::Table;
 use andante::tree::ConfigTree;
@@ -90,4 +92,68 @@ async fn a_number_that_a_slow_transaction_is_about_to_take_keeps_nobody_waiting(
     let takes = andante::store::list::<Take>(&Through(fleet.store.clone()), Table::Numbers, "rt@").await.unwrap();
     let numbers: BTreeSet<u64> = takes.iter().map(|(_, take)| take.number).collect();
     assert_eq!((takes.len(), numbers.len()), (2, 2), "{takes:?}");
+}
+
+/// A verb that is called again under the name of its request answers as the first did, also while that one runs and when it
+/// has used up what it was about; the same name for something else is refused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_verb_that_is_called_again_under_its_name_answers_as_before() {
+    let house = House::new().await;
+    let fleet = Arc::new(Fleet::of(&house, 2, "iosxr", &ConfigTree::default()).await);
+    let edits = |vlan: usize| {
+        let ends = [0, 1].map(|element| End { element, port: 0, vlan });
+        let document = house.tree(&document("one", "iosxr", &ends));
+        vec![DocumentEdit::Put { key: key("one"), document, expect: None }]
+    };
+    let named = |id: &str, digest: &str| {
+        let request = RequestName { id: id.into(), digest: digest.into(), creates: None };
+        Terms { request: Some(request), ..Terms::default() }
+    };
+    let limit = Duration::from_secs(60);
+    // Both at the same time, on an element that keeps them waiting.
+    let slow = fleet.elements.values().next().unwrap().clone();
+    let held = slow.busy.lock().await;
+    let kept = fleet.controller.keep(&noc(), edits(100), &Allowed::default(), None).await.unwrap();
+    let commit = |terms: Terms| {
+        let (controller, id) = (fleet.controller.clone(), kept.plan.id.clone());
+        async move { controller.commit_kept(&noc(), &id, &terms).await }
+    };
+    let first = tokio::spawn(commit(named("order-1", "a")));
+    let begun = async {
+        while fleet.controller.transactions_page(&noc(), None, usize::MAX).await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(limit, begun).await.expect("the first one begins");
+    let second = tokio::spawn(commit(named("order-1", "a")));
+    let other = commit(named("order-1", "b")).await.unwrap_err();
+    assert!(matches!(&other, Failure::RequestReused { id, .. } if id == "order-1"), "{other:?}");
+    // Whoever does not want to wait hears how far it is.
+    let at_once = commit(Terms { at_once: true, ..named("order-1", "a") }).await.unwrap();
+    assert_eq!(at_once.outcome, None, "{at_once:?}");
+    drop(held);
+    let first = tokio::time::timeout(limit, first).await.unwrap().unwrap().unwrap();
+    let second = tokio::time::timeout(limit, second).await.unwrap().unwrap().unwrap();
+    assert_eq!(first.outcome, Some(Outcome::Applied), "{first:?}");
+    assert_eq!([&second.id, &at_once.id], [&first.id; 2]);
+    // The plan is used up. Without the name, or under another one, that is said.
+    assert_eq!(commit(named("order-1", "a")).await.unwrap().id, first.id);
+    for terms in [Terms::default(), named("order-2", "a")] {
+        let done = commit(terms).await.unwrap_err();
+        assert!(matches!(&done, Failure::AlreadyApplied { transaction, .. } if *transaction == first.id), "{done:?}");
+    }
+    // A heal has nothing to heal the second time.
+    slow.set(&ConfigTree::default());
+    let pe = fleet.elements.keys().next().unwrap().clone();
+    fleet.controller.check(&noc(), &pe).await.unwrap();
+    let heal = |terms: Terms| {
+        let (controller, pe) = (fleet.controller.clone(), pe.clone());
+        async move { controller.heal(&noc(), &pe, &[], &terms).await }
+    };
+    let healed = heal(named("heal-1", "a")).await.unwrap();
+    assert_eq!(healed.outcome, Some(Outcome::Applied), "{healed:?}");
+    fleet.controller.check(&noc(), &pe).await.unwrap();
+    assert_eq!(heal(named("heal-1", "a")).await.unwrap().id, healed.id);
+    assert!(heal(Terms::default()).await.is_err());
+    assert_eq!(fleet.controller.transactions_page(&noc(), None, usize::MAX).await.unwrap().len(), 2);
 }

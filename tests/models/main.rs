@@ -138,11 +138,13 @@ async fn an_element_that_cannot_be_reached_goes_back_by_itself() {
 /// at each point.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dying_at_every_point_leaves_all_or_nothing() {
-    let points = Lab::start("vyos-like").await.points().await;
+    let all = std::env::var_os("ANDANTE_CASES").is_some();
+    let mut points = Lab::start("vyos-like").await.points().await;
+    // Notes are written when there is time; what is inside a verb is for the long run.
+    points.retain(|point| !point.ends_with("-note") && (all || !point.contains('.')));
     assert!(points.len() > 14, "{points:?}");
     let decided = points.iter().position(|point| point == "after-intent-decided").unwrap();
     let telling = ["after-prepare:pe1", "after-apply:pe1", "before-confirm:pe1", "after-confirm:pe1"];
-    let all = std::env::var_os("ANDANTE_CASES").is_some();
     let lanes = PLATFORMS.iter().enumerate().map(|(nth, platform)| {
         let points = &points;
         async move {
@@ -161,7 +163,8 @@ async fn dying_at_every_point_leaves_all_or_nothing() {
                     assert!(record.finished.is_some(), "{what}: {record:#?}");
                     assert_eq!(record.outcome == Some(Outcome::Applied), at >= decided, "{what}: {record:#?}");
                 } else {
-                    assert_eq!(point, "after-end", "{what}: nothing to recover");
+                    let nothing = ["before-intent-planned", "after-end"];
+                    assert!(nothing.contains(&point.as_str()), "{what}: nothing to recover");
                 }
                 if at >= decided { lab.is_after(&what) } else { lab.is_before(&what) }
             }

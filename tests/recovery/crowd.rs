@@ -75,7 +75,7 @@ impl Crowd {
         let text = format!(
             "[paths]\nstate = \"state\"\nadapters = \"{}\"\nprofiles = \"{}/yang\"\nyang = [\"{}\"]\n\
              elements = \"elements.toml\"\n[presto]\nlisten = \"127.0.0.1:0\"\nsocket = \"andante.sock\"\n\
-             sync_timeout = 60\n[adagio]\nconnect_timeout = 5\nanswer_timeout = 20\nbusy_timeout = 1\n\
+             sync_timeout = 60\n[adagio]\nconnect_timeout = 20\nanswer_timeout = 20\nbusy_timeout = 1\n\
              [transaction]\nlock_timeout = 10\n[reconcile]\nperiod = 0\n",
             adapters.display(),
             root.display(),

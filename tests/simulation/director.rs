@@ -31,6 +31,9 @@ struct State {
     newest: usize,
     births: Vec<u64>,
     points: Vec<String>,
+    steps: usize,
+    open: Vec<(usize, String)>,
+    unguarded: Vec<String>,
     passed: Vec<(u64, String)>,
     calls: BTreeMap<(usize, Call), usize>,
     used: Vec<String>,
@@ -90,9 +93,29 @@ impl Director {
         std::mem::take(&mut self.state.lock().unwrap().births)
     }
 
-    /// The probe points passed so far, by all daemons.
+    /// The steps passed so far, by all daemons.
     pub fn points(&self) -> Vec<String> {
+        self.all_points().into_iter().filter(|point| is_step(point)).collect()
+    }
+
+    /// The probe points passed so far, by all daemons: steps, and what is inside of them.
+    pub fn all_points(&self) -> Vec<String> {
         self.state.lock().unwrap().points.clone()
+    }
+
+    /// Writes and sends that happened between no two points of their own.
+    pub fn unguarded(&self) -> Vec<String> {
+        self.state.lock().unwrap().unguarded.clone()
+    }
+
+    /// A daemon writes or sends: it has to stand between the points of that.
+    pub fn guards(&self, process: &Process, what: &str, is_its: impl Fn(&str) -> bool) {
+        let mut state = self.state.lock().unwrap();
+        let between = state.open.iter().any(|(of, point)| *of == process.number && is_its(point));
+        if !between && !process.is_dead() {
+            let at = self.world.now() - START;
+            state.unguarded.push(format!("{what} of daemon {} at {at:?}", process.number));
+        }
     }
 
     /// Probe points and twists, in their order.
@@ -143,16 +166,27 @@ impl Director {
         twists.iter().flatten().any(|twist| matches!(twist.when, When::At(_)))
     }
 
-    /// Something passes a probe point.
-    pub fn point(&self, name: &str) {
+    /// A daemon passes a probe point.
+    pub fn point(&self, process: usize, name: &str) {
         let (step, nth) = {
             let mut state = self.state.lock().unwrap();
             state.points.push(name.to_owned());
             state.passed.push((self.world.tick(), format!("passes {name}")));
-            (state.points.len() - 1, state.points.iter().filter(|point| *point == name).count() - 1)
+            if let Some(point) = name.strip_prefix("before-") {
+                state.open.push((process, point.to_owned()));
+            } else if let Some(point) = name.strip_prefix("after-") {
+                let open = state.open.iter().position(|(of, open)| *of == process && open == point);
+                match open {
+                    Some(open) => drop(state.open.remove(open)),
+                    None => state.unguarded.push(format!("{name} without its before")),
+                }
+            }
+            let step = is_step(name).then_some(state.steps);
+            state.steps += usize::from(step.is_some());
+            (step, state.points.iter().filter(|point| *point == name).count() - 1)
         };
         let now = self.take(|when| match when {
-            When::Step(at) => *at == step,
+            When::Step(at) => Some(*at) == step,
             When::Point(at, n) => at == name && *n == nth,
             _ => false,
         });
@@ -254,6 +288,13 @@ impl Director {
     }
 }
 
+/// Whether a point is a step of a transaction as stories count them. Those that came later stand beside: a story that was
+/// written down must not move.
+fn is_step(point: &str) -> bool {
+    let name = point.trim_start_matches("before-").trim_start_matches("after-");
+    !name.contains('.') && !["intent-planned", "note", "word", "mark", "end-unsent"].contains(&name)
+}
+
 /// One daemon.
 pub struct Process {
     pub number: usize,
@@ -316,7 +357,7 @@ impl Ambient for Process {
 impl Probe for Process {
     fn at(&self, point: &str) -> BoxFuture<'static, ()> {
         if !self.is_dead() {
-            self.director.point(point);
+            self.director.point(self.number, point);
         }
         if self.is_dead() { Box::pin(std::future::pending()) } else { Box::pin(std::future::ready(())) }
     }

@@ -1,5 +1,6 @@
 //! The disk under the daemon's store: a memory store with the faults of disks, and a note of what became durable when.
 
+use crate::director::{Director, Process};
 use crate::story::DiskFault;
 use crate::through::Between;
 use crate::world::World;
@@ -7,7 +8,7 @@ use andante::domain::{JournalRecord, Phase};
 use andante::store::{Batch, Durability, MemoryStore, Store, StoreError};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub struct Disk {
@@ -134,5 +135,34 @@ impl Between for Disk {
             Some(error) => Err(error),
             None => self.store.take_lease(holder).await,
         }
+    }
+}
+
+/// The disk, as one daemon writes to it.
+pub struct OnDisk {
+    pub disk: Arc<Disk>,
+    pub process: Arc<Process>,
+    pub director: Arc<Director>,
+}
+
+#[async_trait]
+impl Between for OnDisk {
+    fn behind(&self) -> &dyn Store {
+        self.disk.behind()
+    }
+
+    async fn commit(&self, epoch: u64, batch: Batch, durability: Durability) -> Result<(), StoreError> {
+        // An empty one only asks whether the lease still holds.
+        if !(batch == Batch::default()) {
+            let writes = |point: &str| {
+                point.starts_with("intent-") || ["note", "word", "mark", "end", "end-unsent"].contains(&point)
+            };
+            self.director.guards(&self.process, &format!("a write of {:?}", batch.journal), writes);
+        }
+        self.disk.commit(epoch, batch, durability).await
+    }
+
+    async fn take_lease(&self, holder: &str) -> Result<u64, StoreError> {
+        self.disk.take_lease(holder).await
     }
 }

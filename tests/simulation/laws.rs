@@ -20,7 +20,7 @@ pub type Verdict = Result<(), String>;
 /// One law: its name, and how it is judged.
 pub type Law = (&'static str, fn(&Stage) -> Verdict);
 
-pub const LAWS: [Law; 16] = [
+pub const LAWS: [Law; 17] = [
     ("every transaction ends", every_transaction_ends),
     ("elements stand as the outcome says", elements_stand_as_told),
     ("nothing outside the plan is changed", nothing_outside_the_plan),
@@ -37,12 +37,21 @@ pub const LAWS: [Law; 16] = [
     ("nothing is sent twice blindly", nothing_twice_blindly),
     ("nothing is final before the decision", nothing_final_before_decision),
     ("a foreign candidate is left alone", foreign_candidate_stays),
+    ("every write and every send has its points", all_has_points),
 ];
 
 /// All laws. `Err` = those that are broken, with their names.
 pub fn judge(stage: &Stage) -> Result<(), Vec<(&'static str, String)>> {
     let broken: Vec<_> = LAWS.iter().filter_map(|(name, law)| Some((*name, law(stage).err()?))).collect();
     if broken.is_empty() { Ok(()) } else { Err(broken) }
+}
+
+/// The kill matrix is whole only if nothing is written and nothing is sent outside of the points at which it kills.
+fn all_has_points(stage: &Stage) -> Verdict {
+    match stage.director.unguarded().first() {
+        Some(first) => Err(first.clone()),
+        None => Ok(()),
+    }
 }
 
 fn every_transaction_ends(stage: &Stage) -> Verdict {

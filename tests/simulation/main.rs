@@ -36,6 +36,7 @@ mod session;
 mod steps;
 mod story;
 mod unclear;
+mod windows;
 mod world;
 
 #[path = "../support/bare_plan.rs"]

@@ -1,5 +1,6 @@
 //! The kill matrix: a daemon killed before and after each journal write and each send, on every class, with and without a
-//! startup configuration, on the way forward and on the way back; another one starts a second later.
+//! startup configuration, on the way forward, on the way back and in recovery; another one starts a second later. And the
+//! host that loses power at each write.
 //!
 //! Demanded: all-before or all-after within 30 s of virtual time, and an operator's view that says the truth all the while.
 //! The table is kept in `docs/crash-matrix.md`; `UPDATE_MATRIX=1` writes it anew.
@@ -16,29 +17,85 @@ use std::time::Duration;
 const LIMIT: Duration = Duration::from_secs(30);
 const HEADING: &str = "## Simulated elements";
 
-/// The columns: a class, and whether running has to be saved.
-fn columns() -> Vec<(String, Vec<(Class, bool)>)> {
-    let mut columns = Vec::new();
-    for class in [Class::A, Class::B, Class::C, Class::D] {
-        for startup in [false, true] {
-            let name = if startup { format!("{class} :startup") } else { class.to_string() };
-            columns.push((name, vec![(class, startup); 2]));
-        }
-    }
-    let all = [Class::A, Class::B, Class::C, Class::D];
-    columns.push(("A+B+C+D".into(), all.into_iter().map(|class| (class, true)).collect()));
-    columns
+/// How the transaction goes until the daemon dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Course {
+    Forward,
+    /// The last element refuses its commit.
+    Back,
+    /// The daemon died before, with everything read back and nothing decided; this is the recovery that brings it back.
+    RecoveryBack,
+    /// The daemon died before, right after the decision; this is the recovery that brings it forward.
+    RecoveryForward,
+    /// The same, and meanwhile the elements have restarted from what was saved: the change is made again.
+    RecoveryAgain,
+    /// The host loses power at each write: what nobody waited for is lost, sessions stay open on the elements.
+    Power,
 }
 
-fn story(natures: &[(Class, bool)], turns_back: bool) -> Story {
-    let classes: Vec<Class> = natures.iter().map(|(class, _)| *class).collect();
-    let mut story = Story::of(1, &classes);
-    for (nature, (_, startup)) in story.elements.iter_mut().zip(natures) {
-        nature.startup = *startup;
+impl Course {
+    const ALL: [(Course, &'static str); 6] = [
+        (Course::Forward, "On the way forward"),
+        (Course::Back, "On the way back (the last element refuses its commit)"),
+        (Course::RecoveryBack, "While recovery brings back (the daemon died before it decided)"),
+        (Course::RecoveryForward, "While recovery brings forward (the daemon died when it had decided)"),
+        (Course::RecoveryAgain, "While recovery makes the change again (decided, then all elements restarted)"),
+        (Course::Power, "Power lost at a write, on the way forward"),
+    ];
+
+    /// The columns: elements by class, and whether running has to be saved.
+    fn columns(self) -> Vec<(String, Vec<(Class, bool)>)> {
+        let classes = [Class::A, Class::B, Class::C, Class::D];
+        let wide = matches!(self, Course::Forward | Course::Back);
+        let mut columns = Vec::new();
+        for class in classes {
+            for startup in [false, true].into_iter().filter(|startup| wide || *startup) {
+                let name = if startup { format!("{class} :startup") } else { class.to_string() };
+                columns.push((name, vec![(class, startup); 2]));
+            }
+        }
+        columns.push(("A+B+C+D".into(), classes.into_iter().map(|class| (class, true)).collect()));
+        columns
     }
-    // The last one refuses when the others have committed.
-    let last = natures.len() - 1;
-    if turns_back { story.at_call(last, Call::Apply, 0, Fault::Refuse) } else { story }
+
+    /// What happens before the kill that counts.
+    fn story(self, natures: &[(Class, bool)]) -> Story {
+        let classes: Vec<Class> = natures.iter().map(|(class, _)| *class).collect();
+        let mut story = Story::of(1, &classes);
+        for (nature, (_, startup)) in story.elements.iter_mut().zip(natures) {
+            nature.startup = *startup;
+        }
+        let Some(first) = self.first() else {
+            // The last one refuses when the others have committed.
+            let last = natures.len() - 1;
+            return if self == Course::Back { story.at_call(last, Call::Apply, 0, Fault::Refuse) } else { story };
+        };
+        let died = || When::Point(first.into(), 0);
+        if self == Course::RecoveryAgain {
+            let restarts = (0..natures.len()).map(|element| What::Reboot(element, 1));
+            story = restarts.fold(story, |story, restart| story.with(died(), restart));
+        }
+        story.with(died(), What::Kill(2_000))
+    }
+
+    /// Where the daemon died before.
+    fn first(self) -> Option<&'static str> {
+        match self {
+            Course::Forward | Course::Back | Course::Power => None,
+            Course::RecoveryBack => Some("before-intent-decided"),
+            Course::RecoveryForward | Course::RecoveryAgain => Some("after-intent-decided"),
+        }
+    }
+
+    /// What happens at a point, if anything.
+    fn what(self, point: &str) -> Option<What> {
+        let writes = point.contains("-intent-") || point.ends_with("-note") || point.ends_with("-end");
+        match self {
+            Course::Power if writes => Some(What::PowerLoss(0, 1_000)),
+            Course::Power => None,
+            _ => Some(What::Kill(1_000)),
+        }
+    }
 }
 
 /// What was seen of one kill.
@@ -85,16 +142,19 @@ fn truthful(sight: &Sight) -> Result<(), String> {
     Ok(())
 }
 
-/// Kills at every step of a story; the cells by the name of the point.
-fn kills(natures: &[(Class, bool)], turns_back: bool) -> Vec<(String, Cell)> {
-    let story = story(natures, turns_back);
+/// Kills at every point of a story; the cells by the name of the point.
+fn kills(course: Course, natures: &[(Class, bool)]) -> Vec<(String, Cell)> {
+    let story = course.story(natures);
     let planted = Planted { observe: Some(Duration::from_millis(100)), ..Planted::default() };
     let undisturbed = simulate(&story, planted.clone()).unwrap_or_else(|broken| panic!("{broken}"));
-    let points = undisturbed.director.points();
+    let points = undisturbed.director.all_points();
+    let begin = course.first().map_or(0, |first| 1 + points.iter().position(|point| point == first).unwrap());
     let mut cells: Vec<(String, Cell)> = Vec::new();
-    for (step, point) in points.iter().enumerate() {
-        let story = story.clone().with(When::Step(step), What::Kill(1_000));
-        let place = || format!("killed at {point} ({natures:?}, turns back {turns_back})");
+    for (at, point) in points.iter().enumerate().skip(begin) {
+        let Some(what) = course.what(point) else { continue };
+        let nth = points[..at].iter().filter(|earlier| *earlier == point).count();
+        let story = story.clone().with(When::Point(point.clone(), nth), what);
+        let place = || format!("{course:?}: killed at {point} for the {nth}th time ({natures:?})");
         let stage = simulate(&story, planted.clone()).unwrap_or_else(|broken| panic!("{}:\n{broken}", place()));
         let sights = stage.sights.lock().unwrap();
         for sight in sights.iter() {
@@ -111,12 +171,15 @@ fn kills(natures: &[(Class, bool)], turns_back: bool) -> Vec<(String, Cell)> {
             Some(Outcome::NotApplied { .. }) | None => "before",
             other => panic!("{}: {other:?}", place()),
         };
-        let decided = points[..=step].iter().any(|point| point == "after-intent-decided");
+        let decided = points[..=at].iter().any(|point| point == "after-intent-decided");
         let told_before = stage.disk.durable("t1", Phase::Decided).is_none();
         assert_eq!(end == "before", told_before, "{}", place());
         assert!(!decided || end == "after", "{}", place());
         // One row for all elements: their order is not what this is about.
-        let row = point.split(':').next().unwrap_or(point).to_owned();
+        let mut row = point.split(':').next().unwrap_or(point).to_owned();
+        if decided && row.ends_with("-note") {
+            row += ", decided";
+        }
         let at = cells.iter().position(|(name, _)| *name == row).unwrap_or_else(|| {
             cells.push((row, Cell::default()));
             cells.len() - 1
@@ -129,14 +192,14 @@ fn kills(natures: &[(Class, bool)], turns_back: bool) -> Vec<(String, Cell)> {
     cells
 }
 
-fn table(turns_back: bool) -> (String, usize) {
-    let columns = columns();
+fn table(course: Course) -> (String, usize) {
+    let columns = course.columns();
     let mut rows: Vec<String> = Vec::new();
     let mut cells: BTreeMap<(String, usize), Cell> = BTreeMap::new();
     let mut count = 0;
     for (at, (_, natures)) in columns.iter().enumerate() {
         let mut last = 0;
-        for (row, cell) in kills(natures, turns_back) {
+        for (row, cell) in kills(course, natures) {
             count += cell.kills;
             last = match rows.iter().position(|known| *known == row) {
                 Some(place) => place + 1,
@@ -169,16 +232,27 @@ fn table(turns_back: bool) -> (String, usize) {
 
 #[test]
 fn killed_at_any_point_it_ends_before_or_after_and_the_operator_sees_the_truth() {
-    let (forward, one) = table(false);
-    let (back, two) = table(true);
-    let text = format!(
-        "{HEADING}\n\nMade by `UPDATE_MATRIX=1 cargo test --test simulation matrix`; the test compares. {} kills; two elements\n\
-         of each class, and one of each in the last column. A row stands for all elements; the word says how the\n\
-         transaction ended, the time is the longest from the next daemon's start to the end of the transaction. The\n\
-         operator's view was read every 100 ms and had to be true.\n\n### On the way forward\n\n{forward}\n\
-         ### On the way back (the last element refuses its commit)\n\n{back}",
-        one + two
+    let tables: Vec<(&str, String, usize)> = std::thread::scope(|scope| {
+        let made = Course::ALL.map(|(course, name)| (name, scope.spawn(move || table(course))));
+        made.into_iter()
+            .map(|(name, made)| {
+                let (text, count) = made.join().unwrap();
+                (name, text, count)
+            })
+            .collect()
+    });
+    let kills: usize = tables.iter().map(|(_, _, count)| count).sum();
+    let mut text = format!(
+        "{HEADING}\n\nMade by `UPDATE_MATRIX=1 cargo test --test simulation matrix`; the test compares. {kills} kills; two elements\n\
+         of each class, and one of each in the last column. A row stands for all elements; `restore.cancel` is the send of a\n\
+         cancel while an element is restored, `note` a write of what elements answered. The word says how the transaction\n\
+         ended, the time is the longest from the next daemon's start to the end of the transaction. The operator's view was\n\
+         read every 100 ms and had to be true. That no write and no send lies outside of these points is a law of the\n\
+         simulation (*every write and every send has its points*); readings have none, a death there is the one before it.\n"
     );
+    for (name, table, _) in &tables {
+        let _ = write!(text, "\n### {name}\n\n{table}");
+    }
     println!("{text}");
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/crash-matrix.md");
     let kept = std::fs::read_to_string(&path).unwrap_or_default();

@@ -3,7 +3,7 @@
 //! One thread, one event loop; a daemon is a future that is dropped when its process dies.
 
 use crate::director::{Director, Process, START};
-use crate::disk::Disk;
+use crate::disk::{Disk, OnDisk};
 use crate::element::Element;
 use crate::plans::{Rendering, element_plan, plan};
 use crate::session::South;
@@ -206,7 +206,8 @@ impl Stage {
     async fn live(self: Arc<Self>, process: Arc<Process>, pause: Duration) {
         self.world.wait(pause).await;
         let since = self.world.now();
-        let plain: Arc<dyn Store> = Arc::new(Through(self.disk.clone()));
+        let own = OnDisk { disk: self.disk.clone(), process: process.clone(), director: self.director.clone() };
+        let plain: Arc<dyn Store> = Arc::new(Through(Arc::new(own)));
         let store = self.planted.store.as_ref().map_or_else(|| plain.clone(), |plant| plant(plain.clone()));
         let holder = format!("daemon {}", process.number);
         let epoch = loop {

@@ -137,6 +137,14 @@ impl Element {
             return Err(self.reset_by_peer(&doing));
         }
         self.on(|inner, _| inner.calls.push(call));
+        if !matches!(call, Call::OpenReader | Call::OpenWriter | Call::Read) {
+            let sent = |send: &str| format!(".{send}:{}", self.name);
+            let is_its = |point: &str| match call {
+                Call::Discard => point.ends_with(&sent("discard")) || point.ends_with(&sent("end-session")),
+                _ => point.ends_with(&sent(&doing)),
+            };
+            self.director.guards(process, &format!("{doing} to {}", self.name), is_its);
+        }
         match fault {
             Some(Fault::Refuse) => {
                 let message = "refused: 2 errors: invalid-value, missing-element";

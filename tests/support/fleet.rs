@@ -259,6 +259,11 @@ impl Inside {
         self.state.lock().unwrap().running.clone()
     }
 
+    /// Somebody's hand.
+    pub fn set(&self, running: &ConfigTree) {
+        self.state.lock().unwrap().running.clone_from(running);
+    }
+
     /// What the element itself does is counted apart.
     fn at_work<T>(&self, work: impl FnOnce(&mut State, &Adapter) -> T) -> T {
         let since = thread_time();

@@ -28,3 +28,4 @@ mod protected;
 mod readings;
 mod stage;
 mod variants;
+mod words;

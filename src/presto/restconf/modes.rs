@@ -14,13 +14,12 @@ use super::errors::Problem;
 use super::input::{Asked, bad_input, class, own, wrong};
 use super::server::{Ask, Restconf};
 use super::target;
-use crate::controller::{Failure, RequestName, Terms};
-use crate::domain::{Outcome, Principal, QueuePolicy, ServiceKey, TransactionRecord};
+use crate::controller::{RequestName, Terms};
+use crate::domain::{Outcome, Principal, QueuePolicy, ServiceKey};
 use crate::presto::view::{self, Reader};
 use crate::tree::secret::token;
 use crate::tree::{After, ConfigTree, Node, Path, json};
 use http::{HeaderMap, HeaderName, StatusCode};
-use std::future::Future;
 use std::time::Duration;
 
 impl Restconf {
@@ -79,33 +78,12 @@ impl Restconf {
         name: Option<&RequestName>,
     ) -> Result<Option<Result<Answer, Problem>>, Problem> {
         let Some(name) = name else { return Ok(None) };
-        let given = self.controller.given(&ask.principal, name, self.terms(ask).wait).await;
+        let given = self.controller.given(&ask.principal, name, self.terms(ask).patience()).await;
         let Some(repeated) = given.map_err(|failure| self.failed(&failure))? else { return Ok(None) };
         let created = repeated.creates.as_deref();
         let at = created.and_then(|created| target::parse(created, self.index()).ok()).map(|target| target.path);
         let answer = self.concluded(ask, &repeated.record, &at.unwrap_or_default(), created).await;
         answer.map(Some).map_err(|failure| self.failed(&failure))
-    }
-
-    /// Does what a call asks for, unless it was asked for before under the same name.
-    pub(super) async fn once(
-        &self,
-        principal: &Principal,
-        terms: &Terms,
-        doing: impl Future<Output = Result<TransactionRecord, Failure>>,
-    ) -> Result<TransactionRecord, Failure> {
-        let Some(request) = &terms.request else { return doing.await };
-        if let Some(repeated) = self.controller.given(principal, request, terms.wait).await? {
-            return Ok(repeated.record);
-        }
-        match doing.await {
-            // The first may have been carried out since we looked, and moved what this one was about.
-            Err(failure) => match self.controller.given(principal, request, terms.wait).await {
-                Ok(Some(repeated)) => Ok(repeated.record),
-                _ => Err(failure),
-            },
-            done => done,
-        }
     }
 
     /// Operation `apply`.
@@ -119,8 +97,7 @@ impl Restconf {
         let Asked { edits, allowed, names } = self.asked(principal, input).await?;
         let queue = input.leaf("queue-unreachable").and_then(QueuePolicy::named);
         let terms = Terms { require_class: class(input), queue, request, ..self.terms_of(ask, input) };
-        let write = self.controller.write(principal, edits, &allowed, &terms);
-        let record = self.once(principal, &terms, write).await;
+        let record = self.controller.write(principal, edits, &allowed, &terms).await;
         let record = record.map_err(|failure| self.failed(&failure).in_documents(&names))?;
         self.outcome(ask, "apply", &record)
     }

@@ -44,6 +44,13 @@ impl Restconf {
             principal.ticket = Some(ticket);
         }
         let request = self.name_of_call(ask, name, &tree, &at, input)?;
+        // Before anything is looked at: a deviation that the first request healed cannot be found any more.
+        if let Some(request) = &request {
+            let given = self.controller.given(&principal, request, self.terms_of(ask, input).patience()).await;
+            if let Some(repeated) = given.map_err(|failure| self.failed(&failure))? {
+                return self.outcome(ask, name, &repeated.record);
+            }
+        }
         match name {
             "plan" => self.plan(ask, &principal, input).await,
             "commit-plan" => self.commit_plan(ask, &principal, input, request).await,
@@ -94,8 +101,8 @@ impl Restconf {
     ) -> Result<Answer, Problem> {
         let id = input.required("plan-id").map_err(bad_input)?;
         let terms = Terms { require_class: class(input), request, ..self.terms_of(ask, input) };
-        let commit = self.controller.commit_kept(principal, id, &terms);
-        let record = self.once(principal, &terms, commit).await.map_err(|failure| self.failed(&failure))?;
+        let record = self.controller.commit_kept(principal, id, &terms).await;
+        let record = record.map_err(|failure| self.failed(&failure))?;
         self.outcome(ask, "commit-plan", &record)
     }
 
@@ -129,8 +136,8 @@ impl Restconf {
             return self.plan_alone(ask, "heal", &plan.map_err(|failure| self.failed(&failure))?);
         }
         let terms = Terms { request, ..self.terms(ask) };
-        let heal = self.controller.heal(principal, &element, &ids, &terms);
-        let record = self.once(principal, &terms, heal).await.map_err(|failure| self.failed(&failure))?;
+        let record = self.controller.heal(principal, &element, &ids, &terms).await;
+        let record = record.map_err(|failure| self.failed(&failure))?;
         // A deviation leaves the list when a look finds it gone; whoever healed it wants to see that now. The heal itself is
         // verified already, so a look that fails changes nothing about the answer.
         if let Err(failure) = self.controller.check(principal, &element).await {

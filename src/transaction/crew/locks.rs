@@ -123,9 +123,13 @@ impl Crew {
             let message = format!("{}; held by {holder}", error.message);
             return (false, DriverError { message, ..error });
         }
+        let point = self.point("end-session");
         let Some(writer) = self.writer.as_mut() else { return (false, error) };
+        tools.probe.at(&format!("before-{point}")).await;
         let ending = writer.end_session(holder.session);
-        match within(tools, &self.name, "end a session of ours", tools.limits.confirm, ending).await {
+        let ended = within(tools, &self.name, "end a session of ours", tools.limits.confirm, ending).await;
+        tools.probe.at(&format!("after-{point}")).await;
+        match ended {
             Ok(()) => {
                 tracing::warn!(element = %self.name, %holder, "a session of ours still held the lock; it was ended");
                 self.ours.remove(&holder.session);

@@ -42,6 +42,16 @@ impl Order<'_> {
         }
     }
 
+    /// Its name in the points of a transaction.
+    pub(super) fn point(&self) -> &'static str {
+        match self {
+            Order::Extend(_) => "extend",
+            Order::Cancel(_) => "cancel",
+            Order::Discard => "discard",
+            other => other.word(),
+        }
+    }
+
     pub(super) fn limit(&self, limits: &TransactionLimits) -> Duration {
         match self {
             Order::Lock => limits.lock,

@@ -89,8 +89,21 @@ impl Crew {
         self.locked = false;
     }
 
-    /// One order on the writer. A session whose answer did not come is dropped.
+    /// One order on the writer, between its two points. A session whose answer did not come is dropped.
     pub(super) async fn order(&mut self, tools: &Tools, order: Order<'_>) -> Result<Residue, DriverError> {
+        let point = self.point(order.point());
+        tools.probe.at(&format!("before-{point}")).await;
+        let result = self.ordered(tools, order).await;
+        tools.probe.at(&format!("after-{point}")).await;
+        result
+    }
+
+    /// A send inside a verb, by its name in the points of a transaction.
+    pub(super) fn point(&self, send: &str) -> String {
+        format!("{}.{send}:{}", self.doing, self.name)
+    }
+
+    async fn ordered(&mut self, tools: &Tools, order: Order<'_>) -> Result<Residue, DriverError> {
         let (doing, limit) = (order.word(), order.limit(&tools.limits));
         let Some(writer) = self.writer.as_mut() else {
             return Err(unknown(&self.name, doing, "the session is gone".into()));
@@ -148,21 +161,30 @@ impl Crew {
         Reading { tree: tools.undo.meant(&self.name, &self.plan, reading.tree), ..reading }
     }
 
-    /// Does something on another session, and starts the timer of our confirmed commit anew meanwhile: an element may be
-    /// so slow that its own window would run out while it answers.
+    /// Does something on another session, and starts the timer of our confirmed commit anew meanwhile, at its half: an
+    /// element may be so slow that its own window would run out while it answers.
     pub(super) async fn keeping<T>(&mut self, tools: &Tools, work: impl Future<Output = T>) -> T {
         let Some(confirm) = self.confirm.clone().filter(|_| self.writer.is_some()) else { return work.await };
         let half = confirm.timeout / 2;
+        let point = self.point(Order::Extend(&confirm).point());
         let mut work = pin!(work);
         loop {
-            if let Either::Left((done, _)) = select(&mut work, tools.ambient.sleep(half)).await {
+            let rest = (self.timer + half).saturating_sub(tools.ambient.elapsed());
+            if let Either::Left((done, _)) = select(&mut work, tools.ambient.sleep(rest)).await {
                 return done;
             }
+            self.timer = tools.ambient.elapsed();
             let Some(writer) = self.writer.as_mut() else { return work.await };
             writer.patience(tools.limits.confirm);
             let (done, extended) = {
-                let extending =
-                    pin!(within(tools, &self.name, "extend", tools.limits.confirm, writer.extend(&confirm)));
+                let extending = async {
+                    tools.probe.at(&format!("before-{point}")).await;
+                    let order = writer.extend(&confirm);
+                    let extended = within(tools, &self.name, "extend", tools.limits.confirm, order).await;
+                    tools.probe.at(&format!("after-{point}")).await;
+                    extended
+                };
+                let extending = pin!(extending);
                 // The answer is waited for in any case: half an exchange would spoil the session.
                 match select(&mut work, extending).await {
                     Either::Left((done, extending)) => (Some(done), extending.await),
@@ -190,7 +212,10 @@ pub(in crate::transaction) async fn save_again(south: &dyn Southbound, tools: &T
     let (element, limits) = (south.element(), &tools.limits);
     let mut writer = within(tools, element, "open a session", limits.connect, south.open_writer()).await?;
     writer.patience(limits.confirm);
-    within(tools, element, "save", limits.confirm, writer.save()).await?;
+    tools.probe.at(&format!("before-again.save:{element}")).await;
+    let saved = within(tools, element, "save", limits.confirm, writer.save()).await;
+    tools.probe.at(&format!("after-again.save:{element}")).await;
+    saved?;
     let closing = async {
         writer.close().await;
         Ok(())

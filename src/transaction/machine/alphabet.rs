@@ -94,6 +94,25 @@ pub enum Verb {
     Release,
 }
 
+impl Verb {
+    /// Its name in the points of a transaction.
+    pub fn word(self) -> &'static str {
+        match self {
+            Verb::Lock => "lock",
+            Verb::Prepare => "prepare",
+            Verb::Apply => "apply",
+            Verb::Verify => "verify",
+            Verb::Check => "check",
+            Verb::Extend => "extend",
+            Verb::Confirm => "confirm",
+            Verb::Advance => "advance",
+            Verb::Withdraw => "withdraw",
+            Verb::Restore => "restore",
+            Verb::Release => "release",
+        }
+    }
+}
+
 /// How a verb ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {

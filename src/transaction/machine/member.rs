@@ -11,15 +11,24 @@ pub(super) struct Member {
     pub(super) progress: ElementProgress,
     pub(super) busy: Option<Verb>,
     pub(super) extend_at: Option<Duration>,
+    // When the verb in flight was sent.
+    pub(super) asked: Duration,
     // Its state is still to be compared.
     pub(super) to_check: bool,
     // What was last asked of it on the way back or forward is answered.
     pub(super) settled: bool,
 }
 
+impl Member {
+    /// One of which nothing was asked yet.
+    pub(super) fn at(progress: ElementProgress) -> Self {
+        Self { progress, busy: None, extend_at: None, asked: Duration::ZERO, to_check: false, settled: false }
+    }
+}
+
 impl Machine {
     /// Takes an answer into the element's progress. `None` when that verb was not in flight.
-    pub(super) fn take(&mut self, now: Duration, element: &str, verb: Verb, answer: &Answer) -> Option<()> {
+    pub(super) fn take(&mut self, element: &str, verb: Verb, answer: &Answer) -> Option<()> {
         let window = self.window;
         let member = self.members.get_mut(element)?;
         if member.busy != Some(verb) {
@@ -46,7 +55,8 @@ impl Machine {
             (Verb::Release, _) => was,
         };
         member.extend_at = match (verb, answer, member.progress.class) {
-            (Verb::Apply | Verb::Extend, Answer::Done { .. }, Class::A) => Some(now + window / 2),
+            // Its timer runs since the element heard of it, which may be long before its answer came.
+            (Verb::Apply | Verb::Extend, Answer::Done { .. }, Class::A) => Some(member.asked + window / 2),
             (Verb::Verify | Verb::Check, _, _) => member.extend_at,
             _ => None,
         };

@@ -293,6 +293,21 @@ fn timers_are_started_anew_at_their_half_while_others_work() {
     assert_eq!(acts, [Act::Write(Record::Intent(Phase::Verified))]);
 }
 
+/// The timer runs since the element heard of it: an answer that takes more than its half is followed by a new start at once.
+#[test]
+fn a_timer_is_counted_from_the_send() {
+    let mut machine = machine(&[Class::A, Class::D]);
+    let mut events = until(forward(&["pe1", "pe2"]), "pe1", Verb::Apply);
+    let answer = events.pop().unwrap();
+    for event in events {
+        machine.step(T0, event).unwrap();
+    }
+    let late = WINDOW / 2 + Duration::from_secs(5);
+    machine.step(late, answer).unwrap();
+    assert_eq!(machine.next_tick(), Some(WINDOW / 2));
+    assert_eq!(sent(&machine.step(late, Event::Tick).unwrap()), [("pe1".into(), Verb::Extend)]);
+}
+
 #[test]
 fn the_state_is_compared_before_the_decision_where_it_is_asked_for() {
     let classes = [Class::A, Class::D];

@@ -160,12 +160,15 @@ impl Ride<'_> {
     /// The end, or the word that it cannot end yet. Durable: whoever was told an outcome must find it after a loss of
     /// power, also when somebody has changed the element since.
     pub(super) async fn write_end(&mut self, machine: &Machine) -> Result<(), Unwritten> {
-        self.record.outcome = machine.outcome();
+        let was = std::mem::replace(&mut self.record.outcome, machine.outcome());
         let left = self.left_behind()?;
         if matches!(self.record.outcome, Some(Outcome::Unresolved { .. })) {
             let batch = journal::noted(&self.record, &self.unsaid, None).and_then(|mut batch| {
                 batch.extend(left);
-                batch.extend(self.closing.closed(&self.record)?);
+                // Audit and events say it once, not with each try that changes nothing.
+                if self.record.outcome != was {
+                    batch.extend(self.closing.closed(&self.record)?);
+                }
                 Ok(batch)
             });
             let written = self.commit(batch.map_err(Unwritten::Not)?, Durability::Now).await;
@@ -229,10 +232,12 @@ impl Ride<'_> {
             true => journal::noted(&self.record, &self.unsaid, None),
             false => Ok(journal::said(&self.record.id, &self.unsaid)),
         };
+        self.runner.probe.at("before-note").await;
         let written = match batch {
             Ok(batch) => self.commit(batch, Durability::Lazy).await,
             Err(error) => Err(Unwritten::Not(error)),
         };
+        self.runner.probe.at("after-note").await;
         match written {
             Ok(()) => {
                 self.unsaid.clear();
@@ -267,7 +272,10 @@ impl Ride<'_> {
         let begun = self.closing.begun(&mut self.record)?;
         let mut batch = journal::planned(&self.record, plan, self.runner.epoch)?;
         batch.extend(begun);
-        self.runner.store.commit(self.runner.epoch, batch, Durability::Lazy).await?;
+        self.runner.probe.at("before-intent-planned").await;
+        let written = self.runner.store.commit(self.runner.epoch, batch, Durability::Lazy).await;
+        self.runner.probe.at("after-intent-planned").await;
+        written?;
         self.publish();
         Ok(())
     }
