@@ -203,11 +203,15 @@ async fn the_file_is_for_its_owner_alone() {
     let path = folder.path().join("andante.db");
     let store = SqliteStore::open(&path).unwrap();
     store.take_lease("a").await.unwrap();
+    let mut seen = Vec::new();
     for file in std::fs::read_dir(folder.path()).unwrap() {
         let file = file.unwrap();
         let mode = file.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o600, "{}", file.path().display());
+        seen.push(file.file_name().to_string_lossy().into_owned());
     }
+    seen.sort();
+    assert_eq!(seen, ["andante.db", "andante.db-shm", "andante.db-wal"]);
 }
 
 #[test]
@@ -309,7 +313,8 @@ async fn what_waits_for_the_disk_still_does_when_a_commit_behind_it_is_refused()
     };
     store.commit(epoch, batch(), Durability::Lazy).await.unwrap();
     let before = store.syncs();
-    assert!(store.commit(epoch + 1, batch(), Durability::Now).await.is_err(), "under a lease that nobody has");
+    let refused = store.commit(epoch + 1, batch(), Durability::Now).await.unwrap_err();
+    assert!(matches!(refused, StoreError::LeaseLost { .. }), "under a lease that nobody has: {refused}");
     let mut ticks = tokio::time::interval(Duration::from_millis(20));
     let deadline = Instant::now() + Duration::from_secs(20);
     // One for the refused commit, which counts as one that waited, and one for the record, in whatever order.

@@ -144,9 +144,9 @@ impl Lines {
 }
 
 impl Pass<'_> {
-    /// Whether all of these are held by this pass.
-    pub fn covers(&self, names: &BTreeSet<String>) -> bool {
-        names.is_subset(&self.names)
+    /// The first of these that this pass does not hold.
+    pub fn lacks(&self, names: &BTreeSet<String>) -> Option<String> {
+        names.difference(&self.names).next().cloned()
     }
 }
 
@@ -176,7 +176,8 @@ mod tests {
         assert!(gate.try_enter(names(&["pe2", "pe3"])).is_none());
         assert!(gate.try_enter(names(&["pe3"])).is_some());
         let (waited, ()) = tokio::join!(gate.enter(names(&["pe2"])), async { drop(first) });
-        assert!(waited.covers(&names(&["pe2"])));
+        assert_eq!(waited.lacks(&names(&["pe2"])), None);
+        assert_eq!(waited.lacks(&names(&["pe1", "pe2", "pe3"])), Some("pe1".to_owned()));
     }
 
     fn entered<'a>(gate: &'a Gate, wanted: &[&str]) -> std::pin::Pin<Box<dyn Future<Output = Pass<'a>> + 'a>> {

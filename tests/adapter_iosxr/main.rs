@@ -56,6 +56,7 @@ fn cases() -> Vec<(String, ElementService)> {
         }
     }
     cases.sort_by(|a, b| a.0.cmp(&b.0));
+    assert!(cases.len() >= 10, "only {} golden cases were found", cases.len());
     cases
 }
 

@@ -386,15 +386,22 @@ fn garbage(draw: &mut Draw) -> String {
 
 #[test]
 fn every_form_answers_to_every_text_and_what_it_answers_stays() {
+    let (mut taken, mut refused) = (BTreeSet::new(), 0u64);
     law(20_000, |seed| {
         let draw = &mut Draw(seed ^ 0xA5A5);
         let text = garbage(draw);
         for form in FORMS {
-            if let Ok(canonical) = form.of(&text) {
-                stays(form, &canonical);
+            match form.of(&text) {
+                Ok(canonical) => {
+                    stays(form, &canonical);
+                    taken.insert(form.name);
+                }
+                Err(_) => refused += 1,
             }
         }
     });
+    let all = taken.len() == FORMS.len() && refused > 100_000;
+    assert!(std::env::var_os("ANDANTE_SEED").is_some() || all, "{taken:?}, and {refused} were refused");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! NETCONF by the daemon's own driver.
 
 use super::{Lab, confirm, tag, until};
-use andante::adagio::netconf::{ConfirmedCommit, Datastore};
+use andante::adagio::netconf::{ConfirmedCommit, Datastore, NetconfError};
 use andante::adagio::sim::Fault;
 use andante::adagio::{Effect, Payload};
 use andante::domain::Class;
@@ -109,6 +109,10 @@ async fn classes_b_and_c_work_without_what_they_lack() {
         assert_eq!(lab.read("pe1").await, service.after);
         let session = lab.netconf("pe1").await;
         let confirmed = ConfirmedCommit::default();
-        assert!(session.commit_confirmed(confirmed).await.is_err(), "{class}: there is no confirmed commit");
+        let refused = session.commit_confirmed(confirmed).await.unwrap_err();
+        assert!(
+            matches!(refused, NetconfError::NotSupported { capability: ":confirmed-commit", .. }),
+            "{class}: {refused}"
+        );
     }
 }

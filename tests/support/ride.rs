@@ -11,7 +11,9 @@ use andante::adapter::Adapter;
 use andante::domain::{Class, Principal, TransactionRecord};
 use andante::plan::{ElementPlan, Plan, ReadEntry, digest_at, touched_state};
 use andante::store::{Batch, MemoryStore, Store};
-use andante::transaction::{Opened, Probe, Recovery, Runner, StopSignal, SystemAmbient, TransactionLimits, TransactionRequest};
+use andante::transaction::{
+    Opened, Probe, Recovery, Runner, StopSignal, SystemAmbient, TransactionLimits, TransactionRequest,
+};
 use andante::tree::{ConfigTree, Path, diff, inverse};
 use by_adapter::ByAdapter;
 use futures::future::BoxFuture;

@@ -72,6 +72,8 @@ pub(super) async fn listen(machine: Arc<Machine>, listener: TcpListener, key: Pr
         if machine.state().faults.has(&Fault::Unreachable) {
             continue; // dropped, which closes it
         }
+        // The library does this only where it accepts by itself. Without it every answer waits for the other side's ACK.
+        stream.set_nodelay(true).ok();
         tokio::spawn(connection(machine.clone(), config.clone(), stream, login.clone()));
     }
 }

@@ -23,6 +23,10 @@ use std::task::Poll;
 /// How often a write is planned again because what it read moved.
 const ATTEMPTS: u32 = 3;
 
+/// How often it stands in line again because, when its turn came, others had made it touch more than it stood in line for.
+/// In each of these rounds one of them was decided; still nobody is passed over for ever without being told.
+const ROUNDS: u32 = 64;
+
 /// What a write is made of.
 pub(in crate::controller) enum Work {
     Edits { edits: Vec<DocumentEdit>, allowed: Allowed, purpose: Option<String> },
@@ -60,7 +64,7 @@ impl Controller {
         terms: &Terms,
         opened: &mut Opened,
     ) -> Result<TransactionRecord, Failure> {
-        let mut attempt = 0;
+        let (mut attempt, mut rounds) = (0, 0);
         let leave = &match (work, terms.queue) {
             (Work::Queued { change }, _) => Leave::AllBut(change.element.clone()),
             (Work::Edits { .. }, Some(_)) => Leave::Away,
@@ -105,11 +109,16 @@ impl Controller {
                     }
                 };
             }
-            if !proposal.relied.is_empty() && pass.covers(&proposal.names()) {
+            if !proposal.relied.is_empty() && pass.lacks(&proposal.names()).is_none() {
                 let again = errand.unless_cancelled(self.read_as_ours(work, &pass, leave, opened)).await?;
                 proposal = again.map_err(still)?;
             }
-            if !pass.covers(&proposal.names()) {
+            if let Some(name) = pass.lacks(&proposal.names()) {
+                // The pass is given back; the next round stands in line for all that is needed by now.
+                rounds += 1;
+                if rounds == ROUNDS {
+                    return Err(Failure::Stale { element: None, path: name });
+                }
                 continue;
             }
             let queueing = Queueing {

@@ -3,7 +3,7 @@
 use super::{LAZY_SYNC, explain};
 use crate::domain::JournalRecord;
 use crate::store::{Batch, Change, Durability, StoreError, Table};
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, params};
 use serde::Serialize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -98,24 +98,24 @@ impl Writer {
         let mut refused: Vec<Box<dyn FnOnce()>> = Vec::new();
         let result = (|| {
             self.wait_for_the_disk(now)?;
-            let mut transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let mut transaction = Open::begin(&self.connection)?;
             // One alone is refused with its transaction.
             let alone = group.len() == 1;
             for request in group {
                 match request {
                     Request::Commit { epoch, batch, answer, .. } => {
-                        match apart(&mut transaction, alone, |inside| write_batch(inside, epoch, &batch, path))? {
+                        match apart(&self.connection, alone, |inside| write_batch(inside, epoch, &batch, path))? {
                             Ok(()) => waiting.push(Box::new(move |result| drop(answer.send(result)))),
                             Err(error) => refused.push(Box::new(move || drop(answer.send(Err(error))))),
                         }
                     }
                     Request::Lease { holder, answer } => {
-                        let epoch = next_lease(&transaction, &holder)?;
+                        let epoch = next_lease(&self.connection, &holder)?;
                         waiting.push(Box::new(move |result| drop(answer.send(result.map(|()| epoch)))));
                     }
                 }
             }
-            if waiting.is_empty() { transaction.rollback() } else { transaction.commit() }
+            if waiting.is_empty() { Ok(()) } else { transaction.commit() }
         })();
         for answer in refused {
             answer();
@@ -141,21 +141,53 @@ impl Writer {
     }
 }
 
+/// A transaction of the engine, taken back when it is dropped. Its statements are kept ready, for every commit needs them.
+struct Open<'a> {
+    connection: &'a Connection,
+}
+
+impl<'a> Open<'a> {
+    fn begin(connection: &'a Connection) -> rusqlite::Result<Self> {
+        said(connection, "BEGIN IMMEDIATE")?;
+        Ok(Self { connection })
+    }
+
+    fn commit(&mut self) -> rusqlite::Result<()> {
+        said(self.connection, "COMMIT")
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        // After a commit nothing is open; a failure of the disk may have ended it already.
+        if !self.connection.is_autocommit()
+            && let Err(error) = said(self.connection, "ROLLBACK")
+        {
+            tracing::error!(%error, "a write of the store could not be taken back");
+        }
+    }
+}
+
+fn said(connection: &Connection, words: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(words)?.execute([]).map(drop)
+}
+
 /// Work that leaves nothing of itself in the transaction when it fails; unless it is `alone` there, for then the transaction
 /// goes as a whole.
 fn apart(
-    transaction: &mut Transaction<'_>,
+    connection: &Connection,
     alone: bool,
     work: impl FnOnce(&Connection) -> Result<(), StoreError>,
 ) -> rusqlite::Result<Result<(), StoreError>> {
     if alone {
-        return Ok(work(transaction));
+        return Ok(work(connection));
     }
-    let savepoint = transaction.savepoint()?;
-    let done = work(&savepoint);
-    if done.is_ok() {
-        savepoint.commit()?;
+    said(connection, "SAVEPOINT one")?;
+    let done = work(connection);
+    if done.is_err() {
+        said(connection, "ROLLBACK TO one")?;
     }
+    said(connection, "RELEASE one")?;
     Ok(done)
 }
 
