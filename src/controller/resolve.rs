@@ -518,6 +518,6 @@ fn in_words(found: &ElementStanding) -> String {
 }
 
 /// The shortest beginning of a transaction's id.
-const ID_MIN: usize = 8;
+pub(super) const ID_MIN: usize = 8;
 /// How many places of one touched path are shown one by one.
 const PATHS_MAX: usize = 100;

@@ -12,6 +12,7 @@
 
 use super::failure::Failure;
 use super::requests::RequestName;
+use super::resolve::ID_MIN;
 use crate::domain::{Origin, Phase, Principal, TransactionRecord};
 use crate::transaction::{Progress, StopSignal, Timing};
 use jiff::Timestamp;
@@ -172,9 +173,12 @@ impl Underway {
         self.inner().requests.get(key).cloned()
     }
 
-    /// The errand one of whose attempts has an id that begins so; `None` when there is none, or more than one.
+    /// The errand one of whose attempts has this id, or alone one that begins with these at least 8 characters.
     pub fn of(&self, id: &str) -> Option<Arc<Errand>> {
         let inner = self.inner();
+        if id.len() < ID_MIN {
+            return inner.errands.get(id).cloned();
+        }
         let mut alike = inner.errands.range(id.to_owned()..).take_while(|(known, _)| known.starts_with(id));
         let (_, first) = alike.next()?;
         alike.all(|(_, other)| Arc::ptr_eq(first, other)).then(|| first.clone())

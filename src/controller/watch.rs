@@ -2,6 +2,7 @@
 //!
 //! The store knows every transaction that has begun; those under way are shown as they stand this moment.
 
+use super::resolve::ID_MIN;
 use super::{Controller, Failure};
 use crate::domain::{Outcome, Phase, Principal, TransactionRecord, Verb, authorize};
 use crate::store::{self, Batch, StoreError, Table};
@@ -50,12 +51,14 @@ impl Controller {
         }
     }
 
-    /// The transaction whose id begins so.
+    /// The transaction of this id, or the only one whose id begins with these at least 8 characters.
     pub async fn transaction(&self, principal: &Principal, id: &str) -> Result<Option<TransactionRecord>, Failure> {
         authorize(principal, Verb::Read, "transactions")?;
         let running = self.records_underway();
         let rows = store::list(self.parts.store.as_ref(), Table::Transactions, id).await?;
         let mut found = as_they_stand(rows, running, |running| running.starts_with(id));
+        // Too short a beginning is nobody's, least of all the only one's: whoever undoes it would undo what he did not mean.
+        found.retain(|known, _| id.len() >= ID_MIN || known == id);
         Ok(if found.len() == 1 { found.pop_first().map(|(_, record)| record) } else { None })
     }
 

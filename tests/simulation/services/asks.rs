@@ -61,7 +61,7 @@ impl Stage {
             let since = self.world.tick();
             let (tell, told) = oneshot::channel();
             let (this, mine) = (self.clone(), ask.clone());
-            let work = async move { drop(tell.send(this.once(at, &mine, &controller).await)) };
+            let work = async move { drop(tell.send(this.sent(at, &mine, &controller).await)) };
             andante::transaction::Ambient::spawn(process.as_ref(), Box::pin(work));
             // The loop looks for new tasks when it is woken.
             self.world.wait(Duration::ZERO).await;
@@ -78,28 +78,6 @@ impl Stage {
                 return;
             }
             self.world.wait(Duration::from_secs(2)).await;
-        }
-    }
-
-    /// As every front end asks: a name that is known is answered as it was.
-    async fn once(
-        self: &Arc<Self>,
-        at: usize,
-        ask: &Ask,
-        controller: &Arc<Controller>,
-    ) -> Result<TransactionRecord, Failure> {
-        let who = noc(at);
-        let name = name(at, ask);
-        let given = async || match ask.named {
-            true => Ok(controller.given(&who, &name, None).await?.map(|repeated| repeated.record)),
-            false => Ok::<_, Failure>(None),
-        };
-        if let Some(record) = given().await? {
-            return Ok(record);
-        }
-        match self.sent(at, ask, controller).await {
-            Err(failure) => given().await?.ok_or(failure),
-            done => done,
         }
     }
 

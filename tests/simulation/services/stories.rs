@@ -346,3 +346,11 @@ fn what_was_called_off_before_it_was_taken_up_is_told_so_to_who_asks_again() {
     assert_eq!(words, ["not applied"; 2]);
     assert!(told.documents.is_empty() && told.transactions[0].plan.is_empty());
 }
+
+#[test]
+fn an_undo_of_nothing_undoes_nothing_else() {
+    // Seed 1725: who asks for what is so already hears of no transaction; with its empty id the only other one was undone.
+    let asks = vec![changed(0, 1, 100), changed(10_000, 1, 100), Ask::of(20_000, Want::Undo(1))];
+    let (_, told, words) = told(&Tale::of(1_725, &[Class::B], asks));
+    assert_eq!((words, told.documents.len()), (vec!["applied", "applied", "refused"], 1));
+}
