@@ -162,7 +162,9 @@ impl Controller {
         };
         if answered {
             self.promise(&known).await?;
-            if let Some(record) = known.record().filter(|_| !known.ended.is_cancelled()) {
+            // Of an attempt that has ended nobody knows yet whether another one follows.
+            let going = |record: &TransactionRecord| record.finished.is_none() && !known.ended.is_cancelled();
+            if let Some(record) = known.record().filter(going) {
                 return Ok(record);
             }
         }

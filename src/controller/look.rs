@@ -294,15 +294,18 @@ impl Controller {
     }
 
     /// The same on a session that may write, which is not ended: a transaction goes on with it. An element that gives only
-    /// one session has none to spare for the time in between.
+    /// one session has none to spare for the time in between, nor one that another transaction has in its hands.
     pub(super) async fn complete_to_write(
         &self,
         model: &Model,
         element: &str,
+        pass: Option<&Pass<'_>>,
     ) -> Result<(Reading, Class, Option<Box<dyn Writer>>), Failure> {
         managed(model, element)?;
         let known = model.inventory.get(element);
-        if known.is_some_and(|known| known.one_session) || self.adapter_of(model, element)?.manifest().one_session {
+        let one =
+            known.is_some_and(|known| known.one_session) || self.adapter_of(model, element)?.manifest().one_session;
+        if one || pass.is_none() && !self.gate.held_of(&names_of(element)).is_empty() {
             let (reading, class) = self.complete(model, element).await?;
             return Ok((reading, class, None));
         }

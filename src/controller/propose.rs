@@ -56,7 +56,9 @@ impl Proposal {
         let numbers = self.plan.numbers.iter().map(name_of);
         let services = services.map(|change| format!("service {}", change.key));
         let put_off = self.put_off.iter().map(|(name, _)| format!("element {name}"));
-        services.chain(elements).chain(planned).chain(numbers).chain(put_off).collect()
+        // What is taken for granted is looked at again when it is ours.
+        let relied = self.relied.keys().map(|name| format!("element {name}"));
+        services.chain(elements).chain(planned).chain(numbers).chain(put_off).chain(relied).collect()
     }
 }
 
@@ -106,7 +108,7 @@ impl Controller {
                 Some(opened) => {
                     // Those of an earlier turn.
                     opened.end().await;
-                    let read = join_all(names.iter().map(|name| self.complete_to_write(&model, name))).await;
+                    let read = join_all(names.iter().map(|name| self.complete_to_write(&model, name, pass))).await;
                     let kept = names.iter().zip(read).map(|(name, read)| {
                         let (reading, class, writer) = read?;
                         opened.extend(writer.map(|writer| (name.clone(), writer)));
@@ -376,6 +378,16 @@ mod tests {
             Proposal { plan: plan(service), generation: 1, held, put_off, relied, source: None }.names()
         };
         assert!(!names("a").is_disjoint(&names("b")), "both would be given route target 65000:7");
+    }
+
+    /// What another transaction does there meanwhile would be taken for what stays: a heal that finds nothing to do.
+    #[test]
+    fn a_plan_holds_the_elements_that_it_relies_on() {
+        let plan = Plan { id: String::new(), services: vec![], elements: vec![], numbers: vec![], warnings: vec![] };
+        let (held, put_off) = (BTreeSet::new(), BTreeSet::new());
+        let relied = Relied::from([("pe1".to_owned(), vec![])]);
+        let names = Proposal { plan, generation: 1, held, put_off, relied, source: None }.names();
+        assert_eq!(names, BTreeSet::from(["element pe1".to_owned()]));
     }
 
     #[test]

@@ -200,7 +200,11 @@ impl Controller {
         };
         if !ended {
             self.promise(errand).await?;
-            return Ok(errand.record().map(|record| Repeated { record, creates }));
+            // Of an attempt that has ended nobody knows yet whether another one follows.
+            if let Some(record) = errand.record().filter(|record| record.finished.is_none()) {
+                return Ok(Some(Repeated { record, creates }));
+            }
+            errand.ended.cancelled().await;
         }
         self.stored_request(&errand.principal, request).await
     }
@@ -283,7 +287,9 @@ impl Controller {
         };
         let stage = errand.stage.lock().await;
         let cancelled = matches!(failure, Failure::Cancelled(_));
-        let Some(mut record) = errand.record().filter(|_| !stage.begun && (stage.promised || cancelled)) else {
+        // What an earlier attempt came to is in the store, and would be taken for the end of this request.
+        let told = stage.promised || cancelled || errand.previous().is_some();
+        let Some(mut record) = errand.record().filter(|_| !stage.begun && told) else {
             return Err(failure);
         };
         record.outcome = Some(Outcome::NotApplied { cause: failure.cause() });

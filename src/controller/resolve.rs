@@ -406,7 +406,7 @@ impl Controller {
         let claimed = model.claimed_on(element);
         // What is claimed there is compared by every look.
         let nobodys = |at: &Path| match claimed.intended() {
-            Ok(intended) => places(at, &intended, [&of.before, &of.after]),
+            Ok(intended) => places(at, intended, [&of.before, &of.after]),
             Err(_) => vec![at.clone()],
         };
         let other = if open.decided { &of.before } else { &of.after };

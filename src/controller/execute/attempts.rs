@@ -72,7 +72,6 @@ impl Controller {
             (Work::Edits { .. } | Work::Heal { .. }, _) => Leave::Nothing,
         };
         loop {
-            attempt += 1;
             let still = |failure| if pinned.is_some() { moved(failure) } else { failure };
             let (mut proposal, pass) = match errand.unless_cancelled(self.planned(work, None, leave, opened)).await? {
                 Ok(proposal) => {
@@ -80,8 +79,9 @@ impl Controller {
                     strong_enough(&proposal.plan, terms.require_class)?;
                     let nothing = changes_nothing(&proposal.plan) && proposal.put_off.is_empty();
                     let asked = matches!(work, Work::Edits { .. }) && pinned.as_ref().is_none_or(changes_nothing);
-                    // Whoever was told of a transaction gets one.
-                    if nothing && asked && !errand.stage.lock().await.promised {
+                    // Whoever was told of a transaction gets one; and an attempt of which the store knows is not the last word.
+                    let told = errand.stage.lock().await.promised || errand.previous().is_some();
+                    if nothing && asked && !told {
                         return Ok(self.no_change(errand, &proposal.plan));
                     }
                     errand.understood.cancel();
@@ -141,6 +141,7 @@ impl Controller {
             strong_enough(&plan, terms.require_class)?;
             self.seal_now(&plan).await?;
             let summary = self.summary(work, &plan);
+            attempt += 1;
             let record = self.run(errand, plan, summary, queueing, std::mem::take(opened)).await?;
             // An element that went away since it was read can be left for later, where that is allowed.
             let again = match not_applied_for(&record) {

@@ -96,17 +96,22 @@ impl Writer {
         let now = group.iter().any(waits);
         let mut waiting: Vec<Waiting> = Vec::with_capacity(group.len());
         let mut refused: Vec<Box<dyn FnOnce()>> = Vec::new();
+        // One alone is refused with its transaction.
+        let alone = group.len() == 1;
+        let mut group = group.into_iter();
         let result = (|| {
             self.wait_for_the_disk(now)?;
             let mut transaction = Open::begin(&self.connection)?;
-            // One alone is refused with its transaction.
-            let alone = group.len() == 1;
-            for request in group {
+            for request in group.by_ref() {
                 match request {
                     Request::Commit { epoch, batch, answer, .. } => {
-                        match apart(&self.connection, alone, |inside| write_batch(inside, epoch, &batch, path))? {
-                            Ok(()) => waiting.push(Box::new(move |result| drop(answer.send(result)))),
-                            Err(error) => refused.push(Box::new(move || drop(answer.send(Err(error))))),
+                        match apart(&self.connection, alone, |inside| write_batch(inside, epoch, &batch, path)) {
+                            Ok(Ok(())) => waiting.push(Box::new(move |result| drop(answer.send(result)))),
+                            Ok(Err(error)) => refused.push(Box::new(move || drop(answer.send(Err(error))))),
+                            Err(error) => {
+                                waiting.push(Box::new(move |result| drop(answer.send(result))));
+                                return Err(error);
+                            }
                         }
                     }
                     Request::Lease { holder, answer } => {
@@ -129,6 +134,13 @@ impl Writer {
                 !now
             }
             Err(source) => {
+                // Those whose turn did not come hear why.
+                waiting.extend(group.map(|request| match request {
+                    Request::Commit { answer, .. } => Box::new(move |result| drop(answer.send(result))) as Waiting,
+                    Request::Lease { answer, .. } => {
+                        Box::new(move |result: Result<(), StoreError>| drop(answer.send(result.map(|()| 0)))) as Waiting
+                    }
+                }));
                 let text = source.to_string();
                 let mut first = Some(source);
                 for answer in waiting {

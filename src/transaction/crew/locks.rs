@@ -31,7 +31,7 @@ impl Crew {
     /// A session with locks; what could not be locked is said. Waits while somebody else holds them; every try is a new
     /// session, so that half a lock is never kept while waiting.
     pub(super) async fn open_and_lock(&mut self, tools: &Tools, may_give_up: bool) -> Result<Option<String>, Failed> {
-        let since = tools.ambient.elapsed();
+        let mut since = tools.ambient.elapsed();
         let mut rest = FIRST_PAUSE;
         let mut cleared = 0;
         loop {
@@ -42,6 +42,8 @@ impl Crew {
             };
             // The word of the transport, not of the element.
             if error.tag.is_none() && error.class == ErrorClass::Transient && self.died_unchecked(tools).await {
+                // The element was not asked yet.
+                since = tools.ambient.elapsed();
                 continue;
             }
             if is_lost(&error) {
