@@ -179,7 +179,12 @@ fn too_late(record: &TransactionRecord) -> Failure {
             (format!("it has ended already, not applied: {cause}"), "there is nothing to cancel".to_owned())
         }
         (Some(Outcome::Unresolved { elements, .. }), None) => (
-            format!("it turns back already; {} cannot be reached or is not as it should be", elements.join(", ")),
+            format!("it is unresolved already; {} cannot be reached or is not as it should be", elements.join(", ")),
+            format!("look at it with 'andante transaction show {id}'"),
+        ),
+        // Its daemon died, or lost the lease.
+        (None, None) if record.phase < Phase::Decided => (
+            "it was left in the middle; recovery reads its elements and finishes it".to_owned(),
             format!("look at it with 'andante transaction show {id}'"),
         ),
         (_, decided) => {

@@ -138,7 +138,14 @@ impl Ride<'_> {
                 self.all_said();
                 return Ok(());
             }
-            Err(Unwritten::HandsOff(error)) => return Err(Unwritten::HandsOff(error)),
+            Err(Unwritten::HandsOff(error)) => {
+                // Whoever holds the lease knows whether it stands; without the lease it surely does not.
+                self.record.decided = None;
+                if matches!(error, StoreError::LeaseLost { .. }) {
+                    self.record.phase = was;
+                }
+                return Err(Unwritten::HandsOff(error));
+            }
             Err(Unwritten::Not(error)) => error,
         };
         // An error at this point does not say that nothing was written: ask the journal, and make sure.
@@ -153,7 +160,10 @@ impl Ride<'_> {
                 let store = &self.runner.store;
                 store.commit(self.runner.epoch, again, Durability::Now).await.map_err(Unwritten::HandsOff)
             }
-            Err(_) => Err(Unwritten::HandsOff(error)),
+            Err(_) => {
+                self.record.decided = None;
+                Err(Unwritten::HandsOff(error))
+            }
         }
     }
 

@@ -219,7 +219,11 @@ fn elements_carry_the_services(judged: &Judged<'_>) -> Verdict {
                     .deviations
                     .iter()
                     .any(|found| found.element == element.name && covers(&found.path, &path.to_string()));
+            // What has nothing below it any more is not shown by some elements.
+            let emptied = is.is_none()
+                && people.iter().any(|(at, values)| at != &path && at.starts_with(&path) && values.contains(&None));
             let theirs = accepted
+                || emptied
                 || people.get(&path).is_some_and(|values| values.contains(&is))
                 || people.contains_key(&path) && (is == start.get(&path).cloned() || is == wanted.get(&path).cloned());
             if !theirs {

@@ -354,3 +354,21 @@ fn an_undo_of_nothing_undoes_nothing_else() {
     let (_, told, words) = told(&Tale::of(1_725, &[Class::B], asks));
     assert_eq!((words, told.documents.len()), (vec!["applied", "applied", "refused"], 1));
 }
+
+#[test]
+fn who_calls_off_what_a_takeover_left_in_the_middle_is_not_told_that_it_was_decided() {
+    // Seeds 12476, 19775 and 8211: the stored record said nothing of a decision, and the one in memory told of one that the
+    // store had refused.
+    let mut left = 0;
+    for step in 15..31 {
+        for later in [57, 477] {
+            let cancel = Ask { pinned: Some(later), ..Ask::of(1_147, Want::Cancel(0)) };
+            let put = Ask::put(1_347, 1, &[(0, 1, 100), (1, 1, 102)]);
+            let mut tale = Tale::of(12_476, &[Class::A, Class::D], vec![put, cancel]);
+            tale.twists.push(Twist { when: When::Step(step), what: What::Takeover });
+            let (stage, ..) = told(&tale);
+            left += usize::from(format!("{:?}", stage.answers()).contains("left in the middle"));
+        }
+    }
+    assert!(left > 0, "nobody called anything off in the middle");
+}
