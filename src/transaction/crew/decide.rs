@@ -2,6 +2,7 @@
 //!
 //! Everything here may be repeated; somebody else's values are left alone, and an undo never stops half way.
 
+use super::locks::is_dirty;
 use super::order::{Failed, Order, is_lost};
 use super::{Crew, ROUNDS, Tools};
 use crate::adagio::{DriverError, Payload};
@@ -169,8 +170,13 @@ impl Crew {
                 Err(error) if is_lost(&error) || error.class == ErrorClass::Transient || is_denied(&error) => {
                     return Err(error.into());
                 }
-                // Confirmed now, confirmed before, or gone back a moment ago: reading tells.
-                Ok(_) | Err(_) => actual = self.read_quiet(tools).await?,
+                Ok(_) => actual = self.read_quiet(tools).await?,
+                // Confirmed before, or gone back a moment ago: reading tells. Or refused for a reason of its own, and still
+                // waiting: that no reading tells.
+                Err(_) => {
+                    self.waits_no_more(tools).await?;
+                    actual = self.read_quiet(tools).await?;
+                }
             }
         }
         let answer = match side::side(&self.plan, &self.forgiving(&actual, &self.plan.after)) {
@@ -185,6 +191,20 @@ impl Crew {
             }
             other => Ok(other),
         }
+    }
+
+    /// Nobody is given a lock while a confirmed commit waits (RFC 6241 §7.5, F3): a granted one tells that ours does not. A
+    /// draft in the candidate is looked at behind the lock of running, so that refusal tells the same. Where nothing can be
+    /// locked this says nothing.
+    async fn waits_no_more(&mut self, tools: &Tools) -> Result<(), Failed> {
+        self.release(tools).await;
+        self.open(tools).await?;
+        match self.order(tools, Order::Lock).await {
+            Ok(_) => self.locked = true,
+            Err(error) if is_dirty(&error) => {}
+            Err(error) => return Err(Failed::Driver(Box::new(error), CauseKind::Locked)),
+        }
+        Ok(())
     }
 
     /// Sends what leads from `actual` to the wanted side, leaving somebody else's values alone. Nothing is sent that was

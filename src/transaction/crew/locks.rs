@@ -249,7 +249,7 @@ impl Crew {
     }
 }
 
-fn is_dirty(error: &DriverError) -> bool {
+pub(super) fn is_dirty(error: &DriverError) -> bool {
     error.tag.as_deref() == Some("resource-denied")
 }
 

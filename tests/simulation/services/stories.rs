@@ -372,3 +372,19 @@ fn who_calls_off_what_a_takeover_left_in_the_middle_is_not_told_that_it_was_deci
     }
     assert!(left > 0, "nobody called anything off in the middle");
 }
+
+#[test]
+fn a_confirm_that_is_refused_again_and_again_is_not_taken_for_one_that_was_made() {
+    // Seed 28509: the commit still waited, and went back after everybody had been told that it was applied.
+    for refused in 1..4 {
+        let put = Ask::put(1_000, 1, &[(0, 1, 100)]);
+        let mut tale = Tale::of(28_509, &[Class::A], vec![put]);
+        for nth in 0..refused {
+            let when = When::Call(0, Call::Confirm, nth);
+            tale.twists.push(Twist { when, what: What::Strike(Fault::Refuse) });
+        }
+        let (stage, told, words) = told(&tale);
+        assert!(matches!(words[..], ["applied" | "unresolved"]), "{refused}: {words:?}");
+        assert_eq!((stage.director.used().len(), told.states), (refused as usize, vec!["deployed".to_owned()]));
+    }
+}
