@@ -385,6 +385,6 @@ fn a_confirm_that_is_refused_again_and_again_is_not_taken_for_one_that_was_made(
         }
         let (stage, told, words) = told(&tale);
         assert!(matches!(words[..], ["applied" | "unresolved"]), "{refused}: {words:?}");
-        assert_eq!((stage.director.used().len(), told.states), (refused as usize, vec!["deployed".to_owned()]));
+        assert_eq!((stage.director.used().len(), told.states), (refused, vec!["deployed".to_owned()]));
     }
 }
