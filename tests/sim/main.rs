@@ -31,10 +31,8 @@ use andante::adapter::Adapter;
 use andante::domain::Element;
 use andante::tree::{ConfigTree, Diff, diff, inverse};
 use platforms::{adapter_folder, platforms};
-use russh::keys::PrivateKey;
-use simulated::simulated;
+use simulated::{FRR_BEFORE, key_in, simulated};
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -136,15 +134,6 @@ struct Change {
     there: Diff,
     payload: Payload,
     back: Payload,
-}
-
-const FRR_BEFORE: &str = "interface eth0\n description core\n ip address 10.0.0.2/30\nexit\n!\nrouter bgp 65000\n \
-                          bgp router-id 10.255.0.2\nexit\n!\nend\n";
-
-fn key_in(folder: &Path) -> PrivateKey {
-    let key = PrivateKey::random(&mut russh::keys::key::safe_rng(), russh::keys::Algorithm::Ed25519).unwrap();
-    key.write_openssh_file(folder.join("key"), Default::default()).unwrap();
-    key
 }
 
 /// Waits until the condition holds, at most five seconds.

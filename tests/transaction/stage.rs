@@ -3,7 +3,7 @@
 use crate::by_adapter::ByAdapter;
 use crate::plans::element_plan;
 use crate::platforms::{adapter_folder, platforms};
-use crate::simulated::simulated;
+use crate::simulated::{FRR_BEFORE, key_in, simulated};
 use crate::support::changed_adapters;
 use andante::adagio::Southbound;
 use andante::adagio::cli::CliLimits;
@@ -22,9 +22,7 @@ use andante::transaction::{
 };
 use andante::tree::ConfigTree;
 use futures::future::BoxFuture;
-use russh::keys::PrivateKey;
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -278,13 +276,4 @@ pub fn not_applied(record: &TransactionRecord) -> andante::domain::Cause {
         Some(Outcome::NotApplied { cause }) => cause.clone(),
         other => panic!("{other:?}: {record:#?}"),
     }
-}
-
-const FRR_BEFORE: &str = "interface eth0\n description core\n ip address 10.0.0.2/30\nexit\n!\nrouter bgp 65000\n \
-                          bgp router-id 10.255.0.2\nexit\n!\nend\n";
-
-fn key_in(folder: &Path) -> PrivateKey {
-    let key = PrivateKey::random(&mut russh::keys::key::safe_rng(), russh::keys::Algorithm::Ed25519).unwrap();
-    key.write_openssh_file(folder.join("key"), Default::default()).unwrap();
-    key
 }
