@@ -61,12 +61,12 @@ impl Customers {
 
     /// How many of three packets from one site came back from another.
     pub fn between(&self, customer: &str, from: usize, to: usize) -> usize {
-        pings(self.at(customer, from, "ping"), &[], ADDRESSES[to - 1])
+        pings(|| self.at(customer, from, "ping"), &[], ADDRESSES[to - 1])
     }
 
     /// How many of three packets with so many bytes of data, which nobody may fragment.
     pub fn through_with(&self, customer: &str, bytes: u32) -> usize {
-        pings(self.at(customer, 1, "ping"), &["-Mdo", "-s", &bytes.to_string()], THERE)
+        pings(|| self.at(customer, 1, "ping"), &["-Mdo", "-s", &bytes.to_string()], THERE)
     }
 
     /// Waits until packets come back from the other site.

@@ -134,18 +134,17 @@ fn limited(lab: &mut ElineLab, daemon: &Daemon, story: &Story, document: &Value)
 }
 
 /// What arrives of `offered` bit/s that acme sends from this site: `rate`, within ten in a hundred. A machine with other
-/// work may bring less, so it may try three times; more than the rate is wrong at once.
+/// work may bring less, and after a pause what it had kept waiting comes on top, so it may try three times.
 fn measured(lab: &ElineLab, from: usize, offered: u64, rate: u64) -> f64 {
     let rate = rate as f64;
     let mut arrived = 0.0;
     for _ in 0..3 {
         arrived = lab.customers.arrives("acme", from, offered);
-        assert!(arrived < 1.1 * rate, "{arrived} of {rate}\n{}", lab.diagnosis());
-        if arrived > 0.9 * rate {
+        if (0.9 * rate..1.1 * rate).contains(&arrived) {
             return arrived;
         }
     }
-    panic!("{arrived} of {rate}\n{}", lab.diagnosis());
+    panic!("{arrived} of {rate}, the third time too\n{}", lab.diagnosis());
 }
 
 /// `pe2` says no to the edit: the new wire stands nowhere, and does not pass.

@@ -5,13 +5,20 @@ use std::fmt::Write as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How many of three echo requests were answered. The command leads into the customer's node and ends there.
-pub fn pings(inside: Command, options: &[&str], to: &str) -> usize {
-    let mut ping = inside;
-    ping.args(["-n", "-c3", "-i0.2", "-W0.5"]).args(options).arg(to);
-    let output = ping.output().expect("ping runs");
-    let said = String::from_utf8_lossy(&output.stdout);
-    said.matches("bytes from").count()
+/// How many of three echo requests were answered. The command leads into the customer's node and ends there. When some were
+/// and some were not, a busy machine may have been too late for the others: it is asked again, and the most counts.
+pub fn pings(inside: impl Fn() -> Command, options: &[&str], to: &str) -> usize {
+    let mut most = 0;
+    for _ in 0..3 {
+        let mut ping = inside();
+        ping.args(["-n", "-c3", "-i0.2", "-W1"]).args(options).arg(to);
+        let output = ping.output().expect("ping runs");
+        most = String::from_utf8_lossy(&output.stdout).matches("bytes from").count().max(most);
+        if most == 0 || most == 3 {
+            break;
+        }
+    }
+    most
 }
 
 /// Waits until echo requests are answered; the time it took.
