@@ -90,7 +90,7 @@ pub(super) fn patience(verb: Verb, limits: &TransactionLimits) -> Duration {
         Verb::Check => limits.connect + limits.check,
         Verb::Extend | Verb::Confirm | Verb::Withdraw | Verb::Release => limits.confirm,
         // They read first, and may have to open a session for it.
-        Verb::Advance | Verb::Restore => limits.connect + limits.verify + limits.apply + limits.confirm,
+        Verb::Advance | Verb::Restore => limits.connect + limits.verify + limits.apply + limits.settle + limits.confirm,
     }
 }
 

@@ -4,7 +4,7 @@
 
 use super::locks::is_dirty;
 use super::order::{Failed, Order, is_lost};
-use super::{Crew, ROUNDS, Tools};
+use super::{Crew, FIRST_PAUSE, ROUNDS, Tools};
 use crate::adagio::{DriverError, Payload};
 use crate::domain::outcome::{Cause, CauseKind};
 use crate::domain::{Class, ErrorClass};
@@ -226,6 +226,7 @@ impl Crew {
             }
         }
         let mut refused: Vec<String> = Vec::new();
+        let mut patience = tools.limits.settle;
         for _ in 0..ROUNDS {
             let Some(payload) = self.way_to(tools, way, &scope, &actual)? else { break };
             // A force is for once, and for what was shown.
@@ -237,7 +238,10 @@ impl Crew {
             refused.clear();
             let begun = actual;
             let error = self.send(tools, &payload).await?;
-            actual = self.read(tools).await?;
+            actual = match error {
+                Some(_) => self.read(tools).await?,
+                None => self.read_sent(tools, (way, &scope), &begun, &mut patience).await?,
+            };
             // What somebody put there while we sent is his, as it would have been before.
             self.spare(way, &actual, &mut scope, &mut foreign);
             if let Some(error) = error {
@@ -248,7 +252,8 @@ impl Crew {
                 }
                 refused.push(error);
                 // A part of it may have taken effect; lines are not sent twice.
-                actual = self.one_by_one(tools, way, actual, (&mut scope, &mut foreign), &mut refused).await?;
+                let words = (&mut refused, &mut patience);
+                actual = self.one_by_one(tools, way, actual, (&mut scope, &mut foreign), words).await?;
             }
             if actual == begun || self.arrived(way, &scope, &actual) {
                 break;
@@ -273,7 +278,7 @@ impl Crew {
         way: Way,
         mut actual: ConfigTree,
         (scope, foreign): (&mut ElementPlan, &mut Vec<Path>),
-        refused: &mut Vec<String>,
+        (refused, patience): (&mut Vec<String>, &mut Duration),
     ) -> Result<ConfigTree, Failed> {
         let mut paths: Vec<Path> = scope.touched().cloned().collect();
         if way == Way::Back {
@@ -283,15 +288,43 @@ impl Crew {
             // Empty when it is somebody else's by now.
             let one = side::cut(scope, |of| of == path);
             let Some(payload) = self.way_to(tools, way, &one, &actual)? else { continue };
-            if let Some(error) = self.send(tools, &payload).await?
-                && !refused.contains(&error)
-            {
-                refused.push(error);
-            }
-            actual = self.read(tools).await?;
+            actual = match self.send(tools, &payload).await? {
+                None => self.read_sent(tools, (way, &one), &actual, patience).await?,
+                Some(error) => {
+                    if !refused.contains(&error) {
+                        refused.push(error);
+                    }
+                    self.read(tools).await?
+                }
+            };
             self.spare(way, &actual, scope, foreign);
         }
         Ok(actual)
+    }
+
+    /// Reads after a send that was accepted. Some elements take a moment to do what they took: sent again meanwhile, it
+    /// would come a second time later on, over whatever stands there by then. So nothing is sent while something of it is as
+    /// it was before, as long as there is patience.
+    async fn read_sent(
+        &mut self,
+        tools: &Tools,
+        (way, sent): (Way, &ElementPlan),
+        begun: &ConfigTree,
+        patience: &mut Duration,
+    ) -> Result<ConfigTree, Failed> {
+        let wanted = way.wanted(sent);
+        let since = tools.ambient.elapsed();
+        loop {
+            let actual = self.read(tools).await?;
+            let meant = self.forgiving(&actual, wanted);
+            let undone = |path: &Path| !sent.matches(&meant, wanted, path) && begun.at(path) == actual.at(path);
+            let waited = tools.ambient.elapsed().saturating_sub(since);
+            if !sent.touched().any(undone) || waited >= *patience {
+                *patience = patience.saturating_sub(waited);
+                return Ok(actual);
+            }
+            tools.ambient.sleep(FIRST_PAUSE).await;
+        }
     }
 
     /// Takes out of the scope what holds somebody else's value, and names what somebody took away: that is put back, as

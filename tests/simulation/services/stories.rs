@@ -388,3 +388,29 @@ fn a_confirm_that_is_refused_again_and_again_is_not_taken_for_one_that_was_made(
         assert_eq!((stage.director.used().len(), told.states), (refused, vec!["deployed".to_owned()]));
     }
 }
+
+#[test]
+fn a_part_of_an_undo_that_the_element_does_later_takes_nothing_of_the_next_service() {
+    // Seed 32323: it was sent again while the element still worked on it, and came over what stood there by then.
+    let spec = |port, vlan, routes, customer| Spec { ends: vec![End { element: 0, port, vlan }], routes, customer };
+    let asks = || {
+        let both = vec![(3, spec(1, 100, 1, 1)), (4, spec(1, 102, 2, 2))];
+        vec![Ask::of(952, Want::Put(both)), Ask::of(1_313, Want::Put(vec![(1, spec(2, 104, 1, 0))]))]
+    };
+    let mut late = 0;
+    for nth in 1..9 {
+        let strike = |call, nth, fault| Twist { when: When::Call(0, call, nth), what: What::Strike(fault) };
+        let mut tale = Tale::of(32_323, &[Class::B], asks());
+        tale.elements[0].startup = true;
+        tale.twists = vec![
+            strike(Call::Read, 3, Fault::Refuse),
+            strike(Call::Prepare, 1, Fault::Refuse),
+            strike(Call::Apply, nth, Fault::Lags(300)),
+        ];
+        let (stage, told, words) = told(&tale);
+        assert_eq!((words, told.states), (vec!["not applied", "applied"], vec!["deployed".to_owned()]), "{nth}");
+        assert!(told.deviations.is_empty(), "{nth}: {:?}", told.deviations);
+        late += usize::from(stage.director.used().len() == 3);
+    }
+    assert!(late > 3, "only {late} of them were late");
+}
