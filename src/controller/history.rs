@@ -182,7 +182,11 @@ impl Controller {
                 return declined("not-applied", "was not applied: there is nothing to undo".into(), "nothing");
             }
             Some(Outcome::Unresolved { .. }) => {
-                return declined("not-resolved", "is unresolved".into(), "resolve it: andante transaction resolve");
+                return declined(
+                    "not-resolved",
+                    "is unresolved".into(),
+                    "say what becomes of it first: andante transaction resolve, with its id",
+                );
             }
             None => return declined("still-running", "still runs".into(), "wait for its end"),
         }

@@ -25,7 +25,7 @@ impl Controller {
             authorize(principal, Verb::Plan, &edit.key().to_string())?;
         }
         match self.proposal(&self.cut(edits)?, allowed, None, &Leave::Nothing, None).await {
-            Ok(proposal) => Ok(proposal.plan),
+            Ok(proposal) => self.unheld(&proposal.plan).await.map(|()| proposal.plan),
             Err(failure) => Err(self.held_by_name(failure).await),
         }
     }

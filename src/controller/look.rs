@@ -182,7 +182,7 @@ impl Controller {
         authorize(principal, Verb::Plan, element)?;
         let paths = self.deviating(element, ids).await?;
         match self.healing(element, &paths).await {
-            Ok(proposal) => Ok(proposal.plan),
+            Ok(proposal) => self.unheld(&proposal.plan).await.map(|()| proposal.plan),
             Err(failure) => Err(self.held_by_name(failure).await),
         }
     }

@@ -24,7 +24,7 @@ use crate::domain::{
     AuditRecord, Deviation, DeviationKind, ElementProgress, Event, Left, Offer, Outcome, Principal, Resolution,
     TransactionRecord, Turn, Verb, authorize,
 };
-use crate::plan::{ElementPlan, Refused, content_digest, touched_state, toward, unified, words};
+use crate::plan::{ElementPlan, Plan, Refused, content_digest, touched_state, toward, unified, words};
 use crate::store::{Batch, Table};
 use crate::transaction::{Open, Settled, Undo, Word, foreign};
 use crate::tree::{ConfigTree, Path};
@@ -245,6 +245,12 @@ impl Controller {
     pub(super) async fn held_at(&self, path: &Path, transaction: &str) -> Refused {
         let standing = self.standing_of(transaction).await;
         Refused::Held { path: path.clone(), transaction: transaction.to_owned(), standing }
+    }
+
+    /// Refuses, by its name, what an unresolved transaction is in the way of, and will be as long as nobody settles it.
+    pub(super) async fn unheld(&self, plan: &Plan) -> Result<(), Failure> {
+        let Some((transaction, element, path)) = self.runner.queues().holder_at_rest(plan) else { return Ok(()) };
+        Err(Failure::Refused { element, reasons: vec![self.held_at(&path, &transaction).await] })
     }
 
     async fn standing_of(&self, transaction: &str) -> String {

@@ -70,6 +70,8 @@ pub enum CauseKind {
     Unreachable,
     /// An element is locked by somebody else.
     Locked,
+    /// An unresolved transaction holds a path of it.
+    Held,
     /// An element's candidate holds changes that are not ours; they were left there.
     Dirty,
     /// The read-set moved since the plan was made.

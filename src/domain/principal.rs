@@ -61,7 +61,7 @@ pub enum Verb {
 
 /// The request is not allowed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{user} ({role:?}) may not {verb:?} {path}")]
+#[error("{user} ({}) may not {} {path}", word(role), word(verb))]
 pub struct Denied {
     /// Who.
     pub user: String,
@@ -71,6 +71,10 @@ pub struct Denied {
     pub verb: Verb,
     /// Where.
     pub path: String,
+}
+
+fn word(name: &impl std::fmt::Debug) -> String {
+    format!("{name:?}").to_lowercase()
 }
 
 /// The one decision on access. Until NACM arrives it looks at the role alone; the path is already asked for, so that no

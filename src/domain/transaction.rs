@@ -30,6 +30,22 @@ pub enum Phase {
     Closed,
 }
 
+impl Phase {
+    /// As it is told to people and programs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Phase::Planned => "planned",
+            Phase::Locked => "locked",
+            Phase::Prepared => "prepared",
+            Phase::Applied => "applied",
+            Phase::Verified => "verified",
+            Phase::Decided => "decided",
+            Phase::Confirmed => "confirmed",
+            Phase::Closed => "closed",
+        }
+    }
+}
+
 /// Where one element stands in its transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -303,7 +303,7 @@ pub(super) enum DeviationVerb {
     List,
     /// One deviation
     Show {
-        /// Its id, or a unique beginning of it
+        /// Its id, or its first 8 or more characters, as long as they are those of one alone
         id: String,
     },
     /// Bring elements back to what is intended
@@ -337,22 +337,22 @@ pub(super) enum TransactionVerb {
     },
     /// One transaction; of an unresolved one also what stands on the elements that are astray, and what can be done
     Show {
-        /// Its id, or a unique beginning of it
+        /// Its id, or its first 8 or more characters, as long as they are those of one alone
         id: String,
     },
     /// Print a line for each phase until the end
     Watch {
-        /// Its id, or a unique beginning of it
+        /// Its id, or its first 8 or more characters, as long as they are those of one alone
         id: String,
     },
     /// Call it off: before the decision everything goes back, afterwards it is refused
     Cancel {
-        /// Its id, or a unique beginning of it
+        /// Its id, or its first 8 or more characters, as long as they are those of one alone
         id: String,
     },
     /// Plan the inverse of an applied transaction, and show the plan; --commit carries it out
     Undo {
-        /// Its id, or a unique beginning of it
+        /// Its id, or its first 8 or more characters, as long as they are those of one alone
         id: String,
         /// Also where its services were changed since: those changes go too
         #[arg(long)]
@@ -372,7 +372,7 @@ pub(super) enum TransactionVerb {
 #[command(group(clap::ArgGroup::new("which").args(["elements", "all"]).required(true)))]
 #[command(group(clap::ArgGroup::new("offer").args(["retry", "accept_actual", "force_intent"]).required(true)))]
 pub(super) struct ResolveArguments {
-    /// Its id, or a unique beginning of it
+    /// Its id, or its first 8 or more characters, as long as they are those of one alone
     pub id: String,
     /// The elements meant
     #[arg(value_name = "ELEMENT")]

@@ -183,7 +183,7 @@ pub(super) fn transaction(one: &Value, now: Timestamp, paint: Paint) -> String {
         "applied" => "",
         "not-applied" => "the network is as before; the documents are as before\n",
         "unresolved" => {
-            "the daemon keeps working on it; the elements above that are not restored or confirmed are not known\n"
+            "the daemon keeps working on it; elements above that are not restored or confirmed may be neither before nor after\n"
         }
         _ => "it still runs; look again with 'andante transaction show'\n",
     });
@@ -276,7 +276,7 @@ fn claims(list: &[Value], paint: Paint) -> String {
     listed(
         &["path", "layer", "owner", "claims", "value"],
         rows.collect(),
-        "nobody claims such a line: if it is there, it is the element's own, and Andante leaves it alone",
+        "nobody claims such a line, and no deviation shows it whole: if it is there, it is the element's own, and Andante leaves it alone",
     )
 }
 

@@ -249,7 +249,7 @@ impl Noc {
     /// The whole id of the transaction whose id begins so. Ids sort by time, and so do their beginnings: what begins so
     /// stands together, right before what comes behind all of it.
     async fn transaction_id(&self, id: &str) -> Result<String, Failure> {
-        let id = id.to_lowercase();
+        let id = beginning("transaction", id)?;
         let reply =
             self.client.get(&format!("/andante:transactions?limit=2&after={}", encoded(&format!("{id}~")))).await?;
         let list = all(&reply.body["andante:transactions"], "transaction");

@@ -70,6 +70,12 @@ impl Queues {
         })
     }
 
+    /// The same, unless somebody works on that element now: recovery may be about to end it, and then nothing is in the way.
+    pub fn holder_at_rest(&self, plan: &Plan) -> Option<(String, String, Path)> {
+        let turn = |element: &str| self.inner().turns.get(element).cloned();
+        self.holder(plan).filter(|(_, element, _)| turn(element).is_none_or(|turn| turn.try_lock().is_ok()))
+    }
+
     /// The unresolved transaction that holds what stands at this path, at or below it.
     pub fn holder_of(&self, element: &str, path: &Path) -> Option<String> {
         let inner = self.inner();

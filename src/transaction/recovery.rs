@@ -250,7 +250,7 @@ impl Recovery {
         };
         tracing::warn!(transaction = id, phase = ?story.phase, decided = story.decided, "recovering");
         let why = story.cause.clone().unwrap_or_else(|| {
-            let message = format!("the daemon ended in phase {:?}, before the decision", story.phase);
+            let message = format!("the daemon ended in phase {}, before the decision", story.phase.word());
             cause(CauseKind::Interrupted, None, message)
         });
         // Whoever looks while an unresolved transaction is tried again still sees that it is unresolved.

@@ -151,7 +151,7 @@ impl Runner {
             let message = format!("{path} is held by the unresolved transaction {holder}; resolve it first");
             let path = Some(path.to_string());
             opened.end().await;
-            return Err(Cause { path, ..cause(CauseKind::Locked, Some(&element), message) });
+            return Err(Cause { path, ..cause(CauseKind::Held, Some(&element), message) });
         }
         let mut crews = self.crews(plan, elements)?;
         for (name, crew) in &mut crews {

@@ -205,6 +205,38 @@ fn state(transaction: &Value, element: &str) -> String {
     all.iter().find(|of| of["name"] == element).unwrap()["state"].as_str().unwrap().to_owned()
 }
 
+/// What the next change touches is as it was recorded; it rests on what the unresolved transaction may still bring back or take.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_unresolved_transaction_holds_is_refused_by_its_name_where_nothing_else_is_wrong() {
+    let domain = Domain::start().await;
+    domain.apply("acme", 100, "CHG-1").await;
+    // In the middle of the new access, which cannot be taken away again either; the one of before comes back.
+    for (on, times) in [("65000:200", 1), ("no ip address 192.0.2.9/30", 1000)] {
+        domain.sim.fault("pe2", Fault::Refuse { on: on.into(), answer: "% stuck".into(), times }).unwrap();
+    }
+    let file = domain.file("moved.json", "acme", 200);
+    let moved = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, moved.replace("192.0.2.5", "192.0.2.9").replace("192.0.2.6", "192.0.2.10")).unwrap();
+    domain.run(&["service", "apply", file.to_str().unwrap()]).await.with(4);
+    let before = domain.transactions().await;
+    let id = before[0]["id"].as_str().unwrap();
+    assert_eq!((&before[0]["outcome"], state(&before[0], "pe2")), (&json!("unresolved"), "conflict".into()));
+    let file = domain.file("moved.json", "acme", 300);
+    let file = file.to_str().unwrap();
+    for words in [vec!["plan", file], vec!["service", "apply", file], vec!["service", "delete", "acme"]] {
+        let held = domain.run(&words).await.with(3);
+        let see = format!("see        andante transaction show {id}");
+        for part in ["unresolved-transaction:", "astray: pe2", "transaction resolve", &see] {
+            assert!(held.err.contains(part), "{words:?}: {part}\n{}", held.err);
+        }
+    }
+    assert_eq!(domain.transactions().await.len(), before.len(), "what is refused leaves no transaction behind");
+    domain.sim.mend("pe2").unwrap();
+    domain.json(&["transaction", "resolve", id, "--all", "--retry"], 0).await;
+    domain.run(&["service", "apply", file]).await.with(0);
+    domain.daemon.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unresolved_transaction_is_retried_when_asked() {
     let (domain, id) = stuck().await;
@@ -214,6 +246,14 @@ async fn an_unresolved_transaction_is_retried_when_asked() {
         ["unresolved", "it goes to before", "pe2  conflict", "before nothing", "--accept-actual", "--force-intent"]
     {
         assert!(shown.contains(part), "{part}\n{shown}");
+    }
+    // It is the only one; that is no reason to take anything for its id.
+    for verb in [vec!["show"], vec!["undo"], vec!["resolve", "--all", "--retry"], vec!["cancel"], vec!["watch"]] {
+        for short in ["", "0", &id[..7]] {
+            let words = [&["transaction", verb[0], short], &verb[1..]].concat();
+            let refused = domain.run(&words).await.with(64);
+            assert!(refused.err.contains("at least 8 characters"), "{words:?} {}", refused.err);
+        }
     }
     // Its paths are held, by name.
     let file = domain.file("one.json", "acme", 100);

@@ -129,7 +129,7 @@ fn somebody_elses_value_is_left_alone_and_holds_the_path() {
     // Everything else of ours is gone.
     assert!(!format!("{:?}", stage.element(0).running()).contains("v7"));
     let Some(Outcome::NotApplied { cause }) = stage.outcome("t2") else { panic!("{:?}", stage.record("t2")) };
-    assert_eq!(cause.kind, CauseKind::Locked, "{cause}");
+    assert_eq!(cause.kind, CauseKind::Held, "{cause}");
     assert!(cause.message.contains("t1"), "{cause}");
 }
 

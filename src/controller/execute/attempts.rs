@@ -219,7 +219,7 @@ impl Controller {
         };
         match planned {
             Err(failure) => Err(self.held_by_name(failure).await),
-            planned => planned,
+            Ok(proposal) => self.unheld(&proposal.plan).await.map(|()| proposal),
         }
     }
 

@@ -4,8 +4,8 @@ use super::sheet::Sheet;
 use crate::controller::{AdapterSummary, Timing};
 use crate::domain::outcome::CauseKind;
 use crate::domain::{
-    Cause, CheckVerdict, Class, Deviation, DeviationKind, Element, ElementProgress, ElementState, Outcome, Phase,
-    QueueState, QueuedChange, Reachability, Rewrite, ServiceKey, StoredDocument, SyncState, TransactionRecord, Turn,
+    Cause, CheckVerdict, Class, Deviation, DeviationKind, Element, ElementProgress, ElementState, Outcome, QueueState,
+    QueuedChange, Reachability, Rewrite, ServiceKey, StoredDocument, SyncState, TransactionRecord, Turn,
 };
 use crate::tree::{Node, SchemaIndex};
 
@@ -219,7 +219,7 @@ fn ending(sheet: &mut Sheet<'_>, record: &TransactionRecord, timing: &Timing) {
     sheet.maybe("deadline", timing.deadline());
     sheet.maybe("window", timing.window());
     sheet.each("queued", &record.origin.queued);
-    sheet.leaf("phase", phase(record.phase));
+    sheet.leaf("phase", record.phase.word());
     match &record.outcome {
         None => {}
         Some(Outcome::Applied) => sheet.leaf("outcome", "applied"),
@@ -275,6 +275,7 @@ fn fill_cause(sheet: &mut Sheet<'_>, cause: &Cause) {
         match cause.kind {
             CauseKind::Unreachable => "unreachable",
             CauseKind::Locked => "locked",
+            CauseKind::Held => "held",
             CauseKind::Dirty => "dirty",
             CauseKind::Stale => "stale",
             CauseKind::Refused => "refused",
@@ -290,19 +291,6 @@ fn fill_cause(sheet: &mut Sheet<'_>, cause: &Cause) {
     sheet.maybe("sent", cause.sent.as_ref());
     sheet.maybe("says", cause.says.as_ref());
     sheet.leaf("message", &cause.message);
-}
-
-fn phase(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Planned => "planned",
-        Phase::Locked => "locked",
-        Phase::Prepared => "prepared",
-        Phase::Applied => "applied",
-        Phase::Verified => "verified",
-        Phase::Decided => "decided",
-        Phase::Confirmed => "confirmed",
-        Phase::Closed => "closed",
-    }
 }
 
 pub(super) fn turn(turn: Turn) -> &'static str {
