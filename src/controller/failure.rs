@@ -159,8 +159,9 @@ impl Failure {
             Failure::Stale { element, path } => (CauseKind::Stale, element.as_ref(), Some(path.clone())),
             Failure::Refused { element, reasons } => {
                 let path = reasons.iter().find_map(Refused::path).map(ToString::to_string);
-                (CauseKind::Refused, Some(element), path)
+                (if self.is_held() { CauseKind::Held } else { CauseKind::Refused }, Some(element), path)
             }
+            Failure::RefusedBy(_) if self.is_held() => (CauseKind::Held, None, None),
             Failure::RefusedBy(all) => (CauseKind::Refused, all.keys().next(), None),
             Failure::ClassTooWeak { element, .. } => (CauseKind::Refused, Some(element), None),
             Failure::Document(faults) => (CauseKind::Refused, None, faults.first().map(|fault| fault.path.clone())),

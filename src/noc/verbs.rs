@@ -164,7 +164,7 @@ impl Noc {
                 Ok(if list.is_empty() { Exit::Done } else { Exit::Differences })
             }
             DeviationVerb::Show { id } => {
-                let found = single(list, id, "deviation")?;
+                let found = single(list, &beginning("deviation", id)?, "deviation")?;
                 let path = format!("/andante:deviations/deviation={}", encoded(&said(found, "id")));
                 let reply = self.client.get(&path).await?;
                 self.show(&reply, |_, noc| reports::deviation(found, noc.now(), noc.paint))
@@ -172,7 +172,7 @@ impl Noc {
             DeviationVerb::Heal { ids, element, dry_run, native } => {
                 let mut chosen: Vec<&Value> = Vec::new();
                 for id in ids {
-                    chosen.push(single(list, id, "deviation")?);
+                    chosen.push(single(list, &beginning("deviation", id)?, "deviation")?);
                 }
                 let mut names: Vec<String> = chosen.iter().map(|found| said(found, "element")).collect();
                 names.extend(element.clone());

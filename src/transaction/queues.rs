@@ -61,19 +61,24 @@ impl Queues {
 
     /// The unresolved transaction that holds a path which this plan touches or relies on, with element and path.
     pub fn holder(&self, plan: &Plan) -> Option<(String, String, Path)> {
+        self.holder_where(plan, |_| true)
+    }
+
+    /// The same, but for elements that somebody works on now: recovery may be about to end it, and then nothing is in the way.
+    pub fn holder_at_rest(&self, plan: &Plan) -> Option<(String, String, Path)> {
+        let turns = self.inner().turns.clone();
+        let at_rest = |element: &str| turns.get(element).is_none_or(|turn| turn.try_lock().is_ok());
+        self.holder_where(plan, at_rest)
+    }
+
+    fn holder_where(&self, plan: &Plan, fits: impl Fn(&str) -> bool) -> Option<(String, String, Path)> {
         let inner = self.inner();
         inner.held.iter().find_map(|(transaction, held)| {
             held.iter().find_map(|(element, path)| {
                 let of = plan.elements.iter().find(|of| &of.element == element)?;
-                of.depends_on(path).then(|| (transaction.clone(), element.clone(), path.clone()))
+                (of.depends_on(path) && fits(element)).then(|| (transaction.clone(), element.clone(), path.clone()))
             })
         })
-    }
-
-    /// The same, unless somebody works on that element now: recovery may be about to end it, and then nothing is in the way.
-    pub fn holder_at_rest(&self, plan: &Plan) -> Option<(String, String, Path)> {
-        let turn = |element: &str| self.inner().turns.get(element).cloned();
-        self.holder(plan).filter(|(_, element, _)| turn(element).is_none_or(|turn| turn.try_lock().is_ok()))
     }
 
     /// The unresolved transaction that holds what stands at this path, at or below it.

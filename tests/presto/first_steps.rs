@@ -167,6 +167,10 @@ async fn a_line_that_deviates_is_explained_and_its_heal_is_shown_before_it_is_se
         assert!(!why.contains("nobody claims"), "{why}");
     }
     let (before, records) = (domain.texts(), domain.transactions().await.len());
+    for short in ["", &id[..7]] {
+        domain.run(&["deviation", "heal", short, "--dry-run"]).await.with(64);
+        domain.run(&["deviation", "show", short]).await.with(64);
+    }
     let shown = domain.run(&["deviation", "heal", id, "--dry-run"]).await.with(2).out;
     assert!(shown.contains("- description by hand") && shown.contains("+ description"), "{shown}");
     let native = domain.run(&["deviation", "heal", "--element", "pe2", "--dry-run", "--native"]).await.with(2).out;

@@ -139,6 +139,8 @@ impl Controller {
                 None => proposal.plan,
             };
             strong_enough(&plan, terms.require_class)?;
+            // What was in the hands of others when it was planned may be held by now.
+            self.unheld(&plan).await?;
             self.seal_now(&plan).await?;
             let summary = self.summary(work, &plan);
             attempt += 1;

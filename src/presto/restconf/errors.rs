@@ -354,7 +354,9 @@ fn remedy_of(cause: &Cause) -> &'static str {
     match cause.kind {
         CauseKind::Unreachable => "bring the element back, then ask again",
         CauseKind::Locked => "wait until the other session releases its lock, then ask again",
-        CauseKind::Held => "say what becomes of that one: andante transaction resolve; then ask again",
+        CauseKind::Held => {
+            "say what becomes of the transaction that the message names: andante transaction resolve; then ask again"
+        }
         CauseKind::Dirty => {
             "look at the element's candidate: whoever left it there commits or discards it; then ask again"
         }
@@ -362,8 +364,7 @@ fn remedy_of(cause: &Cause) -> &'static str {
         CauseKind::Refused => "read what the element said and change the document, or the element",
         CauseKind::Verify => "compare what was sent with what the element says; the adapter may be wrong about it",
         CauseKind::Check => "look at what the change did to the element's state, in the transaction",
-        CauseKind::Interrupted => "ask again",
-        CauseKind::Cancelled => "ask again, under another name if the request had one",
+        CauseKind::Interrupted | CauseKind::Cancelled => "ask again, under another name if the request had one",
         CauseKind::Internal => "see the log of the daemon",
     }
 }

@@ -239,8 +239,13 @@ impl Crew {
             let begun = actual;
             let error = self.send(tools, &payload).await?;
             actual = match error {
+                // Lines before the one that was refused may be on their way as well.
+                Some(_) if matches!(self.plan.class, Class::C | Class::D) => {
+                    let mut once = tools.limits.settle;
+                    self.read_sent(tools, (way, &scope), &mut once).await?
+                }
                 Some(_) => self.read(tools).await?,
-                None => self.read_sent(tools, (way, &scope), &begun, &mut patience).await?,
+                None => self.read_sent(tools, (way, &scope), &mut patience).await?,
             };
             // What somebody put there while we sent is his, as it would have been before.
             self.spare(way, &actual, &mut scope, &mut foreign);
@@ -289,7 +294,7 @@ impl Crew {
             let one = side::cut(scope, |of| of == path);
             let Some(payload) = self.way_to(tools, way, &one, &actual)? else { continue };
             actual = match self.send(tools, &payload).await? {
-                None => self.read_sent(tools, (way, &one), &actual, patience).await?,
+                None => self.read_sent(tools, (way, &one), patience).await?,
                 Some(error) => {
                     if !refused.contains(&error) {
                         refused.push(error);
@@ -302,28 +307,27 @@ impl Crew {
         Ok(actual)
     }
 
-    /// Reads after a send that was accepted. Some elements take a moment to do what they took: sent again meanwhile, it
-    /// would come a second time later on, over whatever stands there by then. So nothing is sent while something of it is as
-    /// it was before, as long as there is patience.
+    /// Reads after a send that was accepted, in part at least. Some elements take a moment to do what they took: sent again
+    /// meanwhile, it would come a second time later on, over whatever stands there by then. So nothing is sent while
+    /// something of it does not show, as long as there is patience. When no reading comes, whoever reads next is as unsure.
     async fn read_sent(
         &mut self,
         tools: &Tools,
         (way, sent): (Way, &ElementPlan),
-        begun: &ConfigTree,
         patience: &mut Duration,
     ) -> Result<ConfigTree, Failed> {
         let wanted = way.wanted(sent);
-        let since = tools.ambient.elapsed();
+        let was_unsure = std::mem::replace(&mut self.unsure, true);
         loop {
             let actual = self.read(tools).await?;
             let meant = self.forgiving(&actual, wanted);
-            let undone = |path: &Path| !sent.matches(&meant, wanted, path) && begun.at(path) == actual.at(path);
-            let waited = tools.ambient.elapsed().saturating_sub(since);
-            if !sent.touched().any(undone) || waited >= *patience {
-                *patience = patience.saturating_sub(waited);
+            if patience.is_zero() || sent.touched().all(|path| sent.matches(&meant, wanted, path)) {
+                self.unsure = was_unsure;
                 return Ok(actual);
             }
-            tools.ambient.sleep(FIRST_PAUSE).await;
+            let pause = FIRST_PAUSE.min(*patience);
+            tools.ambient.sleep(pause).await;
+            *patience -= pause;
         }
     }
 
