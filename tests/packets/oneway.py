@@ -5,8 +5,8 @@
 
 Datagrams go out by the clock: what a busy machine delayed is sent at once. SIGTERM ends the sending; half a second later,
 when nothing can be on its way any more, the sender says how many they were. Then the counter prints what `stream.py`
-prints: `answered` with the first one that arrives, at the end `sent N`, one line `lost NUMBER SECONDS` for each that never
-did, and `end`.
+prints: `answered` with the first one that arrives, `many` with the hundredth, at the end `sent N`, one line
+`lost NUMBER SECONDS` for each that never did, and `end`.
 """
 import signal
 import socket
@@ -16,6 +16,7 @@ import time
 
 PERIOD, PORT, SIZE = 0.01, 7009, 64
 NEXT, TOTAL = 0, 1
+MANY = 100
 
 
 def send(address):
@@ -55,6 +56,8 @@ def count():
         if not arrived:
             print("answered", flush=True)
         arrived.add(number)
+        if len(arrived) == MANY:
+            print("many", flush=True)
     print(f"sent {number}")
     for lost in sorted(set(range(number)) - arrived):
         print(f"lost {lost} {lost * PERIOD:.2f}")

@@ -15,6 +15,8 @@ import sys
 import time
 
 PERIOD = 0.01
+# As many answers as a count must have to say anything; `many` is printed with the last of them.
+MANY = 100
 # After a pause of three seconds hundreds of answers arrive at once: they must find room, or the counter itself loses them.
 ROOM = 8 << 20
 SO_RCVBUFFORCE = 33
@@ -59,6 +61,8 @@ def main():
             if not answered:
                 print("answered", flush=True)
             answered.add(struct.unpack("!Q", message[8:16])[0])
+            if len(answered) == MANY:
+                print("many", flush=True)
     print(f"sent {sent}")
     for number in sorted(set(range(sent)) - answered):
         print(f"lost {number} {number * PERIOD:.2f}")

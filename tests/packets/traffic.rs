@@ -106,8 +106,9 @@ impl Stream {
         Self { name: name.to_owned(), began: Instant::now() }
     }
 
-    /// Ends it and counts.
+    /// Ends it and counts. What lasted too short to say anything goes on until a hundred came through.
     pub fn stop(self, processes: &mut Processes) -> Count {
+        went_on(processes, &self.name);
         let lasted = self.began.elapsed();
         run(Command::new("kill").args(["-TERM", &processes.pid(&self.name).to_string()]));
         wait_until("the count", Duration::from_secs(10), || processes.log(&self.name).ends_with("end\n"))
@@ -148,8 +149,9 @@ impl OneWay {
         Self { name: name.to_owned(), began: Instant::now() }
     }
 
-    /// Ends it and counts.
+    /// Ends it and counts. What lasted too short to say anything goes on until a hundred came through.
     pub fn stop(self, processes: &mut Processes) -> Count {
+        went_on(processes, &self.name);
         let lasted = self.began.elapsed();
         run(Command::new("kill").args(["-TERM", &processes.pid(&sender(&self.name)).to_string()]));
         wait_until("the count", Duration::from_secs(10), || processes.log(&self.name).ends_with("end\n"))
@@ -159,6 +161,13 @@ impl OneWay {
         processes.kill(&sender(&self.name));
         count(&said, lasted)
     }
+}
+
+/// Waits until the script has seen a hundred packets: a change may be over before there were any to lose.
+fn went_on(processes: &mut Processes, name: &str) {
+    let log = processes.folder().join(format!("{name}.log"));
+    let many = || std::fs::read_to_string(&log).is_ok_and(|said| said.contains("many"));
+    processes.wait_for(name, "a hundred packets", many).unwrap_or_else(|error| panic!("{error}"));
 }
 
 fn sender(name: &str) -> String {
