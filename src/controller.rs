@@ -64,12 +64,13 @@ use crate::tree::{CodecError, ConfigTree, Limits, Path, Policy, SchemaIndex, jso
 use crate::yang::client::{Loaded, Validator};
 use crate::yang::protocol::{DocumentKind, Encoding};
 use closing::EndClosing;
+use execute::as_stored;
 use gate::Gate;
 use queue::Pace;
 use requests::Requests;
 use schemas::Schemas;
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use underway::Underway;
 use undo::AdapterUndo;
@@ -127,6 +128,7 @@ pub struct Controller {
     pace: Pace,
     runner: Runner,
     recovery: Recovery,
+    ending: Arc<EndClosing>,
 }
 
 impl Controller {
@@ -141,7 +143,8 @@ impl Controller {
         let undo = AdapterUndo { model: model.clone(), schemas: schemas.clone() };
         let (store, ambient, probe) = (parts.store.clone(), parts.ambient.clone(), parts.probe.clone());
         let runner = Runner::new(store, parts.epoch, ambient.clone(), Arc::new(undo), probe, parts.limits.clone());
-        let recovery = Recovery::new(runner.clone(), Arc::new(EndClosing { ambient }));
+        let ending = Arc::new(EndClosing { model: model.clone(), ambient, noted: Mutex::default() });
+        let recovery = Recovery::new(runner.clone(), ending.clone());
         let requests = Requests::load(parts.store.as_ref()).await?;
         let this = Arc::new(Self {
             parts,
@@ -153,6 +156,7 @@ impl Controller {
             pace: Pace::default(),
             runner,
             recovery,
+            ending,
         });
         this.open_vault().await?;
         Ok(this)
@@ -172,7 +176,10 @@ impl Controller {
         if self.parts.store.open_transactions().await?.is_empty() && !left {
             return Ok(None);
         }
-        for record in self.recovery.retry(&self.reachable()).await? {
+        let tried = self.recovery.retry(&self.reachable()).await;
+        let noted = std::mem::take(&mut *self.ending.noted.lock().unwrap_or_else(PoisonError::into_inner));
+        self.mirror(&as_stored(self.parts.store.as_ref(), &noted).await?)?;
+        for record in tried? {
             let outcome = record.outcome.as_ref().map_or_else(|| "still open".into(), ToString::to_string);
             tracing::info!(transaction = record.id, outcome, "an open transaction was looked at again");
         }

@@ -2,11 +2,12 @@
 //! Only what the plan changes is written: an element or a store with much in it does not make a commit dearer.
 
 use super::history::HistoryLimits;
+use super::left::{came_back, noted};
 use super::model::{ClaimChange, Model, claim_change, document_key, owner_of};
 use super::queue::Queueing;
 use super::rewrite::fact_key;
 use crate::domain::{AuditRecord, Effect, Event, Origin, Rewrite, Stamp, StoredDocument, TransactionRecord};
-use crate::plan::{Plan, ServiceChange, ServiceEffect, content_digest};
+use crate::plan::{ElementPlan, Plan, ServiceChange, ServiceEffect, content_digest, words};
 use crate::service::ledger::Take;
 use crate::store::{Batch, StoreError, Table};
 use crate::transaction::{Ambient, Closing};
@@ -237,7 +238,10 @@ const NOTED_BY: &str = "andanted";
 
 /// The end of a transaction that recovery brings to its end: its decision, if there was one, is durable already.
 pub(super) struct EndClosing {
+    pub model: Arc<RwLock<Arc<Model>>>,
     pub ambient: Arc<dyn Ambient>,
+    /// What was handed out to be written, for the mirror to follow.
+    pub noted: Mutex<Batch>,
 }
 
 impl Closing for EndClosing {
@@ -247,6 +251,22 @@ impl Closing for EndClosing {
 
     fn closed(&self, record: &TransactionRecord) -> Result<Batch, StoreError> {
         Ok(end(record, self.ambient.now()))
+    }
+
+    fn unsaved(&self, transaction: &str, plan: &ElementPlan, read: &ConfigTree) -> Result<Batch, StoreError> {
+        let model = self.model.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut batch = Batch::default();
+        for left in came_back(&model, transaction, plan, read) {
+            let actual = words(read.at(&left.path));
+            let deviation = noted(&plan.element, left, actual, 1, self.ambient.now());
+            if model.deviation(&deviation.id).is_none_or(|known| known.left.is_none()) {
+                let (element, path) = (&plan.element, &deviation.path);
+                tracing::warn!(element, transaction, path, "its removal was not saved, and a restart brought it back");
+                batch.put(Table::Deviations, &deviation.id, &deviation)?;
+            }
+        }
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner).extend(batch.clone());
+        Ok(batch)
     }
 }
 

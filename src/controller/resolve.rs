@@ -16,13 +16,13 @@
 //! It does not decide: the side of a transaction stands in its journal.
 
 use super::execute::{as_stored, ended};
-use super::left::places;
+use super::left::{left, noted, places};
 use super::undo::AdapterUndo;
 use super::{Controller, Failure};
 use crate::adapter::Payload;
 use crate::domain::{
-    AuditRecord, Deviation, DeviationKind, ElementProgress, Event, Left, Offer, Outcome, Principal, Resolution,
-    TransactionRecord, Turn, Verb, authorize,
+    AuditRecord, ElementProgress, Event, Offer, Outcome, Principal, Resolution, TransactionRecord, Turn, Verb,
+    authorize,
 };
 use crate::plan::{ElementPlan, Plan, Refused, content_digest, touched_state, toward, unified, words};
 use crate::store::{Batch, Table};
@@ -418,29 +418,9 @@ impl Controller {
         let other = if open.decided { &of.before } else { &of.after };
         let astray = |at: &Path| found.paths.iter().any(|path| path.path.starts_with(at) || at.starts_with(&path.path));
         for at in &of.touched().flat_map(nobodys).filter(astray).collect::<BTreeSet<Path>>() {
-            let here = found.paths.iter().find(|path| &path.path == at);
-            let wanted = words(side.at(at));
-            let deviation = Deviation {
-                id: super::look::deviation_id(element, at),
-                element: element.into(),
-                path: at.to_string(),
-                kind: if wanted.is_some() { DeviationKind::Changed } else { DeviationKind::Orphan },
-                recorded: None,
-                wanted,
-                actual: here.and_then(|path| path.actual.clone()),
-                services: Vec::new(),
-                since: now,
-                last_seen: now,
-                seen: u32::from(found.unread.is_none()),
-                policy: "report".into(),
-                gate: "healed on request only".into(),
-                left: Some(Left {
-                    transaction: open.record.id.clone(),
-                    path: at.clone(),
-                    side: touched_state(side, std::iter::once(at)),
-                    other: touched_state(other, std::iter::once(at)),
-                }),
-            };
+            let here = found.paths.iter().find(|path| &path.path == at).and_then(|path| path.actual.clone());
+            let left = left(&open.record.id, at.clone(), side, other);
+            let deviation = noted(element, left, here, u32::from(found.unread.is_none()), now);
             batch.put(Table::Deviations, &deviation.id, &deviation)?;
         }
         Ok(())

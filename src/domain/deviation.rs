@@ -49,12 +49,13 @@ pub struct Deviation {
     pub policy: String,
     /// What holds a fix now, in words.
     pub gate: String,
-    /// It stands where nobody claims anything: an unresolved transaction left it, and an operator accepted that.
+    /// It stands where nobody claims anything: an unresolved transaction left it, and an operator accepted that; or a restart
+    /// of the element brought back what a transaction had taken away and the element had not saved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<Left>,
 }
 
-/// What an unresolved transaction left on an element.
+/// What stands on an element where nobody claims anything, and not as a transaction wanted it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Left {

@@ -148,8 +148,6 @@ pub(super) struct Crew {
     unseen: bool,
     /// What an operator has seen and wants sent once, also over values of somebody else.
     pub force: Option<Payload>,
-    /// It would not save its running configuration after an earlier transaction.
-    pub owes_save: bool,
     /// For the record.
     pub report: Report,
     /// Sessions of ours that may still live at the element and hold its locks.
@@ -200,7 +198,6 @@ impl Crew {
             unsure: false,
             unseen: false,
             force: None,
-            owes_save: false,
             report: Report::default(),
             ours: BTreeSet::new(),
             stale: None,

@@ -22,12 +22,12 @@ pub(super) fn stale_key(element: &str) -> String {
     format!("{STALE}{element}")
 }
 
-/// Where it stands that an element would not save its running configuration, with the transaction after which.
+/// Where it stands that an element would not save its running configuration, with an [`Unsaved`].
 pub(super) const UNSAVED: &str = "unsaved/";
 
-/// The key of one element's.
-pub(super) fn unsaved_key(element: &str) -> String {
-    format!("{UNSAVED}{element}")
+/// The key of one element and transaction.
+pub(super) fn unsaved_key(element: &str, transaction: &str) -> String {
+    format!("{UNSAVED}{element}/{transaction}")
 }
 
 /// The first batch: record and plan, and the journal opened.

@@ -198,6 +198,12 @@ pub trait Closing: Send + Sync {
         let _ = record;
         Ok(Batch::default())
     }
+    /// Before an element is asked again to save what this transaction made of it: `read` is what it shows, whole. A restart
+    /// may have brought back what the transaction took away.
+    fn unsaved(&self, transaction: &str, plan: &ElementPlan, read: &ConfigTree) -> Result<Batch, StoreError> {
+        let _ = (transaction, plan, read);
+        Ok(Batch::default())
+    }
 }
 
 impl Closing for Batch {

@@ -5,8 +5,9 @@
 //! waits is never told "busy".
 
 use super::crew::StaleCandidate;
+use super::recovery::Unsaved;
 use crate::domain::JournalRecord;
-use crate::plan::Plan;
+use crate::plan::{ElementPlan, Plan};
 use crate::tree::{ConfigTree, Path};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,7 +28,7 @@ struct Inner {
     stale: BTreeMap<String, StaleCandidate>,
     inside: BTreeMap<String, BTreeMap<String, ConfigTree>>,
     left: BTreeMap<String, Left>,
-    unsaved: BTreeMap<String, String>,
+    unsaved: BTreeMap<String, BTreeMap<String, Option<ElementPlan>>>,
 }
 
 /// What a process knows of a transaction that it could not end, while the disk refuses to hear of it.
@@ -140,9 +141,9 @@ impl Queues {
         self.inner().stale.remove(element);
     }
 
-    /// The transaction after which an element would not save its running: that would be lost with a restart.
-    pub(super) fn unsaved(&self, element: &str) -> Option<String> {
-        self.inner().unsaved.get(element).cloned()
+    /// The transactions after which an element would not save its running: a restart loses what they made of it.
+    pub(super) fn unsaved(&self, element: &str) -> BTreeMap<String, Option<ElementPlan>> {
+        self.inner().unsaved.get(element).cloned().unwrap_or_default()
     }
 
     /// All such elements.
@@ -151,8 +152,8 @@ impl Queues {
     }
 
     /// Keeps it until it is saved.
-    pub(super) fn keep_unsaved(&self, element: &str, transaction: &str) {
-        self.inner().unsaved.insert(element.to_owned(), transaction.to_owned());
+    pub(super) fn keep_unsaved(&self, element: &str, unsaved: Unsaved) {
+        self.inner().unsaved.entry(element.to_owned()).or_default().insert(unsaved.transaction, unsaved.plan);
     }
 
     /// It is saved.

@@ -13,7 +13,11 @@
 //! the same side. What cannot be reached stays unresolved, holds its paths and is tried again with growing pauses. With the
 //! lease lost nothing is read and nothing is sent: open transactions are somebody else's then.
 
-use super::crew::{Crew, StaleCandidate, save_again};
+mod unsaved;
+
+pub(super) use unsaved::Unsaved;
+
+use super::crew::{Crew, StaleCandidate};
 use super::journal::{self, Story};
 use super::machine::Machine;
 use super::resolve::Word;
@@ -44,7 +48,8 @@ pub struct Recovery {
 }
 
 impl Recovery {
-    /// Recovery with the runner's store, lease, queues and limits. Of `closing` only [`Closing::closed`] is called.
+    /// Recovery with the runner's store, lease, queues and limits. Of `closing` only [`Closing::closed`] and
+    /// [`Closing::unsaved`] are called.
     pub fn new(runner: Runner, closing: Arc<dyn Closing>) -> Self {
         Self { runner, closing, due: Mutex::default() }
     }
@@ -63,10 +68,7 @@ impl Recovery {
         for (key, stale) in stale {
             self.runner.queues.keep_stale(key.trim_start_matches(journal::STALE), stale);
         }
-        let unsaved: Vec<(String, String)> = store::list(&*self.runner.store, Table::Plans, journal::UNSAVED).await?;
-        for (key, transaction) in unsaved {
-            self.runner.queues.keep_unsaved(key.trim_start_matches(journal::UNSAVED), &transaction);
-        }
+        self.know_unsaved().await?;
         let open = self.runner.store.open_transactions().await?;
         self.all(open, elements, true).await
     }
@@ -122,7 +124,7 @@ impl Recovery {
         let (stale, unsaved) = (self.runner.queues.with_stale(), self.runner.queues.with_unsaved());
         let mut live: BTreeSet<String> = open.iter().cloned().collect();
         live.extend(stale.iter().map(|element| journal::stale_key(element)));
-        live.extend(unsaved.iter().map(|element| journal::unsaved_key(element)));
+        live.extend(unsaved.iter().map(|element| unsaved::mark(element)));
         // What somebody else brought to its end is not waited for.
         self.due().retain(|key, _| live.contains(key));
         let due = open.into_iter().filter(|id| self.is_due(id)).collect();
@@ -130,7 +132,7 @@ impl Recovery {
         for element in stale.iter().filter(|element| self.is_due(&journal::stale_key(element))) {
             self.empty(element, elements).await?;
         }
-        for element in unsaved.iter().filter(|element| self.is_due(&journal::unsaved_key(element))) {
+        for element in unsaved.iter().filter(|element| self.is_due(&unsaved::mark(element))) {
             self.save(element, elements).await?;
         }
         Ok(records)
@@ -139,29 +141,6 @@ impl Recovery {
     fn is_due(&self, key: &str) -> bool {
         let now = self.runner.ambient.elapsed();
         self.due().get(key).is_none_or(|(at, _)| *at <= now)
-    }
-
-    /// Has an element save its running configuration, which it would not when a transaction asked for it.
-    async fn save(&self, element: &str, elements: &BTreeMap<String, Arc<dyn Southbound>>) -> Result<(), StoreError> {
-        let Some(south) = elements.get(element) else { return Ok(()) };
-        let _turns = self.runner.queues.turns([element]).await;
-        // Another transaction may have had it saved while we waited.
-        let Some(transaction) = self.runner.queues.unsaved(element) else { return Ok(()) };
-        let key = journal::unsaved_key(element);
-        // What an unresolved transaction left half way is not what a restart should bring.
-        let saved = match self.runner.queues.is_held(element) {
-            true => Err("an unresolved transaction holds it".to_owned()),
-            false => save_again(&**south, &self.runner.tools()).await.map_err(|error| error.to_string()),
-        };
-        if let Err(why) = saved {
-            tracing::warn!(element, transaction, why, "still not saved for a restart; tried again");
-            self.put_off(&key);
-            return Ok(());
-        }
-        tracing::info!(element, transaction, "running is saved now");
-        self.is_done(&key, journal::saved(&*self.runner.store, &transaction, element).await?).await?;
-        self.runner.queues.drop_unsaved(element);
-        Ok(())
     }
 
     /// Empties a candidate in which an earlier transaction may have left its edit, when the element is back.
@@ -195,11 +174,6 @@ impl Recovery {
     /// Whether an element's candidate may still hold an edit of ours.
     pub fn has_left_edits(&self) -> bool {
         !self.runner.queues.with_stale().is_empty()
-    }
-
-    /// Whether an element has not saved what a transaction made of it.
-    pub fn has_unsaved(&self) -> bool {
-        !self.runner.queues.with_unsaved().is_empty()
     }
 
     /// Makes all pauses end now, for instance because an element came back.
@@ -357,12 +331,16 @@ impl Recovery {
     /// What this mark stands for need not be tried again; `batch` says so elsewhere.
     async fn is_done(&self, mark: &str, mut batch: Batch) -> Result<(), StoreError> {
         batch.delete(Table::Plans, mark);
+        self.write(batch).await?;
+        self.due().remove(mark);
+        Ok(())
+    }
+
+    async fn write(&self, batch: Batch) -> Result<(), StoreError> {
         self.runner.probe.at("before-mark").await;
         let written = self.runner.store.commit(self.runner.epoch, batch, Durability::Lazy).await;
         self.runner.probe.at("after-mark").await;
-        written?;
-        self.due().remove(mark);
-        Ok(())
+        written
     }
 
     /// It is tried again after a pause that grows.

@@ -176,7 +176,6 @@ impl Runner {
             let mut crew = Crew::new(of.clone(), south.clone());
             crew.ours = self.queues.sessions(&of.element);
             crew.stale = self.queues.stale(&of.element);
-            crew.owes_save = self.queues.unsaved(&of.element).is_some();
             Ok((of.element.clone(), crew))
         });
         crews.collect()

@@ -165,6 +165,37 @@ async fn an_element_that_saved_is_not_asked_again_by_an_open_transaction() {
     }
 }
 
+/// What an earlier process knew is taken over, in whichever form it was kept; an element that cannot be read is not asked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_earlier_daemons_left_to_be_saved_is_saved() {
+    for whole in [false, true] {
+        let stage = Stage::with(&[Class::B], |element| element.abilities.startup = true).await;
+        let running = || Some(stage.sim.running("pe1").unwrap());
+        stage.sim.set_running("pe1", stage.elements["pe1"].1.clone()).unwrap();
+        assert_ne!(stage.sim.startup("pe1").unwrap(), running(), "nobody saved it yet");
+        let (key, kept) = match whole {
+            true => ("unsaved/pe1/t2", serde_json::json!({ "transaction": "t2", "plan": stage.plan.elements[0] })),
+            false => ("unsaved/pe1", serde_json::json!("t2")),
+        };
+        let mut batch = Batch::default();
+        batch.put(Table::Plans, key, &kept).unwrap();
+        stage.store.commit(1, batch, Durability::Now).await.unwrap();
+        let recovery = stage.recovery();
+        recovery.run(&stage.south).await.unwrap();
+        assert!(recovery.has_unsaved(), "{key}");
+
+        stage.fault("pe1", Fault::Unreachable);
+        recovery.retry(&stage.south).await.unwrap();
+        assert!(recovery.has_unsaved(), "{key}: it was not reached");
+        stage.sim.mend("pe1").unwrap();
+        recovery.hurry();
+        recovery.retry(&stage.south).await.unwrap();
+        assert!(!recovery.has_unsaved(), "{key}");
+        assert_eq!(stage.sim.startup("pe1").unwrap(), running(), "{key}");
+        assert!(stage.store.get_bytes(Table::Plans, key).await.unwrap().is_none(), "{key} stands for ever");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_foreign_draft_is_shown_and_left_there() {
     for lock in [true, false] {

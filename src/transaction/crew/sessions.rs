@@ -7,6 +7,7 @@ use super::order::{Order, is_lost, unknown, within};
 use super::{Crew, Tools};
 use crate::adagio::driver::Residue;
 use crate::adagio::{DriverError, Reading, Southbound, Writer};
+use crate::tree::ConfigTree;
 use futures::future::{Either, select};
 use std::pin::pin;
 
@@ -206,22 +207,37 @@ impl Crew {
     }
 }
 
-/// Saves running on a session of its own, long after the transaction that could not.
-pub(in crate::transaction) async fn save_again(south: &dyn Southbound, tools: &Tools) -> Result<(), DriverError> {
+/// Saves running on a session of its own, long after the transaction that could not: what was read there before, and what
+/// became of the save.
+///
+/// # Errors
+/// In words: it could not be read, so it was not asked to save.
+pub(in crate::transaction) async fn save_again(
+    south: &dyn Southbound,
+    tools: &Tools,
+) -> Result<(ConfigTree, Result<(), String>), String> {
     let tools = &tools.for_platform(south.limits());
     let (element, limits) = (south.element(), &tools.limits);
-    let mut writer = within(tools, element, "open a session", limits.connect, south.open_writer()).await?;
+    let said = |error: DriverError| error.to_string();
+    let opened = within(tools, element, "open a session", limits.connect, south.open_writer()).await;
+    let mut writer = opened.map_err(said)?;
+    writer.patience(limits.verify);
+    let reading = within(tools, element, "read", limits.verify, writer.read_running()).await.map_err(said)?;
+    if let Some(why) = reading.partial {
+        return Err(why);
+    }
     writer.patience(limits.confirm);
     tools.probe.at(&format!("before-again.save:{element}")).await;
     let saved = within(tools, element, "save", limits.confirm, writer.save()).await;
     tools.probe.at(&format!("after-again.save:{element}")).await;
-    saved?;
-    let closing = async {
-        writer.close().await;
-        Ok(())
-    };
-    let _ = within(tools, element, "close", limits.confirm, closing).await;
-    Ok(())
+    if saved.is_ok() {
+        let closing = async {
+            writer.close().await;
+            Ok(())
+        };
+        let _ = within(tools, element, "close", limits.confirm, closing).await;
+    }
+    Ok((reading.tree, saved.map_err(said)))
 }
 
 /// Letters of a persist-id's random part.

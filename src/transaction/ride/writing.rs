@@ -11,6 +11,7 @@ use crate::plan::Plan;
 use crate::store::{Batch, Durability, StoreError, Table};
 use crate::transaction::crew::StaleCandidate;
 use crate::transaction::machine::{Event, Machine, Record};
+use crate::transaction::recovery::Unsaved;
 use crate::transaction::{cause, journal};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -221,11 +222,11 @@ impl Ride<'_> {
             }
             // Also what an earlier process was told.
             if self.record.elements.get(name).is_some_and(|progress| progress.unsaved) {
-                batch.put(Table::Plans, &journal::unsaved_key(name), &self.record.id).map_err(Unwritten::Not)?;
-                self.runner.queues.keep_unsaved(name, &self.record.id);
-            } else if crew.owes_save && crew.report.unsaved == Some(false) {
-                batch.delete(Table::Plans, &journal::unsaved_key(name));
-                self.runner.queues.drop_unsaved(name);
+                let unsaved = Unsaved { transaction: self.record.id.clone(), plan: Some(crew.plan().clone()) };
+                batch
+                    .put(Table::Plans, &journal::unsaved_key(name, &self.record.id), &unsaved)
+                    .map_err(Unwritten::Not)?;
+                self.runner.queues.keep_unsaved(name, unsaved);
             }
         }
         Ok(batch)

@@ -52,6 +52,9 @@ pub struct Judged<'a> {
     people: BTreeMap<String, BTreeMap<Path, BTreeSet<Option<String>>>>,
     /// By element: what is unresolved there may be before, after or somebody else's.
     loose: BTreeMap<String, Vec<Path>>,
+    /// By element: places that it lost at a restart because it had refused to save them, as a record says, and what stands
+    /// there since.
+    unsaved: BTreeMap<String, BTreeSet<(Path, Option<String>)>>,
 }
 
 /// All laws. `Err` = those that are broken, with their names.
@@ -83,9 +86,10 @@ pub fn said(tree: &ConfigTree) -> Said {
 
 impl<'a> Judged<'a> {
     fn new(stage: &'a Stage, told: &'a Told) -> Result<Self, String> {
-        let (mut people, mut loose) = (BTreeMap::new(), BTreeMap::new());
+        let (mut people, mut loose, mut unsaved) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for element in &stage.elements {
             people.insert(element.name.clone(), by_people(element));
+            unsaved.insert(element.name.clone(), by_restarts(element, told));
             loose.insert(element.name.clone(), Vec::new());
         }
         for record in &told.transactions {
@@ -99,7 +103,7 @@ impl<'a> Judged<'a> {
                 loose.entry(of.element.clone()).or_default().extend(of.touched().cloned());
             }
         }
-        Ok(Self { stage, told, claims: claims(stage, told)?, people, loose })
+        Ok(Self { stage, told, claims: claims(stage, told)?, people, loose, unsaved })
     }
 
     fn start(&self, element: &Element) -> Said {
@@ -179,6 +183,26 @@ fn by_people(element: &Element) -> BTreeMap<Path, BTreeSet<Option<String>>> {
     people
 }
 
+fn by_restarts(element: &Element, told: &Told) -> BTreeSet<(Path, Option<String>)> {
+    let mut lost = BTreeSet::new();
+    let progress = told.transactions.iter().filter_map(|record| record.elements.get(&element.name));
+    if !progress.into_iter().any(|progress| progress.unsaved) {
+        return lost;
+    }
+    let mut running = element.start();
+    for Entry { did, .. } in element.diary() {
+        running = match did {
+            Did::Changed { after, .. } => after,
+            Did::Reverted { tree, .. } => {
+                lost.extend(changed(&said(&element.shown(&running)), &said(&element.shown(&tree))));
+                tree
+            }
+            _ => continue,
+        }
+    }
+    lost
+}
+
 fn every_request_ends(judged: &Judged<'_>) -> Verdict {
     let answers = judged.stage.answers();
     for (at, ask) in judged.asks() {
@@ -212,13 +236,12 @@ fn elements_carry_the_services(judged: &Judged<'_>) -> Verdict {
             if judged.is_loose(&element.name, &path) {
                 continue;
             }
-            // What an operator let stand is told as long as it is there.
-            let accepted = judged.spoke(&element.name, Offer::AcceptActual)
-                && judged
-                    .told
-                    .deviations
-                    .iter()
-                    .any(|found| found.element == element.name && covers(&found.path, &path.to_string()));
+            // What an operator let stand, or a restart took because it was not saved, is told as long as it is there.
+            let known = judged.spoke(&element.name, Offer::AcceptActual)
+                || judged.unsaved[&element.name].contains(&(path.clone(), is.clone()));
+            let text = path.to_string();
+            let mut here = judged.told.deviations.iter().filter(|found| found.element == element.name);
+            let accepted = known && here.any(|found| covers(&found.path, &text));
             // What has nothing below it any more is not shown by some elements.
             let emptied = is.is_none()
                 && people.iter().any(|(at, values)| at != &path && at.starts_with(&path) && values.contains(&None));

@@ -6,7 +6,7 @@ use super::{chronicle, simulate};
 use crate::director::START;
 use crate::play::WINDOW;
 use crate::story::{Call, DiskFault, Fault, Meddling, Twist, What, When, Wish};
-use andante::domain::{Class, Deviation, Offer, QueuePolicy, SyncState};
+use andante::domain::{Class, Deviation, DeviationKind, Offer, QueuePolicy, SyncState};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -413,4 +413,42 @@ fn a_part_of_an_undo_that_the_element_does_later_takes_nothing_of_the_next_servi
         late += usize::from(stage.director.used().len() == 3);
     }
     assert!(late > 3, "only {late} of them were late");
+}
+
+#[test]
+fn what_an_element_did_not_save_and_lost_at_a_restart_is_told_and_comes_back_on_request() {
+    // Seed 52121: the commit was confirmed, the save refused, and the element restarted before it was tried again.
+    let tale = |asks: Vec<Ask>, nth| {
+        let mut tale = Tale::of(52_121, &[Class::A], asks);
+        tale.elements[0].startup = true;
+        let released = When::Point("before-release:pe1".into(), nth);
+        tale.twists = vec![
+            Twist { when: When::Call(0, Call::Save, nth), what: What::Strike(Fault::Refuse) },
+            Twist { when: released, what: What::Reboot(0, 1) },
+        ];
+        tale
+    };
+    let all = |told: &Told, kind| !told.deviations.is_empty() && told.deviations.iter().all(|found| found.kind == kind);
+    let created = || vec![Ask::put(2_000, 4, &[(0, 1, 100)])];
+    let (_, lost, words) = told(&tale(created(), 0));
+    assert_eq!((words, &lost.states[..]), (vec!["applied"], &["deviating".to_owned()][..]));
+    assert!(lost.transactions[0].elements["pe1"].unsaved, "{:?}", lost.transactions);
+    assert!(all(&lost, DeviationKind::Missing), "{:?}", lost.deviations);
+
+    let healed = [created(), vec![Ask::of(180_000, Want::Heal(0))]].concat();
+    let (_, healed, words) = told(&tale(healed, 0));
+    assert_eq!((words, &healed.states[..]), (vec!["applied", "applied"], &["deployed".to_owned()][..]));
+    assert!(healed.deviations.is_empty(), "{:?}", healed.deviations);
+
+    // The other way round: what was deleted is there again, also behind a later transaction that the element does save.
+    let other = || Ask::put(62_000, 1, &[(0, 2, 104)]);
+    for later in [vec![], vec![other()]] {
+        let deleted = [created(), vec![Ask::delete(60_000, 4)], later.clone()].concat();
+        let (_, back, words) = told(&tale(deleted.clone(), 1));
+        assert_eq!((words, back.states.len()), (vec!["applied"; 2 + later.len()], later.len()));
+        assert!(all(&back, DeviationKind::Orphan), "{:?}", back.deviations);
+        let healed = [deleted, vec![Ask::of(180_000, Want::Heal(0))]].concat();
+        let (_, healed, _) = told(&tale(healed, 1));
+        assert!(healed.deviations.is_empty(), "{:?}", healed.deviations);
+    }
 }
