@@ -171,19 +171,30 @@ impl Controller {
 
     /// Tries again what is still unresolved and due. Answers in how long there is something to do.
     pub async fn recover_again(&self) -> Result<Option<Duration>, Failure> {
+        self.follow_noted().await?;
         // Drivers are made (credentials read, patterns compiled) only when there is something to drive.
         let left = self.recovery.has_left_edits() || self.recovery.has_unsaved();
         if self.parts.store.open_transactions().await?.is_empty() && !left {
             return Ok(None);
         }
         let tried = self.recovery.retry(&self.reachable()).await;
-        let noted = std::mem::take(&mut *self.ending.noted.lock().unwrap_or_else(PoisonError::into_inner));
-        self.mirror(&as_stored(self.parts.store.as_ref(), &noted).await?)?;
+        self.follow_noted().await?;
         for record in tried? {
             let outcome = record.outcome.as_ref().map_or_else(|| "still open".into(), ToString::to_string);
             tracing::info!(transaction = record.id, outcome, "an open transaction was looked at again");
         }
         Ok(self.recovery.next_retry())
+    }
+
+    /// The mirror follows what recovery noted; what could not be asked of the store is asked the next time.
+    async fn follow_noted(&self) -> Result<(), Failure> {
+        let noted = || self.ending.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        let batch = noted().clone();
+        if batch != Batch::default() {
+            self.mirror(&as_stored(self.parts.store.as_ref(), &batch).await?)?;
+            *noted() = Batch::default();
+        }
+        Ok(())
     }
 
     /// Drivers of all elements that have what a driver needs.

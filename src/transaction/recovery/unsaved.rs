@@ -24,7 +24,7 @@ pub(super) fn mark(element: &str) -> String {
 pub(in crate::transaction) struct Unsaved {
     /// After which transaction it would not.
     pub transaction: String,
-    /// What that did there; not known of what older versions left.
+    /// What that did there; `None` where it went back, and in what older versions left.
     pub plan: Option<ElementPlan>,
 }
 

@@ -222,7 +222,9 @@ impl Ride<'_> {
             }
             // Also what an earlier process was told.
             if self.record.elements.get(name).is_some_and(|progress| progress.unsaved) {
-                let unsaved = Unsaved { transaction: self.record.id.clone(), plan: Some(crew.plan().clone()) };
+                // What goes back to before has taken nothing away.
+                let plan = self.record.decided.is_some().then(|| crew.plan().clone());
+                let unsaved = Unsaved { transaction: self.record.id.clone(), plan };
                 batch
                     .put(Table::Plans, &journal::unsaved_key(name, &self.record.id), &unsaved)
                     .map_err(Unwritten::Not)?;
